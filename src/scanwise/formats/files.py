@@ -1,0 +1,153 @@
+"""Files that are whole or absent, rasters that are read when touched."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from scanwise.errors import InputError, OutputError
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Gives a temporary path beside `path` to write to, and renames it on success; on failure nothing is left.
+
+    The temporary name keeps the suffix, for libraries that choose the format by it.
+    Raises OutputError when the place cannot be written or the disk is full.
+    """
+    path = Path(path)
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".scanwise-", suffix=path.suffix)
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise OutputError(cannot_write(path, error)) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Like `replacing`, for a folder that is made whole and then put in place of an older one."""
+    path = Path(path)
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=".scanwise-"))
+        os.chmod(temporary, 0o777 & ~_umask())
+        yield temporary
+        if path.exists():
+            old = Path(tempfile.mkdtemp(dir=path.parent, prefix=".scanwise-old-"))
+            os.replace(path, old / "was")
+            os.replace(temporary, path)
+            shutil.rmtree(old)
+        else:
+            os.replace(temporary, path)
+    except OSError as error:
+        raise OutputError(cannot_write(path, error)) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def cannot_write(path: Path, error: OSError) -> str:
+    """The one line for a failed write."""
+    if error.errno == errno.ENOSPC:
+        return f"{path}: the disk is full; free some space or choose another --out"
+    return f"{path}: cannot write here ({error.strerror or error}); choose another --out"
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current
+
+
+def read_bytes(path: Path) -> bytes:
+    """The file's bytes. Raises InputError when it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot read ({error.strerror or error})") from error
+
+
+@dataclass(frozen=True, eq=False)
+class ImageFile:
+    """A colour picture on disk: any mode and 8 or 16 bits in, uint8 (H, W, 3) out."""
+
+    path: Path
+
+    def read(self) -> np.ndarray:
+        return _to_rgb8(_decode(self.path))
+
+    def digest(self) -> str:
+        return hashlib.sha256(read_bytes(self.path)).hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class DepthFile:
+    """A depth map on disk, stored as `units_per_metre` times metres.
+
+    Readings beyond `far` metres, and the largest value of a 16-bit file, become 0 (no reading).
+    """
+
+    path: Path
+    units_per_metre: float = 1000.0
+    far: float = float("inf")
+
+    def read(self) -> np.ndarray:
+        stored = np.load(self.path) if self.path.suffix == ".npy" else _decode(self.path)
+        if stored.ndim != 2:
+            raise InputError(f"{self.path}: a depth map has one channel, this picture has {stored.shape[2]}")
+        depth = stored.astype(np.float32) / np.float32(self.units_per_metre)
+        unusable = ~np.isfinite(depth) | (depth > self.far) | (depth < 0)
+        if stored.dtype == np.uint16:
+            unusable |= stored == 65535
+        depth[unusable] = 0
+        return depth
+
+    def digest(self) -> str:
+        state = hashlib.sha256(read_bytes(self.path))
+        state.update(f"{self.units_per_metre} {self.far}".encode())
+        return state.hexdigest()
+
+
+def _decode(path: Path) -> np.ndarray:
+    try:
+        with Image.open(path) as picture:
+            picture.load()
+            if picture.mode == "P":
+                picture = picture.convert("RGBA" if "transparency" in picture.info else "RGB")
+            return np.asarray(picture)
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such picture") from error
+    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
+        raise InputError(f"{path}: truncated or corrupt picture ({error})") from error
+
+
+def _to_rgb8(pixels: np.ndarray) -> np.ndarray:
+    if pixels.ndim == 2:
+        pixels = pixels[:, :, None]
+    if pixels.dtype == bool:
+        pixels = pixels.astype(np.uint8) * 255
+    elif pixels.dtype != np.uint8:
+        pixels = np.clip(pixels.astype(np.float32) / 257.0, 0, 255).round().astype(np.uint8)
+    if pixels.shape[2] in (1, 2):
+        pixels = np.repeat(pixels[:, :, :1], 3, axis=2)
+    return np.ascontiguousarray(pixels[:, :, :3])

@@ -1,0 +1,223 @@
+"""`Scene` and `View`: the one thing that everything passes around."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import numpy as np
+
+from scanwise.errors import InputError
+
+
+class Raster(Protocol):
+    """An image or depth map that is read when it is touched, and known by its content."""
+
+    def read(self) -> np.ndarray: ...
+
+    def digest(self) -> str:
+        """Hex digest of the stored bytes: equal content, equal digest."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayRaster:
+    """A raster that is already in memory."""
+
+    array: np.ndarray
+
+    def read(self) -> np.ndarray:
+        return self.array
+
+    def digest(self) -> str:
+        return array_digest(self.array)
+
+
+@dataclass(eq=False)
+class View:
+    """One posed picture of the scene, with depth where there is any.
+
+    Cameras follow OpenCV: x right, y down, z forward, pixel centres at whole numbers. Colour and depth
+    may come from two cameras; where the depth camera is not given, it is the colour camera.
+
+    Attributes:
+        image_raster: gives uint8 (H, W, 3) RGB.
+        intrinsics: (3, 3) float64, of the colour camera, in pixels of `image`.
+        camera_to_world: (4, 4) float64 rigid, colour camera to scene coordinates (metres).
+        depth_raster: gives float32 (H', W') metres, 0 = no reading; None without depth.
+        depth_intrinsics: (3, 3) float64 of the depth camera, in pixels of `depth`; None = `intrinsics`
+            scaled to the depth map's size.
+        depth_to_world: (4, 4) float64 rigid; None = `camera_to_world`.
+        name: what the recording calls this frame.
+    """
+
+    image_raster: Raster
+    intrinsics: np.ndarray
+    camera_to_world: np.ndarray
+    depth_raster: Raster | None = None
+    depth_intrinsics: np.ndarray | None = None
+    depth_to_world: np.ndarray | None = None
+    name: str = ""
+
+    @property
+    def image(self) -> np.ndarray:
+        """uint8 (H, W, 3), read anew at every touch."""
+        return self.image_raster.read()
+
+    @property
+    def depth(self) -> np.ndarray | None:
+        """float32 (H', W') metres, 0 = no reading, read anew at every touch; None without depth."""
+        return None if self.depth_raster is None else self.depth_raster.read()
+
+    def depth_camera(self, depth_shape: tuple[int, int], image_shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        """Intrinsics (3, 3) and pose (4, 4) of the depth camera for a depth map of this (H', W')."""
+        pose = self.camera_to_world if self.depth_to_world is None else self.depth_to_world
+        if self.depth_intrinsics is not None:
+            return self.depth_intrinsics, pose
+        return scale_intrinsics(self.intrinsics, image_shape, depth_shape), pose
+
+    def digest(self) -> str:
+        """Hex digest of everything that features lifted from this view depend on."""
+        parts = [self.image_raster.digest()]
+        if self.depth_raster is not None:
+            parts.append(self.depth_raster.digest())
+        for matrix in (self.intrinsics, self.camera_to_world, self.depth_intrinsics, self.depth_to_world):
+            parts.append("-" if matrix is None else array_digest(np.asarray(matrix, np.float64)))
+        return hashlib.sha256(" ".join(parts).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Referral:
+    """A sentence and the object that it means; `instance` -1 says that nothing in the scene fits."""
+
+    text: str
+    instance: int
+
+
+@dataclass(eq=False)
+class Scene:
+    """A scan: points with whatever is known about each of them, and the pictures taken of it.
+
+    Inside, everything is in metres, right-handed, z up. `to_source` leads back to the file's own frame.
+
+    Attributes:
+        points: (N, 3) float32. Rows that are not finite are kept, so that outputs match inputs row by row.
+        colors: (N, 3) uint8 RGB. normals: (N, 3) float32 unit. intensity: (N,) float32 in 0..1.
+        labels: (N,) int32 index into `classes`, -1 = unlabelled. instances: (N,) int32, -1 = none.
+        classes: names that `labels` points into; None where the file has numbers alone.
+        views: the posed pictures. sentences: referring expressions of objects in the scene.
+        name: short name, for titles and folders.
+        to_source: (4, 4) float64, scene coordinates to the source's own frame and units.
+        source_points: (N, 3) in the file's own frame and precision, when `to_source` alone would round.
+        attributes: further per-point columns (N,) or (N, C) under their names in the file.
+        source_format: suffix of the file it came from ("ply", "las", ...); "" for recordings.
+        raw: the format's own record (header, attributes, CRS, ...), for a writer of the same format.
+    """
+
+    points: np.ndarray
+    colors: np.ndarray | None = None
+    normals: np.ndarray | None = None
+    intensity: np.ndarray | None = None
+    labels: np.ndarray | None = None
+    instances: np.ndarray | None = None
+    classes: list[str] | None = None
+    views: list[View] = field(default_factory=list)
+    sentences: list[Referral] = field(default_factory=list)
+    name: str = "scene"
+    to_source: np.ndarray = field(default_factory=lambda: np.eye(4))
+    source_points: np.ndarray | None = None
+    attributes: dict[str, np.ndarray] = field(default_factory=dict)
+    source_format: str = ""
+    raw: Any = None
+
+    def __post_init__(self) -> None:
+        self.points = np.ascontiguousarray(self.points, np.float32)
+        if self.points.ndim != 2 or self.points.shape[1] != 3:
+            raise InputError(f"{self.name}: points must be (N, 3), not {self.points.shape}")
+        for key, width, dtype in _COLUMNS:
+            value = getattr(self, key)
+            if value is None:
+                continue
+            shape = (len(self),) if width == 1 else (len(self), width)
+            if np.shape(value) != shape:
+                raise InputError(f"{self.name}: {key} must be {shape}, not {np.shape(value)}")
+            setattr(self, key, np.ascontiguousarray(value, dtype))
+        for name, column in self.attributes.items():
+            if len(column) != len(self):
+                raise InputError(f"{self.name}: {name} has {len(column)} rows for {len(self)} points")
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    @property
+    def finite(self) -> np.ndarray:
+        """(N,) bool: rows whose three coordinates are finite."""
+        return np.isfinite(self.points).all(1)
+
+    def points_in_source(self) -> np.ndarray:
+        """(N, 3) float64 (or the file's own type): the points as the source has them."""
+        if self.source_points is not None:
+            return self.source_points
+        if np.array_equal(self.to_source, np.eye(4)):
+            return self.points
+        return self.points.astype(np.float64) @ self.to_source[:3, :3].T + self.to_source[:3, 3]
+
+    def normals_in_source(self) -> np.ndarray | None:
+        """(N, 3) unit normals turned into the source's frame; None without normals."""
+        if self.normals is None or np.array_equal(self.to_source[:3, :3], np.eye(3)):
+            return self.normals
+        turned = self.normals.astype(np.float64) @ np.linalg.inv(self.to_source[:3, :3])
+        length = np.linalg.norm(turned, axis=1, keepdims=True)
+        return (turned / np.where(length > 0, length, 1)).astype(np.float32)
+
+    def with_columns(self, **columns: np.ndarray) -> Scene:
+        """A copy that carries these per-point columns as well; a name already taken gets `_in` appended."""
+        attributes = dict(self.attributes)
+        for name in columns:
+            if name in attributes:
+                attributes[f"{name}_in"] = attributes.pop(name)
+        return replace(self, attributes=attributes | columns)
+
+    def digest(self) -> str:
+        """Hex digest of points, colours, normals and views: the key of what is cached for this scene."""
+        state = hashlib.sha256()
+        for part in self._digests():
+            state.update(part.encode())
+        return state.hexdigest()
+
+    def _digests(self) -> Iterator[str]:
+        for array in (self.points, self.colors, self.normals, self.intensity):
+            yield "-" if array is None else array_digest(array)
+        for view in self.views:
+            yield view.digest()
+
+
+_COLUMNS: tuple[tuple[str, int, type], ...] = (
+    ("colors", 3, np.uint8),
+    ("normals", 3, np.float32),
+    ("intensity", 1, np.float32),
+    ("labels", 1, np.int32),
+    ("instances", 1, np.int32),
+)
+
+
+def array_digest(array: np.ndarray) -> str:
+    """Hex SHA-256 of an array's type, shape and bytes."""
+    array = np.ascontiguousarray(array)
+    state = hashlib.sha256(f"{array.dtype.str}{array.shape}".encode())
+    state.update(array.data if array.size else b"")
+    return state.hexdigest()
+
+
+def scale_intrinsics(intrinsics: np.ndarray, old: tuple[int, int], new: tuple[int, int]) -> np.ndarray:
+    """Intrinsics (3, 3) of the same camera when its (H, W) image is resized from `old` to `new`."""
+    sy, sx = new[0] / old[0], new[1] / old[1]
+    result = np.array(intrinsics, np.float64)
+    result[0, 0] *= sx
+    result[1, 1] *= sy
+    result[0, 1] *= sx
+    result[0, 2] = (result[0, 2] + 0.5) * sx - 0.5
+    result[1, 2] = (result[1, 2] + 0.5) * sy - 0.5
+    return result
