@@ -34,6 +34,6 @@ class Vision(Protocol):
         """K texts -> float32 (K, C)."""
         ...
 
-    def consensus_texts(self) -> torch.Tensor:
-        """(V, C) float32 embeddings of a fixed vocabulary, the classes over which views of a point agree."""
+    def class_scores(self, features: torch.Tensor) -> torch.Tensor:
+        """Features (n, C) -> float32 logits (n, V) of a fixed vocabulary, over which views of a point agree."""
         ...
