@@ -17,6 +17,10 @@ class Raster(Protocol):
 
     def read(self) -> np.ndarray: ...
 
+    def size(self) -> tuple[int, int]:
+        """(H, W), without decoding the whole."""
+        ...
+
     def digest(self) -> str:
         """Hex digest of the stored bytes: equal content, equal digest."""
         ...
@@ -30,6 +34,9 @@ class ArrayRaster:
 
     def read(self) -> np.ndarray:
         return self.array
+
+    def size(self) -> tuple[int, int]:
+        return self.array.shape[0], self.array.shape[1]
 
     def digest(self) -> str:
         return array_digest(self.array)
@@ -67,16 +74,21 @@ class View:
         return self.image_raster.read()
 
     @property
+    def image_size(self) -> tuple[int, int]:
+        """(H, W) of `image`, without decoding it."""
+        return self.image_raster.size()
+
+    @property
     def depth(self) -> np.ndarray | None:
         """float32 (H', W') metres, 0 = no reading, read anew at every touch; None without depth."""
         return None if self.depth_raster is None else self.depth_raster.read()
 
-    def depth_camera(self, depth_shape: tuple[int, int], image_shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    def depth_camera(self, depth_size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
         """Intrinsics (3, 3) and pose (4, 4) of the depth camera for a depth map of this (H', W')."""
         pose = self.camera_to_world if self.depth_to_world is None else self.depth_to_world
         if self.depth_intrinsics is not None:
             return self.depth_intrinsics, pose
-        return scale_intrinsics(self.intrinsics, image_shape, depth_shape), pose
+        return scale_intrinsics(self.intrinsics, self.image_size, depth_size), pose
 
     def digest(self) -> str:
         """Hex digest of everything that features lifted from this view depend on."""

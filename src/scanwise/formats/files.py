@@ -96,6 +96,9 @@ class ImageFile:
     def read(self) -> np.ndarray:
         return _to_rgb8(_decode(self.path))
 
+    def size(self) -> tuple[int, int]:
+        return _size(self.path)
+
     def digest(self) -> str:
         return hashlib.sha256(read_bytes(self.path)).hexdigest()
 
@@ -122,10 +125,23 @@ class DepthFile:
         depth[unusable] = 0
         return depth
 
+    def size(self) -> tuple[int, int]:
+        return np.load(self.path, mmap_mode="r").shape[:2] if self.path.suffix == ".npy" else _size(self.path)
+
     def digest(self) -> str:
         state = hashlib.sha256(read_bytes(self.path))
         state.update(f"{self.units_per_metre} {self.far}".encode())
         return state.hexdigest()
+
+
+def _size(path: Path) -> tuple[int, int]:
+    try:
+        with Image.open(path) as picture:
+            return picture.height, picture.width
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such picture") from error
+    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
+        raise InputError(f"{path}: truncated or corrupt picture ({error})") from error
 
 
 def _decode(path: Path) -> np.ndarray:

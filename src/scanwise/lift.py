@@ -1,0 +1,263 @@
+"""2D features onto 3D points, as GeoPurify lifts them (arXiv 2510.02186, section 3.1; `docs/geopurify.md`).
+
+Each point is projected into each view and tested against the view's depth. The class scores of its views
+are averaged, their arg-max is the point's consensus class, and the three views that score that class highest
+give the point's feature, averaged with softmax weights of those scores. Points that no view sees take the
+feature of the nearest seen point.
+
+Points are taken in chunks and views one at a time, so memory grows neither with the number of views nor,
+but for the result, with the number of points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from scanwise.errors import InputError
+from scanwise.scene import View
+
+TOP_VIEWS = 3
+PAIRS = 8_000_000  # of a point and a view that are held at once
+
+FeatureMap = Callable[[int], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Lifted:
+    """Features (N, C) float16 on the CPU; `seen` (N,) bool: a view saw the point itself."""
+
+    features: np.ndarray
+    seen: np.ndarray
+
+
+def lift(
+    points: np.ndarray,
+    views: Sequence[View],
+    feature_map: FeatureMap,
+    class_scores: Callable[[torch.Tensor], torch.Tensor],
+    *,
+    device: str = "cpu",
+    progress: Callable[[float], None] = lambda done: None,
+) -> Lifted:
+    """Lifts the views' features onto points (N, 3), finite, in scene coordinates.
+
+    Args:
+        feature_map: view number -> (C, h, w) features of its image.
+        class_scores: (n, C) features -> (n, V) logits of a fixed vocabulary, for the consensus.
+        progress: told the share of the work that is done, 0..1.
+
+    Raises:
+        InputError: no view sees any point.
+    """
+    cameras = [_Camera(view, points) for view in views]
+    features: np.ndarray | None = None
+    seen = np.zeros(len(points), bool)
+    size = int(np.clip(PAIRS // max(len(views), 1), 1 << 12, 1 << 16))
+    for start in range(0, len(points), size):
+        rows = slice(start, min(start + size, len(points)))
+        chunk = torch.as_tensor(points[rows], dtype=torch.float64, device=device)
+        fused, chunk_seen = _lift_chunk(chunk, cameras, feature_map, class_scores)
+        if features is None:
+            features = np.zeros((len(points), fused.shape[1]), np.float16)
+        features[rows] = fused.half().cpu().numpy()
+        seen[rows] = chunk_seen.cpu().numpy()
+        progress(rows.stop / len(points))
+    if features is None or not seen.any():
+        raise InputError(
+            "no picture sees any point of the cloud: do the poses and the cloud belong together, "
+            "and is depth in the unit that the recording says?"
+        )
+    fill_unseen(points, features, seen)
+    return Lifted(features, seen)
+
+
+def fuse_views(
+    features: torch.Tensor, scores: torch.Tensor, valid: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The fusion rule on views that are all at hand: features (P, V, C), scores (P, V, K), valid (P, V) bool.
+
+    Returns:
+        (P, C) fused features (not normalised) and (P,) int64 consensus classes. Every point needs a valid view.
+    """
+    mean = (scores * valid[:, :, None]).sum(1) / valid.sum(1, keepdim=True)
+    consensus = mean.argmax(1)
+    agreement = scores.gather(2, consensus[:, None, None].expand(-1, scores.shape[1], 1))[:, :, 0]
+    agreement = agreement.masked_fill(~valid, -torch.inf)
+    best, index = agreement.topk(min(TOP_VIEWS, agreement.shape[1]), dim=1)
+    chosen = features.gather(1, index[:, :, None].expand(-1, -1, features.shape[2]))
+    return (chosen * best.softmax(1)[:, :, None]).sum(1), consensus
+
+
+def fill_unseen(points: np.ndarray, features: np.ndarray, seen: np.ndarray) -> None:
+    """Gives every unseen point the feature of the nearest seen one, in place."""
+    from scipy.spatial import cKDTree
+
+    if seen.all():
+        return
+    _, nearest = cKDTree(points[seen]).query(points[~seen], workers=-1)
+    features[~seen] = features[np.flatnonzero(seen)[nearest]]
+
+
+@torch.inference_mode()
+def _lift_chunk(
+    points: torch.Tensor,
+    cameras: list[_Camera],
+    feature_map: FeatureMap,
+    class_scores: Callable[[torch.Tensor], torch.Tensor],
+) -> tuple[torch.Tensor, torch.Tensor]:
+    sights = [camera.sight(points) for camera in cameras]
+    consensus, seen = _consensus(len(points), sights, feature_map, class_scores)
+    best, chosen = _best_views(len(points), sights, feature_map, class_scores, consensus)
+    weights = best.softmax(1).nan_to_num()
+    fused: torch.Tensor | None = None
+    for number, sight in enumerate(sights):
+        picked = chosen == number
+        rows = picked.any(1).nonzero()[:, 0]
+        if fused is not None and len(rows) == 0:
+            continue
+        grid = feature_map(number).to(points.device, torch.float32)
+        if fused is None:
+            fused = points.new_zeros((len(points), grid.shape[0]), dtype=torch.float32)
+        if len(rows):
+            share = (weights[rows] * picked[rows]).sum(1, keepdim=True)
+            fused[rows] += share * sight.sample(grid, rows)
+    assert fused is not None
+    return fused, seen
+
+
+def _consensus(
+    count: int, sights: list[_Sight], feature_map: FeatureMap, class_scores: Callable[[torch.Tensor], torch.Tensor]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(n,) arg-max over classes of the mean class score of a point's views, and (n,) whether it has any."""
+    total: torch.Tensor | None = None
+    views = torch.zeros(count)
+    for number, sight in enumerate(sights):
+        if len(sight.rows) == 0:
+            continue
+        grid = feature_map(number).to(sight.rows.device, torch.float32)
+        scores = class_scores(grid.flatten(1).T)
+        if total is None:
+            total = scores.new_zeros((count, scores.shape[1]))
+            views = views.to(scores.device)
+        total.index_add_(0, sight.rows, scores[sight.cells(grid)])
+        views[sight.rows] += 1
+    if total is None:
+        return torch.zeros(count, dtype=torch.int64), views > 0
+    return total.argmax(1), views > 0
+
+
+def _best_views(
+    count: int,
+    sights: list[_Sight],
+    feature_map: FeatureMap,
+    class_scores: Callable[[torch.Tensor], torch.Tensor],
+    consensus: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(n, 3) highest scores of the consensus class, -inf where there are fewer views, and their view numbers."""
+    best = torch.full((count, TOP_VIEWS), -torch.inf, device=consensus.device)
+    chosen = torch.full((count, TOP_VIEWS), -1, dtype=torch.int64, device=consensus.device)
+    for number, sight in enumerate(sights):
+        rows = sight.rows
+        if len(rows) == 0:
+            continue
+        grid = feature_map(number).to(rows.device, torch.float32)
+        score = class_scores(grid.flatten(1).T)[sight.cells(grid), consensus[rows]]
+        candidates = torch.cat([best[rows], score[:, None]], 1)
+        numbers = torch.cat([chosen[rows], torch.full_like(rows[:, None], number)], 1)
+        best[rows], order = candidates.topk(TOP_VIEWS, dim=1)
+        chosen[rows] = numbers.gather(1, order)
+    return best, chosen
+
+
+@dataclass(frozen=True)
+class _Sight:
+    """What one view sees of a chunk: `rows` (n,) of visible points, `where` (n, 2) float32 as shares (y, x) of
+    the image's height and width."""
+
+    rows: torch.Tensor
+    where: torch.Tensor
+
+    def cells(self, grid: torch.Tensor) -> torch.Tensor:
+        """(n,) flat index of the cell of a (C, h, w) map that holds each visible point."""
+        _, height, width = grid.shape
+        y = (self.where[:, 0] * height).long().clamp_(0, height - 1)
+        x = (self.where[:, 1] * width).long().clamp_(0, width - 1)
+        return y * width + x
+
+    def sample(self, grid: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """(len(rows), C) features at these visible points, bilinear between cell centres."""
+        _, height, width = grid.shape
+        where = self.where[torch.searchsorted(self.rows, rows)]
+        y = (where[:, 0] * height - 0.5).clamp_(0, height - 1)
+        x = (where[:, 1] * width - 0.5).clamp_(0, width - 1)
+        top, left = y.long().clamp_(max=max(height - 2, 0)), x.long().clamp_(max=max(width - 2, 0))
+        fy, fx = (y - top)[:, None], (x - left)[:, None]
+        down, right = int(height > 1) * width, int(width > 1)
+        flat, corner = grid.flatten(1).T.contiguous(), top * width + left
+        upper = torch.lerp(flat[corner], flat[corner + right], fx)
+        lower = torch.lerp(flat[corner + down], flat[corner + down + right], fx)
+        return torch.lerp(upper, lower, fy)
+
+
+class _Camera:
+    """One view's geometry; its depth is decoded when a chunk is in front of it."""
+
+    def __init__(self, view: View, points: np.ndarray) -> None:
+        self.view = view
+        self.height, self.width = view.image_size
+        self._all_points = points
+
+    def sight(self, points: torch.Tensor) -> _Sight:
+        pixel, z = _project(points, self.view.intrinsics, self.view.camera_to_world)
+        where = (pixel + 0.5) / torch.tensor([self.width, self.height], device=points.device)
+        inside = (z > 0.05) & (where > 0).all(1) & (where < 1).all(1)
+        rows = inside.nonzero()[:, 0]
+        if len(rows):
+            rows = rows[self._unoccluded(points[rows])]
+        return _Sight(rows, where[rows].flip(1).float())
+
+    def _unoccluded(self, points: torch.Tensor) -> torch.Tensor:
+        depth = self.view.depth
+        if depth is None:
+            depth, intrinsics, pose = self._depth_of_cloud()
+        else:
+            intrinsics, pose = self.view.depth_camera((depth.shape[0], depth.shape[1]))
+        pixel, z = _project(points, intrinsics, pose)
+        column, row = pixel.round().long().unbind(1)
+        height, width = depth.shape
+        inside = (z > 0) & (column >= 0) & (row >= 0) & (column < width) & (row < height)
+        measured = torch.as_tensor(depth, device=points.device).flatten()
+        reading = measured[row.clamp(0, height - 1) * width + column.clamp(0, width - 1)]
+        return inside & (reading > 0) & ((reading - z).abs() <= occlusion_tolerance(z))
+
+    def _depth_of_cloud(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """A coarse depth map of the cloud itself, for recordings without depth; its camera."""
+        stride = 8
+        intrinsics, pose = self.view.intrinsics / [[stride], [stride], [1]], self.view.camera_to_world
+        height, width = -(-self.height // stride), -(-self.width // stride)
+        pixel, z = _project(torch.as_tensor(self._all_points, dtype=torch.float64), intrinsics, pose)
+        column, row = pixel.round().long().unbind(1)
+        inside = (z > 0.05) & (column >= 0) & (row >= 0) & (column < width) & (row < height)
+        nearest = torch.full((height * width,), torch.inf, dtype=torch.float64)
+        nearest.scatter_reduce_(0, (row * width + column)[inside], z[inside], "amin")
+        depth = nearest.nan_to_num(posinf=0).reshape(height, width).float().numpy()
+        return depth, intrinsics, pose
+
+
+def occlusion_tolerance(z: torch.Tensor) -> torch.Tensor:
+    """Metres by which a point at depth z may differ from the reading: 5 cm and a structured-light sensor's
+    quadratic noise."""
+    return 0.05 + 0.01 * z * z
+
+
+def _project(points: torch.Tensor, intrinsics: np.ndarray, pose: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    """Pixels (n, 2) as (x, y) and depths (n,) of points (n, 3) in a camera."""
+    world_to_camera = torch.as_tensor(np.linalg.inv(pose), dtype=points.dtype, device=points.device)
+    local = points @ world_to_camera[:3, :3].T + world_to_camera[:3, 3]
+    z = local[:, 2]
+    homogeneous = local @ torch.as_tensor(intrinsics, dtype=points.dtype, device=points.device).T
+    return homogeneous[:, :2] / z.clamp(min=1e-6)[:, None], z
