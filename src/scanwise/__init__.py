@@ -1,0 +1,33 @@
+"""scanwise: 3D scenes, understood from few labels.
+
+    import scanwise
+
+    scene = scanwise.read_scene("recordings/kitchen")
+    labels = scanwise.label(scene, ["chair", "table", "wall", "floor"])
+    labels.indices  # (N,) row of the texts for every point
+"""
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from scanwise.formats.registry import read_scene, write_scene
+from scanwise.scene import Referral, Scene, View
+
+if TYPE_CHECKING:
+    from scanwise.answer import Labels, Prepared, label, prepare
+
+try:
+    __version__ = version("scanwise")
+except PackageNotFoundError:  # a source tree that is not installed
+    __version__ = "0+source"
+
+__all__ = ["Labels", "Prepared", "Referral", "Scene", "View", "label", "prepare", "read_scene", "write_scene"]
+
+
+def __getattr__(name: str) -> Any:
+    """`scanwise.label` and its kin need torch, which takes a second to load: only when they are touched."""
+    if name in ("Labels", "Prepared", "label", "prepare"):
+        from scanwise import answer
+
+        return getattr(answer, name)
+    raise AttributeError(f"module 'scanwise' has no attribute {name!r}")
