@@ -1,0 +1,100 @@
+"""PLY into and out of a `Scene`: any vertex properties, faces and other elements kept."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from scanwise.errors import InputError, ScanwiseWarning
+from scanwise.formats.columns import Columns, columns_from_scene, original_columns, scene_from_columns
+from scanwise.formats.ply_elements import Element, ListColumn, Ply, read_elements, write_elements
+from scanwise.scene import Scene
+
+
+@dataclass(eq=False)
+class PlyExtras:
+    """What a PLY file holds beside the columns of its points.
+
+    Attributes:
+        ply: the file's elements in order, "vertex" among them; comments; obj_info.
+    """
+
+    ply: Ply
+
+
+def read(path: str | os.PathLike[str]) -> Scene:
+    """The vertices of a PLY file as a scene of N >= 0 points; a mesh gives its vertices.
+
+    Properties become the fields that `formats.columns` recognises, the rest `attributes`. Raises InputError
+    when the file does not hold what its header promises, or no vertices with x, y and z.
+    """
+    path = Path(path)
+    ply = read_elements(path)
+    vertices = ply.elements.get("vertex")
+    if vertices is None:
+        there = ", ".join(ply.elements) or "none"
+        raise InputError(f"{path}: the PLY header has no element vertex; it has {there}")
+    columns = {key: value for key, value in vertices.columns.items() if isinstance(value, np.ndarray)}
+    return scene_from_columns(
+        columns, name=path.stem, source_format="ply", raw=PlyExtras(ply), where=str(path)
+    )
+
+
+def write(scene: Scene, path: str | os.PathLike[str], *, encoding: str = "binary_little_endian") -> None:
+    """Write the scene's points in its source's frame, with everything that is known about each of them.
+
+    A scene read from PLY keeps its properties' names, types and order, its comments and its other elements
+    (faces, ...) as long as the number of points is the same. Encodings: "ascii", "binary_little_endian",
+    "binary_big_endian". Raises OutputError when the place cannot be written.
+    """
+    columns = storable_columns(columns_from_scene(scene), "PLY")
+    vertices = Element(len(scene), dict(columns))
+    ply = Ply({"vertex": vertices})
+    extras = scene.raw.extras if isinstance(scene.raw, Columns) and original_columns(scene) else None
+    if isinstance(extras, PlyExtras):
+        old = extras.ply
+        lists = {k: v for k, v in old.elements["vertex"].columns.items() if isinstance(v, ListColumn)}
+        vertices.columns |= {k: v for k, v in lists.items() if k not in columns}
+        ply = Ply(old.elements | {"vertex": vertices}, old.comments, old.obj_info)
+    write_elements(ply, path, encoding=encoding)
+
+
+def storable_columns(columns: dict[str, np.ndarray], format_name: str) -> dict[str, np.ndarray]:
+    """The columns in the eight types of PLY, one (N,) column each.
+
+    (N, C) becomes <name>_0 ...; blanks in names become "_"; bool becomes uint8, float16 float32, and 64-bit
+    integers int32 or uint32 where they fit, else float64. Texts are left out, with a warning.
+    """
+    result: dict[str, np.ndarray] = {}
+    for name, column in columns.items():
+        name = "_".join(name.split())
+        if column.dtype.kind not in "biuf":
+            text = f"column {name} holds {column.dtype.name}, which {format_name} cannot; it is left out"
+            warnings.warn(text, ScanwiseWarning, stacklevel=3)
+            continue
+        column = _storable(column)
+        if column.ndim == 1:
+            result[name] = column
+        else:
+            parts = column.reshape(len(column), int(np.prod(column.shape[1:])))
+            result |= {f"{name}_{k}": np.ascontiguousarray(parts[:, k]) for k in range(parts.shape[1])}
+    return result
+
+
+def _storable(column: np.ndarray) -> np.ndarray:
+    kind, size = column.dtype.kind, column.dtype.itemsize
+    if kind == "b":
+        return column.astype(np.uint8)
+    if kind == "f":
+        return column.astype(np.float32 if size <= 4 else np.float64, copy=False)
+    if size <= 4:
+        return column.astype(column.dtype.newbyteorder("="), copy=False)
+    for narrow in (np.int32, np.uint32):
+        limits = np.iinfo(narrow)
+        if column.min(initial=0) >= limits.min and column.max(initial=0) <= limits.max:
+            return column.astype(narrow)
+    return column.astype(np.float64)
