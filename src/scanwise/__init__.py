@@ -1,10 +1,10 @@
 """scanwise: 3D scenes, understood from few labels.
 
-    import scanwise
+import scanwise
 
-    scene = scanwise.read_scene("recordings/kitchen")
-    labels = scanwise.label(scene, ["chair", "table", "wall", "floor"])
-    labels.indices  # (N,) row of the texts for every point
+scene = scanwise.read_scene("recordings/kitchen")
+labels = scanwise.label(scene, ["chair", "table", "wall", "floor"])
+labels.indices  # (N,) row of the texts for every point
 """
 
 from importlib.metadata import PackageNotFoundError, version

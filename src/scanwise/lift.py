@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from scanwise.errors import InputError
-from scanwise.scene import View
+from scanwise.scene import View, scale_intrinsics
 
 TOP_VIEWS = 3
 PAIRS = 8_000_000  # of a point and a view that are held at once
@@ -130,7 +130,10 @@ def _lift_chunk(
 
 
 def _consensus(
-    count: int, sights: list[_Sight], feature_map: FeatureMap, class_scores: Callable[[torch.Tensor], torch.Tensor]
+    count: int,
+    sights: list[_Sight],
+    feature_map: FeatureMap,
+    class_scores: Callable[[torch.Tensor], torch.Tensor],
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """(n,) arg-max over classes of the mean class score of a point's views, and (n,) whether it has any."""
     total: torch.Tensor | None = None
@@ -236,9 +239,9 @@ class _Camera:
 
     def _depth_of_cloud(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """A coarse depth map of the cloud itself, for recordings without depth; its camera."""
-        stride = 8
-        intrinsics, pose = self.view.intrinsics / [[stride], [stride], [1]], self.view.camera_to_world
-        height, width = -(-self.height // stride), -(-self.width // stride)
+        height, width = -(-self.height // 8), -(-self.width // 8)
+        intrinsics = scale_intrinsics(self.view.intrinsics, (self.height, self.width), (height, width))
+        pose = self.view.camera_to_world
         pixel, z = _project(torch.as_tensor(self._all_points, dtype=torch.float64), intrinsics, pose)
         column, row = pixel.round().long().unbind(1)
         inside = (z > 0.05) & (column >= 0) & (row >= 0) & (column < width) & (row < height)
@@ -254,7 +257,9 @@ def occlusion_tolerance(z: torch.Tensor) -> torch.Tensor:
     return 0.05 + 0.01 * z * z
 
 
-def _project(points: torch.Tensor, intrinsics: np.ndarray, pose: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+def _project(
+    points: torch.Tensor, intrinsics: np.ndarray, pose: np.ndarray
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Pixels (n, 2) as (x, y) and depths (n,) of points (n, 3) in a camera."""
     world_to_camera = torch.as_tensor(np.linalg.inv(pose), dtype=points.dtype, device=points.device)
     local = points @ world_to_camera[:3, :3].T + world_to_camera[:3, 3]

@@ -84,10 +84,10 @@ class Catalogue:
 
         Faces whose material is mostly transparent are left out. Raises InputError when it cannot be read.
         """
-        parts = _read_model(piece)
+        parts, corners = _read_model(piece)
         if not parts:
             raise InputError(f"{piece.catalogue}: {piece.model} has no opaque face; choose another piece")
-        return _posed(joined(parts), piece)
+        return joined(parts).moved(_pose(corners, piece))
 
 
 def _read_catalogue(path: Path) -> list[Piece]:
@@ -145,8 +145,9 @@ def _piece(path: Path, entry: dict[str, str], shared: dict[str, str]) -> Piece:
         raise InputError(f"{path}: {where}: missing or unreadable entry ({error})") from error
 
 
-def _read_model(piece: Piece) -> list[Mesh]:
-    """One `Mesh` for each material of the model, as the file has it."""
+def _read_model(piece: Piece) -> tuple[list[Mesh], np.ndarray]:
+    """A `Mesh` for each opaque material, as the file has it, and the corners (n, 3) of all faces: glass
+    is not drawn, but it counts for the size."""
     import trimesh
 
     with tempfile.TemporaryDirectory() as folder, _opened(piece.catalogue) as archive:
@@ -156,10 +157,12 @@ def _read_model(piece: Piece) -> list[Mesh]:
             _mend_textures((Path(folder) / piece.model).parent)
             # maintain_order=True would lose the texture coordinates.
             scene: Any = trimesh.load_scene(Path(folder) / piece.model, process=False)
-            parts = [_part(geometry) for geometry in scene.geometry.values() if hasattr(geometry, "faces")]
+            solids = [solid for solid in scene.geometry.values() if len(getattr(solid, "faces", ())) > 0]
+            parts = [_part(solid) for solid in solids if _opacity(solid.visual) >= OPAQUE]
         except (OSError, ValueError, KeyError, IndexError, zipfile.BadZipFile) as error:
             raise InputError(f"{piece.catalogue}: cannot read {piece.model} ({error})") from error
-    return [part for part in parts if part is not None]
+    corners = [np.asarray(solid.vertices, np.float64)[np.unique(solid.faces)] for solid in solids]
+    return parts, np.concatenate(corners) if corners else np.empty((0, 3))
 
 
 def _mend_textures(folder: Path) -> None:
@@ -179,11 +182,9 @@ def _mend_textures(folder: Path) -> None:
         library.write_text("\n".join(lines), "latin-1")
 
 
-def _part(geometry: Any) -> Mesh | None:
-    """A trimesh geometry with its one material as a `Mesh`; None when it is transparent or empty."""
+def _part(geometry: Any) -> Mesh:
+    """A trimesh geometry with its one material as a `Mesh`."""
     material = getattr(geometry.visual, "material", None)
-    if len(geometry.faces) == 0 or (material is not None and _opacity(material) < OPAQUE):
-        return None
     vertices = np.asarray(geometry.vertices, np.float64)
     faces = np.asarray(geometry.faces, np.int32)
     picture = _picture(material)
@@ -203,9 +204,9 @@ def _part(geometry: Any) -> Mesh | None:
     )
 
 
-def _opacity(material: Any) -> float:
-    """1 = opaque; `d` is opacity, `Tr` transparency."""
-    values = getattr(material, "kwargs", {})
+def _opacity(visual: Any) -> float:
+    """1 = opaque; in a material, `d` is opacity, `Tr` transparency."""
+    values = getattr(getattr(visual, "material", None), "kwargs", {})
     try:
         if "d" in values:
             return float(values["d"][-1])
@@ -237,23 +238,22 @@ def _corner_normals(vertices: np.ndarray, faces: np.ndarray, smooth: np.ndarray)
     return np.where(creased[..., None], flat, corners).astype(np.float32)
 
 
-def _posed(mesh: Mesh, piece: Piece) -> Mesh:
-    """Rotate, scale each axis to the catalogue's size, turn y-up to z-up, put on the floor."""
+def _pose(corners: np.ndarray, piece: Piece) -> np.ndarray:
+    """(4, 4): rotate, scale each axis to the catalogue's size, turn y-up to z-up, put on the floor."""
     width, depth, height = piece.size
     target = np.array([width, height, depth])
     turns = [np.eye(3)]
     if piece.rotation is not None:
         turns.insert(0, np.array(piece.rotation).reshape(3, 3))
-    vertices = mesh.vertices.astype(np.float64)[np.unique(mesh.faces)]
-    choices = [_fit(vertices @ turn.T, target) for turn in turns]
+    choices = [_fit(corners @ turn.T, target) for turn in turns]
     # Two tables have a rotation that their size was measured without: less distortion tells.
     best = min(range(len(turns)), key=lambda index: choices[index][2])
-    scale, centre, _ = choices[best]
+    scale, foot, _ = choices[best]
     to_z_up = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]])
     pose = np.eye(4)
     pose[:3, :3] = to_z_up @ np.diag(scale) @ turns[best]
-    pose[:3, 3] = -(to_z_up @ (scale * centre))
-    return mesh.moved(pose)
+    pose[:3, 3] = -(to_z_up @ (scale * foot))
+    return pose
 
 
 def _fit(vertices: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
