@@ -164,6 +164,15 @@ def test_transparent_faces_are_left_out(write, line, kept):
     assert len(catalogue.load(catalogue["Tiny#a"]).faces) == (5 if kept else 4)
 
 
+def test_glass_that_is_left_out_counts_for_the_size(write):
+    top = "v 3 7 0\nv 5 7 0\nv 5 7 4\nusemtl glass\nf 7 8 9\n"
+    files = {"a/a.obj": wedge("m") + top, "a/m.mtl": PLAIN + "newmtl glass\nd 0.2\n"}
+    catalogue = write(entry(1, "a", size=(200, 400, 200)), files)
+    np.testing.assert_allclose(
+        catalogue.load(catalogue["Tiny#a"]).bounds, [[-1, -2, 0], [1, 2, 1]], atol=1e-6
+    )
+
+
 def test_nothing_but_glass_is_an_error(write):
     catalogue = write(entry(1, "a"), {"a/a.obj": wedge("m"), "a/m.mtl": "newmtl m\nd 0.1\n"})
     with pytest.raises(InputError, match="no opaque face"):
