@@ -141,12 +141,12 @@ def prepare(
         points = scene.points[finite]
         prepared.voxels = voxelize(points, voxel_size_for(points, VOXEL, MOST_VOXELS))
         centres = prepared.voxels.mean(points)
-        key = cache.key_of(
-            _CACHE_VERSION, scene.digest(), str(sorted(model.model_hashes.items())), model.name
-        )
+        content = scene.digest()
     with prepared._timed("geometry"):
-        tables = cache.arrays("geometry", key, lambda: _geometry(scene, prepared.voxels, centres))
+        shape = cache.key_of(_CACHE_VERSION, content)
+        tables = cache.arrays("geometry", shape, lambda: _geometry(scene, prepared.voxels, centres))
         prepared.neighbours, prepared.weights = tables["neighbours"], tables["weights"]
+    key = cache.key_of(_CACHE_VERSION, content, model.name, str(sorted(model.model_hashes.items())))
     lifted = cache.load_arrays("lifted", key)
     if lifted is None:
         lifted = _lift(prepared, centres, key, progress)
@@ -184,9 +184,7 @@ def check_texts(texts: Sequence[str]) -> list[str]:
     unique = list(dict.fromkeys(trimmed))
     if len(unique) < len(trimmed):
         repeated = sorted({text for text in trimmed if trimmed.count(text) > 1})
-        warnings.warn(
-            f"given more than once, used once: {', '.join(repeated)}", ScanwiseWarning, stacklevel=3
-        )
+        warnings.warn(f"given more than once, used once: {', '.join(repeated)}", ScanwiseWarning, stacklevel=3)
     if len(unique) == 1:
         warnings.warn(
             f'with "{unique[0]}" as the only text, every point gets it; add what else is there, such as wall,floor',

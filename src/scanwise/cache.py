@@ -39,9 +39,7 @@ def load_arrays(kind: str, key: str) -> dict[str, np.ndarray] | None:
     """The arrays of an entry, memory-mapped, or None when there is no whole one."""
     folder = cache_dir() / kind / key
     try:
-        arrays = {
-            path.stem: np.load(path, mmap_mode="r", allow_pickle=False) for path in folder.glob("*.npy")
-        }
+        arrays = {path.stem: np.load(path, mmap_mode="r", allow_pickle=False) for path in folder.glob("*.npy")}
     except (OSError, ValueError):
         shutil.rmtree(folder, ignore_errors=True)
         return None

@@ -75,9 +75,7 @@ def lift(
     return Lifted(features, seen)
 
 
-def fuse_views(
-    features: torch.Tensor, scores: torch.Tensor, valid: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
+def fuse_views(features: torch.Tensor, scores: torch.Tensor, valid: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """The fusion rule on views that are all at hand: features (P, V, C), scores (P, V, K), valid (P, V) bool.
 
     Returns:
@@ -257,9 +255,7 @@ def occlusion_tolerance(z: torch.Tensor) -> torch.Tensor:
     return 0.05 + 0.01 * z * z
 
 
-def _project(
-    points: torch.Tensor, intrinsics: np.ndarray, pose: np.ndarray
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _project(points: torch.Tensor, intrinsics: np.ndarray, pose: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
     """Pixels (n, 2) as (x, y) and depths (n,) of points (n, 3) in a camera."""
     world_to_camera = torch.as_tensor(np.linalg.inv(pose), dtype=points.dtype, device=points.device)
     local = points @ world_to_camera[:3, :3].T + world_to_camera[:3, 3]

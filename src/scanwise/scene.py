@@ -95,8 +95,8 @@ class View:
         parts = [self.image_raster.digest()]
         if self.depth_raster is not None:
             parts.append(self.depth_raster.digest())
-        for matrix in (self.intrinsics, self.camera_to_world, self.depth_intrinsics, self.depth_to_world):
-            parts.append("-" if matrix is None else array_digest(np.asarray(matrix, np.float64)))
+        matrices = (self.intrinsics, self.camera_to_world, self.depth_intrinsics, self.depth_to_world)
+        parts += ["-" if matrix is None else array_digest(np.asarray(matrix, np.float64)) for matrix in matrices]
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
 

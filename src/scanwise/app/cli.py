@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from datetime import datetime
@@ -35,12 +34,8 @@ VisionOption = Annotated[
     str | None,
     typer.Option("--vision", help="2D model: conse (offline), or hf:PATH_OR_ID for CLIP or SigLIP."),
 ]
-DeviceOption = Annotated[
-    str | None, typer.Option("--device", help="cpu, cuda, cuda:1, ... [default: cuda if there]")
-]
-OutOption = Annotated[
-    Path | None, typer.Option("--out", help="Folder for the results. [default: out/NAME-DATE-TIME]")
-]
+DeviceOption = Annotated[str | None, typer.Option("--device", help="cpu, cuda, cuda:1, ... [default: cuda if there]")]
+OutOption = Annotated[Path | None, typer.Option("--out", help="Folder for the results. [default: out/NAME-DATE-TIME]")]
 
 
 @app.callback()
@@ -53,9 +48,7 @@ def _settings(
 @app.command()
 def label(
     scene: SceneArgument,
-    text: Annotated[
-        list[str], typer.Option("--text", help="Words or phrases, separated by commas; may be repeated.")
-    ],
+    text: Annotated[list[str], typer.Option("--text", help="Words or phrases, separated by commas; may be repeated.")],
     out: OutOption = None,
     vision: VisionOption = None,
     device: DeviceOption = None,
@@ -168,9 +161,7 @@ def main() -> None:
     except OSError as error:
         _fail(f"{error.filename or 'input or output'}: {error.strerror or error}", debug)
     except MemoryError:
-        _fail(
-            str(InputError("not enough memory for this scan; make it smaller with `scanwise convert`")), debug
-        )
+        _fail(str(InputError("not enough memory for this scan; make it smaller with `scanwise convert`")), debug)
     except KeyboardInterrupt:
         note("stopped; what was computed is kept, the same command goes on from there")
         raise SystemExit(130) from None
@@ -178,7 +169,7 @@ def main() -> None:
 
 def _fail(text: str, debug: bool) -> None:
     if debug:
-        raise  # noqa: PLE0704 - always called while an error is handled
+        raise
     note("error: " + " ".join(text.split()))
     raise SystemExit(2) from None
 

@@ -23,9 +23,7 @@ from scanwise.formats.registry import column_suffixes, write_scene
 from scanwise.scene import Scene
 
 
-def write_label_results(
-    folder: Path, prepared: Prepared, labels: Labels, summary: dict[str, Any]
-) -> list[Path]:
+def write_label_results(folder: Path, prepared: Prepared, labels: Labels, summary: dict[str, Any]) -> list[Path]:
     """Writes labels.<format>, labels.json, picture.png and view.html; all of them, or none.
 
     Returns:
@@ -45,9 +43,7 @@ def write_label_results(
         write_html(place / "view.html", points, colors, indices, labels.texts, confidence, title=title)
         prepared.seconds["writing"] = time.perf_counter() - started
         report = summary | label_summary(prepared, labels)
-        (place / "labels.json").write_text(
-            json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        (place / "labels.json").write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         names = sorted(path.name for path in place.iterdir())
     return [folder / name for name in names]
 
