@@ -222,7 +222,7 @@ def _intensity(columns: list[np.ndarray]) -> np.ndarray:
 def _whole(columns: list[np.ndarray]) -> np.ndarray | None:
     """int32 ids; None when the values are not whole numbers that fit."""
     (column,) = columns
-    values = np.nan_to_num(column, nan=-1) if column.dtype.kind == "f" else column
+    values = np.nan_to_num(column.astype(np.float64), nan=-1) if column.dtype.kind == "f" else column
     limits = np.iinfo(np.int32)
     if len(values) and (values.max() > limits.max or values.min() < limits.min):
         return None
@@ -264,9 +264,7 @@ def _split(key: str, value: np.ndarray | None) -> dict[str, np.ndarray]:
     if value is None:
         return {}
     names = _NAMES_OUT[key]
-    return {
-        name: np.ascontiguousarray(part) for name, part in zip(names, np.atleast_2d(value.T), strict=True)
-    }
+    return {name: np.ascontiguousarray(part) for name, part in zip(names, np.atleast_2d(value.T), strict=True)}
 
 
 def _same(key: str, then: np.ndarray | None, now: np.ndarray | None) -> bool:

@@ -26,9 +26,7 @@ from scanwise.formats.numerals import as_texts, content_lines, parse_numbers, to
 from scanwise.scene import Scene
 
 ENCODINGS = ("ascii", "binary", "binary_compressed")
-_DTYPES = {
-    f"{letter}{size}": np.dtype(f"<{kind}{size}") for letter, kind in ("Ii", "Uu") for size in (1, 2, 4, 8)
-}
+_DTYPES = {f"{letter}{size}": np.dtype(f"<{kind}{size}") for letter, kind in ("Ii", "Uu") for size in (1, 2, 4, 8)}
 _DTYPES |= {"F4": np.dtype("<f4"), "F8": np.dtype("<f8")}
 _DATA = re.compile(rb"(?:^|[\r\n])[ \t]*DATA[ \t]+(\w+)[ \t]*(\r\n|\n|\r|$)")
 _PADDING = "_"
@@ -101,9 +99,7 @@ def _fields(lines: dict[str, list[str]], path: Path) -> list[_Field]:
     counts = lines.get("COUNT", ["1"] * len(names))
     for key, words in (("SIZE", lines["SIZE"]), ("TYPE", lines["TYPE"]), ("COUNT", counts)):
         if len(words) != len(names):
-            raise InputError(
-                f"{path}: the PCD header names {len(names)} FIELDS and gives {len(words)} of {key}"
-            )
+            raise InputError(f"{path}: the PCD header names {len(names)} FIELDS and gives {len(words)} of {key}")
     fields: list[_Field] = []
     for name, size, letter, count in zip(names, lines["SIZE"], lines["TYPE"], counts, strict=True):
         dtype = _DTYPES.get(letter.upper() + size)
@@ -128,9 +124,7 @@ def _size(lines: dict[str, list[str]], path: Path) -> tuple[int, PcdExtras]:
     if points is None:
         points = width * height
     elif width * height != points:
-        raise InputError(
-            f"{path}: the PCD header promises {points} POINTS, but WIDTH x HEIGHT is {width} x {height}"
-        )
+        raise InputError(f"{path}: the PCD header promises {points} POINTS, but WIDTH x HEIGHT is {width} x {height}")
     return points, PcdExtras(width, height, " ".join(lines.get("VIEWPOINT", ["0 0 0 1 0 0 0"])))
 
 
@@ -147,9 +141,7 @@ def _read_ascii(body: bytes, fields: list[_Field], count: int, path: Path) -> di
     lines = lines[:count]
     numbers = parse_numbers(lines, str(path))
     if len(numbers) != count * width:
-        raise InputError(
-            f"{path}: {count} rows hold {len(numbers)} numbers; the PCD header promises {count * width}"
-        )
+        raise InputError(f"{path}: {count} rows hold {len(numbers)} numbers; the PCD header promises {count * width}")
     table = numbers.reshape(count, width)
     columns, at = {}, 0
     for field in fields:
@@ -166,7 +158,8 @@ def _read_ascii(body: bytes, fields: list[_Field], count: int, path: Path) -> di
 def _exact(lines: list[bytes], at: int, field: _Field, where: str) -> np.ndarray:
     """64-bit integers, which float64 would round."""
     try:
-        return np.array([list(map(int, line.split()[at : at + field.count])) for line in lines], field.dtype)
+        rows = [list(map(int, line.split()[at : at + field.count])) for line in lines]
+        return np.array(rows, field.dtype).reshape(len(lines), field.count)
     except (ValueError, OverflowError) as error:
         raise InputError(f"{where}: a value is no {field.dtype.name}") from error
 
@@ -230,11 +223,7 @@ def write(scene: Scene, path: str | os.PathLike[str], *, encoding: str = "binary
         file.write(_format_header(scene, columns, encoding).encode())
         blocks = [np.ascontiguousarray(c, c.dtype.newbyteorder("<")) for c in columns.values()]
         if encoding == "ascii":
-            cells = [
-                as_texts(part)
-                for block in blocks
-                for part in (block if block.ndim == 2 else block[:, None]).T
-            ]
+            cells = [as_texts(part) for block in blocks for part in (block if block.ndim == 2 else block[:, None]).T]
             file.write("".join(" ".join(row) + "\n" for row in zip(*cells, strict=True)).encode())
         elif encoding == "binary":
             table = np.empty(len(scene), [(f"f{k}", b.dtype, b.shape[1:]) for k, b in enumerate(blocks)])
@@ -262,9 +251,7 @@ def _storable(scene: Scene) -> dict[str, np.ndarray]:
         elif column.dtype.kind == "f" and column.dtype.itemsize not in (4, 8):
             columns[name] = column.astype(np.float32 if column.dtype.itemsize < 4 else np.float64)
         else:
-            columns[name] = (
-                column.reshape(len(column), math.prod(column.shape[1:])) if column.ndim > 2 else column
-            )
+            columns[name] = column.reshape(len(column), math.prod(column.shape[1:])) if column.ndim > 2 else column
     channels = [columns.get(name) for name in ("red", "green", "blue")]
     if scene.colors is None or "rgb" in columns or any(c is None or c.dtype != np.uint8 for c in channels):
         return columns

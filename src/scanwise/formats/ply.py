@@ -39,9 +39,7 @@ def read(path: str | os.PathLike[str]) -> Scene:
         there = ", ".join(ply.elements) or "none"
         raise InputError(f"{path}: the PLY header has no element vertex; it has {there}")
     columns = {key: value for key, value in vertices.columns.items() if isinstance(value, np.ndarray)}
-    return scene_from_columns(
-        columns, name=path.stem, source_format="ply", raw=PlyExtras(ply), where=str(path)
-    )
+    return scene_from_columns(columns, name=path.stem, source_format="ply", raw=PlyExtras(ply), where=str(path))
 
 
 def write(scene: Scene, path: str | os.PathLike[str], *, encoding: str = "binary_little_endian") -> None:

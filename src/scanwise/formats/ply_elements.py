@@ -79,9 +79,7 @@ def read_elements(path: str | os.PathLike[str]) -> Ply:
         raise InputError(f"{path}: the PLY header has no end_header line; the file is cut off or no PLY")
     header = _parse_header(data[: end.start()].decode("utf-8", "surrogateescape"), path)
     body = memoryview(data)[end.end() :]
-    elements = (
-        _read_ascii(header, body, path) if header.encoding == "ascii" else _read_binary(header, body, path)
-    )
+    elements = _read_ascii(header, body, path) if header.encoding == "ascii" else _read_binary(header, body, path)
     return Ply(elements, header.comments, header.obj_info)
 
 
@@ -110,9 +108,7 @@ def _parse_header(text: str, path: Path) -> _Header:
 
 def _add_element(header: _Header, name: str, count: str, path: Path) -> None:
     if not (count.isascii() and count.isdigit() and len(count) < 19):
-        raise InputError(
-            f"{path}: the PLY header promises {count[:40]!r} rows of {name}; it must be a number"
-        )
+        raise InputError(f"{path}: the PLY header promises {count[:40]!r} rows of {name}; it must be a number")
     if any(name == other for other, _, _ in header.elements):
         raise InputError(f"{path}: the PLY header declares element {name} twice")
     header.elements.append((name, int(count), []))
@@ -189,7 +185,9 @@ def _read_ascii(header: _Header, body: memoryview, path: Path) -> dict[str, Elem
         if len(mine) < count:
             raise InputError(_too_few(path, name, count, len(mine)))
         source = _Numbers(parse_numbers(mine, f"{path}: PLY element {name}"))
-        elements[name], used = _read_element(source, 0, name, count, properties, path)
+        used = count * len(properties)
+        if used <= len(source.units):
+            elements[name], used = _read_element(source, 0, name, count, properties, path)
         if used != len(source.units):
             raise InputError(
                 f"{path}: {count} rows of PLY element {name} hold {len(source.units)} numbers; "
@@ -220,9 +218,7 @@ def _read_element(
         raise InputError(_too_few(path, name, count, left // sum(heads)))
     if count == 0 or not properties:
         return Element(count, {p.name: _empty(p) for p in properties}), at
-    starts, at = _equal_rows(source, at, count, properties, where) or _ragged_rows(
-        source, at, count, properties, where
-    )
+    starts, at = _equal_rows(source, at, count, properties, where) or _ragged_rows(source, at, count, properties, where)
     columns: dict[str, np.ndarray | ListColumn] = {}
     for prop, head, rows in zip(properties, heads, starts, strict=True):
         place = f"{where}, {prop.name}"
@@ -297,9 +293,7 @@ def _ragged_rows(
     source: _Source, at: int, count: int, properties: list[_Property], where: str
 ) -> tuple[list[np.ndarray], int]:
     """The same where rows differ in length: one step after the other."""
-    steps = [
-        (p.count_dtype, source.width(p.count_dtype or p.dtype), source.width(p.dtype)) for p in properties
-    ]
+    steps = [(p.count_dtype, source.width(p.count_dtype or p.dtype), source.width(p.dtype)) for p in properties]
     read_count = _count_readers(source, [p.count_dtype for p in properties], where)
     starts: list[list[int]] = [[] for _ in properties]
     for _ in range(count):
@@ -307,9 +301,7 @@ def _ragged_rows(
             starts[k].append(at)
             at += head if count_dtype is None else head + width * read_count[k](at)
         if at > len(source.units):
-            raise InputError(
-                f"{where}: the header promises {count} rows, the file ends within {len(starts[0])}"
-            )
+            raise InputError(f"{where}: the header promises {count} rows, the file ends within row {len(starts[0])}")
     return [np.array(column, np.int64) for column in starts], at
 
 
