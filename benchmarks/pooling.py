@@ -15,7 +15,14 @@ import torch
 from rows import Rows, machine, median_seconds
 
 from scanwise.data.voxels import voxelize
-from scanwise.methods.geopurify import APPLICATIONS, affinity, hand_made_embedding, neighbour_table, pool
+from scanwise.methods.geopurify import (
+    APPLICATIONS,
+    affinity,
+    hand_made_embedding,
+    neighbour_table,
+    pool,
+    pooling_matrix,
+)
 
 VOXELS, TEXTS, CHANNELS, REFERENCE_APPLICATIONS = 200_000, 10, 512, 2
 
@@ -43,13 +50,7 @@ def main() -> None:
 
 def full_route(features: torch.Tensor, neighbours: np.ndarray, weights: torch.Tensor) -> float:
     """Seconds for all applications to every channel with torch.sparse.mm."""
-    count, k = neighbours.shape
-    matrix = torch.sparse_csr_tensor(
-        torch.arange(0, count * k + 1, k),
-        torch.from_numpy(neighbours.astype(np.int64).reshape(-1)),
-        weights.reshape(-1),
-        size=(count, count),
-    )
+    matrix = pooling_matrix(neighbours, weights)
     torch.sparse.mm(matrix, features[:, :8].contiguous())
     started = time.perf_counter()
     for _ in range(REFERENCE_APPLICATIONS):

@@ -136,6 +136,12 @@ def prepare(
             f"{scene.name}: a cloud without pictures cannot be labelled by words yet; give the recording's folder "
             "(pictures, poses, intrinsics) instead, see `scanwise label --help`"
         )
+    if scene.colors is None:
+        warnings.warn(
+            "no colours: labels are smoothed by shape alone and may run across flush surfaces",
+            ScanwiseWarning,
+            stacklevel=2,
+        )
     prepared = Prepared(scene, model, *_empty(), device=device)
     with prepared._timed("voxels"):
         points = scene.points[finite]
@@ -207,12 +213,6 @@ def _geometry(scene: Scene, voxels: Voxels, centres: np.ndarray) -> dict[str, np
         normals = estimate_normals(centres, neighbours[:, :NORMAL_NEIGHBOURS])
     else:
         normals = voxels.mean(scene.normals[finite])
-    if scene.colors is None:
-        warnings.warn(
-            "no colours: labels are smoothed by shape alone and may run across flush surfaces",
-            ScanwiseWarning,
-            stacklevel=4,
-        )
     colors = None if scene.colors is None else voxels.mean(scene.colors[finite])
     weights = affinity(hand_made_embedding(normals, colors), neighbours)
     return {"neighbours": neighbours, "weights": weights.numpy()}

@@ -6,21 +6,29 @@ again, and the oldest give way when the whole exceeds `SCANWISE_CACHE_GB` (10).
 
 from __future__ import annotations
 
+import atexit
+import functools
 import hashlib
 import os
 import shutil
 import sys
+import tempfile
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 
-from scanwise.errors import OutputError
+from scanwise.errors import OutputError, ScanwiseWarning
 from scanwise.formats.files import replacing_folder
 
 
 def cache_dir() -> Path:
-    """The folder that holds everything cached; it need not exist yet."""
+    """The folder that holds everything cached; a temporary one where the user's cannot be written."""
+    return _writable(_wanted())
+
+
+def _wanted() -> Path:
     if chosen := os.environ.get("SCANWISE_CACHE"):
         return Path(chosen)
     if sys.platform == "win32":
@@ -28,6 +36,24 @@ def cache_dir() -> Path:
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "scanwise"
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "scanwise"
+
+
+@functools.cache
+def _writable(wanted: Path) -> Path:
+    try:
+        wanted.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=wanted):
+            return wanted
+    except OSError as error:
+        warnings.warn(
+            f"the cache {wanted} cannot be written ({error.strerror}), so nothing is kept for the next time; "
+            "SCANWISE_CACHE=FOLDER names another place",
+            ScanwiseWarning,
+            stacklevel=2,
+        )
+    temporary = tempfile.mkdtemp(prefix="scanwise-cache-")
+    atexit.register(shutil.rmtree, temporary, ignore_errors=True)
+    return Path(temporary)
 
 
 def key_of(*parts: str) -> str:

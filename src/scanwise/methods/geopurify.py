@@ -79,16 +79,21 @@ def pool(
     Pooling is linear: pooling features and then scoring them against texts is pooling the text scores, which
     have far fewer columns.
     """
+    matrix = pooling_matrix(neighbours, weights).to(values.device)
+    for _ in range(applications):
+        values = matrix @ values
+    return values
+
+
+def pooling_matrix(neighbours: np.ndarray, weights: torch.Tensor) -> torch.Tensor:
+    """The sparse CSR matrix (M, M) of neighbours and weights, both (M, K); 32-bit indices are five times faster."""
     count, k = weights.shape
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse")
-        matrix = torch.sparse_csr_tensor(
+        return torch.sparse_csr_tensor(
             torch.arange(0, count * k + 1, k, dtype=torch.int32),
             torch.from_numpy(neighbours.reshape(-1)),
             weights.reshape(-1),
             size=(count, count),
             check_invariants=False,
-        ).to(values.device)
-    for _ in range(applications):
-        values = matrix @ values
-    return values
+        )
