@@ -37,9 +37,7 @@ def wall(count: int = 200) -> np.ndarray:
 
 def test_fusion_equals_the_official_one():
     golden = load_file(Path(__file__).parent / "golden" / "geopurify_inference.safetensors")
-    fused, consensus = fuse_views(
-        golden["fuse.view_features"], golden["fuse.view_logits"], golden["fuse.valid"].bool()
-    )
+    fused, consensus = fuse_views(golden["fuse.view_features"], golden["fuse.view_logits"], golden["fuse.valid"].bool())
     assert torch.equal(consensus, golden["fuse.consensus_class"])
     torch.testing.assert_close(fused, golden["fuse.fused"], rtol=1e-4, atol=1e-5)
 
@@ -97,9 +95,7 @@ def test_only_the_three_views_that_agree_most_count():
 
 
 def test_without_depth_the_cloud_hides_what_is_behind_it():
-    front = np.stack(
-        [*np.meshgrid(np.linspace(-1, 1, 120), np.linspace(-1, 1, 120)), np.full((120, 120), 2.0)], -1
-    )
+    front = np.stack([*np.meshgrid(np.linspace(-1, 1, 120), np.linspace(-1, 1, 120)), np.full((120, 120), 2.0)], -1)
     points = np.concatenate([front.reshape(-1, 3), [[0.0, 0, 4.0]]]).astype(np.float32)
     lifted = lift(points, [camera(0.0, depth=None)], constant(1.0), lambda f: f)
     inside = (np.abs(points[:-1, 0]) < 1) & (np.abs(points[:-1, 1]) < 0.9)

@@ -35,9 +35,7 @@ def srgb_to_lab(colors: np.ndarray) -> np.ndarray:
     xyz = linear @ _RGB_TO_XYZ.T / _D65
     cube = np.where(xyz > 216 / 24389, np.cbrt(xyz), (xyz * 24389 / 27 + 16) / 116)
     lightness = 116 * cube[:, 1] - 16
-    return np.stack([lightness, 500 * (cube[:, 0] - cube[:, 1]), 200 * (cube[:, 1] - cube[:, 2])], 1).astype(
-        np.float32
-    )
+    return np.stack([lightness, 500 * (cube[:, 0] - cube[:, 1]), 200 * (cube[:, 1] - cube[:, 2])], 1).astype(np.float32)
 
 
 _RGB_TO_XYZ = np.array(

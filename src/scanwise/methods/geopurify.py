@@ -24,14 +24,14 @@ COLOUR_SPREAD = 50.0  # difference in Lab at which two greys' embeddings are 45 
 def neighbour_table(points: np.ndarray, k: int = NEIGHBOURS) -> np.ndarray:
     """(M, 3) distinct points -> (M, k) int32 nearest other points, nearest first.
 
-    Clouds of no more than k points give (M, M - 1); a single point is its own neighbour.
+    Clouds of no more than k points give (M, M), every point and itself: two points that only exchanged their
+    values would never agree.
     """
     from scipy.spatial import cKDTree
 
     count = len(points)
-    if count == 1:
-        return np.zeros((1, 1), np.int32)
-    k = min(k, count - 1)
+    if count <= k:
+        return cKDTree(points).query(points, k=[*range(1, count + 1)])[1].astype(np.int32)
     _, table = cKDTree(points).query(points, k=k + 1, workers=-1)
     return _without_self(table).astype(np.int32)
 
