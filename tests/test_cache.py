@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from scanwise import cache
+from scanwise.errors import ScanwiseWarning
 
 
 @pytest.fixture(autouse=True)
@@ -47,4 +48,5 @@ def test_the_entry_used_longest_ago_gives_way(monkeypatch):
 def test_a_cache_that_cannot_be_written_loses_nothing(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("SCANWISE_CACHE", str(tmp_path / "file" / "cache"))
-    assert cache.arrays("kind", "key", lambda: {"a": np.arange(3)})["a"].tolist() == [0, 1, 2]
+    with pytest.warns(ScanwiseWarning, match="cannot be written"):
+        assert cache.arrays("kind", "key", lambda: {"a": np.arange(3)})["a"].tolist() == [0, 1, 2]
