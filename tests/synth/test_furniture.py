@@ -33,9 +33,7 @@ def wedge(material: str) -> str:
 
 def without_uv(text: str) -> str:
     lines = [line for line in text.splitlines() if not line.startswith("vt")]
-    return "\n".join(
-        "f " + " ".join(c.split("/")[0] for c in x[2:].split()) if x[:2] == "f " else x for x in lines
-    )
+    return "\n".join("f " + " ".join(c.split("/")[0] for c in x[2:].split()) if x[:2] == "f " else x for x in lines)
 
 
 def png(*colors: tuple[int, int, int]) -> bytes:
@@ -154,9 +152,7 @@ def test_dead_path_without_a_picture_leaves_the_colour(write):
     assert mesh.colors[0].tolist() == [255, 128, 0]
 
 
-@pytest.mark.parametrize(
-    ("line", "kept"), [("d 0.59", False), ("d 0.6", True), ("Tr 0.7", False), ("Tr 0", True)]
-)
+@pytest.mark.parametrize(("line", "kept"), [("d 0.59", False), ("d 0.6", True), ("Tr 0.7", False), ("Tr 0", True)])
 def test_transparent_faces_are_left_out(write, line, kept):
     glass = "usemtl glass\nf 1/1 3/3 6/2\n"
     material = PLAIN + f"newmtl glass\nKd 0 0 1\n{line}\n"
@@ -168,9 +164,7 @@ def test_glass_that_is_left_out_counts_for_the_size(write):
     top = "v 3 7 0\nv 5 7 0\nv 5 7 4\nusemtl glass\nf 7 8 9\n"
     files = {"a/a.obj": wedge("m") + top, "a/m.mtl": PLAIN + "newmtl glass\nd 0.2\n"}
     catalogue = write(entry(1, "a", size=(200, 400, 200)), files)
-    np.testing.assert_allclose(
-        catalogue.load(catalogue["Tiny#a"]).bounds, [[-1, -2, 0], [1, 2, 1]], atol=1e-6
-    )
+    np.testing.assert_allclose(catalogue.load(catalogue["Tiny#a"]).bounds, [[-1, -2, 0], [1, 2, 1]], atol=1e-6)
 
 
 def test_nothing_but_glass_is_an_error(write):
@@ -180,9 +174,7 @@ def test_nothing_but_glass_is_an_error(write):
 
 
 def test_flat_piece_keeps_its_thickness_of_zero(write):
-    flat = "\n".join(
-        line for line in wedge("m").splitlines() if line not in ("f 4/4 3/3 6/2", "f 4/4 6/2 5/1")
-    )
+    flat = "\n".join(line for line in wedge("m").splitlines() if line not in ("f 4/4 3/3 6/2", "f 4/4 6/2 5/1"))
     catalogue = write(entry(1, "a", size=(100, 100, 1)), {"a/a.obj": flat, "a/m.mtl": PLAIN})
     mesh = catalogue.load(catalogue["Tiny#a"])
     np.testing.assert_allclose(mesh.vertices[mesh.faces][..., 2], 0, atol=1e-7)
@@ -216,9 +208,7 @@ def test_the_real_catalogues():
     assert len(catalogue) == 820
     assert len({piece.id for piece in catalogue.pieces}) == 820
     assert {piece.creator for piece in catalogue.pieces} >= {"Scopia", "Kator Legaz", "Jay-Artist"}
-    assert all(
-        "Creative Commons" in piece.licence or "Public domain" in piece.licence for piece in catalogue.pieces
-    )
+    assert all("Creative Commons" in piece.licence or "Public domain" in piece.licence for piece in catalogue.pieces)
 
 
 @real

@@ -120,9 +120,7 @@ def test_shadow_is_where_the_blocker_stands_and_soft_at_its_rim():
 def test_bounced_light_darkens_a_corner_and_carries_colour():
     floor = rectangle((-3, 0, -1), (6, 0, 0), (0, 4, 0), color=(255, 255, 255))
     red = rectangle((-3, 3, -1), (6, 0, 0), (0, 0, 4), color=(255, 0, 0))
-    renderer = Renderer(
-        [(floor, np.eye(4)), (red, np.eye(4))], ambient=(0.5, 0.5, 0.5), background=(0.5, 0.5, 0.5)
-    )
+    renderer = Renderer([(floor, np.eye(4)), (red, np.eye(4))], ambient=(0.5, 0.5, 0.5), background=(0.5, 0.5, 0.5))
     image, _, instance = renderer.render(CAMERA, look_at((0, 0.5, 1), (0, 2.6, -0.7)), SIZE, Quality(2, 0, 8))
     column = image[:, 40].astype(int)
     on_floor = np.flatnonzero(instance[:, 40] == 0)
