@@ -202,6 +202,8 @@ def test_many_classes_long_names_and_no_class(tmp_path: Path) -> None:
     write_picture(tmp_path / "many.png", points, None, labels, texts, title="x" * 10_000)
     assert Image.open(tmp_path / "many.png").size[1] < 1200
     write_picture(tmp_path / "none.png", points, None, np.full(len(points), -1, np.int32), [], title="")
+    write_html(tmp_path / "none.html", points, None, np.full(len(points), -1, np.int32), [], None, title="")
+    assert Page(tmp_path / "none.html").layer("labels")["order"] == [0]
     picture = np.asarray(Image.open(tmp_path / "none.png"))
     assert colors_near(picture[98:758, 928:1808], UNLABELLED).mean() > 0.05
 

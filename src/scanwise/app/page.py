@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from scanwise.app.raster import best_view, ceiling_cut, oriented, robust_box
+from scanwise.app.raster import best_view, ceiling_cut, oriented
 from scanwise.formats.files import replacing
 
 
@@ -102,23 +102,25 @@ def _geometry(points: np.ndarray, normals: np.ndarray | None) -> dict[str, Any]:
     """Points as uint16 of their bounding box, normals as int8, and where the camera starts."""
     if not len(points):
         points = np.zeros((0, 3), np.float32)
-        box = frame = np.array([[0, 0, 0], [1, 1, 1]], np.float64)
+        box = middle = np.array([[0, 0, 0], [1, 1, 1]], np.float64)
     else:
         box = np.stack([points.min(0), points.max(0)]).astype(np.float64)
-        frame = np.stack(robust_box(points)).astype(np.float64)
+        middle = np.percentile(points[:: max(1, len(points) // 50_000)], (2, 98), axis=0)
     extent = np.maximum(box[1] - box[0], 1e-3)
     grid = ((points - box[0]) / extent * 65535 + 0.5).astype("<u2")
     facing = oriented(points, normals) if normals is not None and len(points) else None
     cut = ceiling_cut(points) if facing is None and len(points) else None
+    azimuth, elevation = best_view(points, facing, 1.4) if len(points) else (45.0, 35.0)
+    if cut is not None:
+        elevation = 52.0  # into the room over walls that stay
     return {
         "origin": box[0].tolist(),
         "extent": extent.tolist(),
         "reach": float(np.linalg.norm(extent)),
-        "frame": frame.tolist(),
-        "center": frame.mean(0).tolist(),
+        "center": middle.mean(0).tolist(),
         "spacing": _spacing(grid, extent),
         "cut": 0.0 if cut is None else float(1 - (cut - box[0][2]) / extent[2]),
-        "view": best_view(points, facing, 1.4) if len(points) else (45.0, 35.0),
+        "view": (azimuth, elevation),
         "points": _base64(grid),
         "normals": None if facing is None else _base64((np.clip(facing, -1, 1) * 127).astype(np.int8)),
     }

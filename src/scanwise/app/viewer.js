@@ -71,17 +71,18 @@ function lens() {
   return { focal: Math.min(area.width, area.height) / 2 / HALF_VIEW, x: area.width / 2, y: area.height / 2 };
 }
 
+/** Back to the start, at the distance from which nearly all points are in the picture. */
 function reset() {
   Object.assign(camera, home, { target: [...home.target] });
-  const { right, up, back } = axes(), area = freeArea(), { focal } = lens();
-  let distance = 0;
-  for (let corner = 0; corner < 8; corner++) {
-    const p = scan.frame[0].map((low, k) => (corner >> k & 1 ? scan.frame[1][k] : low) - home.target[k]);
+  const { right, up, back } = axes(), area = freeArea(), { focal } = lens(), needed = [];
+  for (let i = 0; i < count; i += Math.ceil(count / 4000)) {
+    const p = minus(position(i), home.target);
     const across = Math.abs(dot(p, right)) * focal / (area.width / 2);
     const along = Math.abs(dot(p, up)) * focal / (area.height / 2);
-    distance = Math.max(distance, dot(p, back) + Math.max(across, along));
+    needed.push(dot(p, back) + Math.max(across, along));
   }
-  camera.distance = Math.max(distance * 0.95, 0.05);
+  needed.sort((one, other) => one - other);
+  camera.distance = Math.max(1.12 * (needed[Math.floor(0.98 * needed.length)] || 0), 0.05);
   draw();
 }
 
