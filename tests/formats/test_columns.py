@@ -78,6 +78,13 @@ def test_labelling_twice_keeps_the_first_answer_under_another_name():
     np.testing.assert_array_equal(twice["label"], ones * 2)
 
 
+def test_an_answer_that_equals_an_earlier_one_is_still_added():
+    ones, halves = np.ones(4, "i4"), np.full(4, 0.5, "f4")
+    scene = read({"label": ones, "confidence": halves})
+    written = columns_from_scene(scene.with_columns(label=ones.copy(), confidence=halves.copy()))
+    assert list(written) == [*"xyz", "label_in", "confidence_in", "label", "confidence"]
+
+
 @pytest.mark.parametrize(
     ("values", "expected"),
     [

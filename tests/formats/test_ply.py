@@ -1,6 +1,7 @@
 """PLY: every encoding and property kind, cross-checked with trimesh; lying headers end in one line."""
 
 import struct
+import time
 import warnings
 from dataclasses import replace
 
@@ -128,6 +129,23 @@ def test_types_that_ply_lacks_are_widened(tmp_path):
     assert [found[k].dtype.name for k in "abcd"] == ["int32", "uint32", "float64", "uint8"]
     for key, column in wide.items():
         np.testing.assert_array_equal(found[key], column)
+
+
+def test_names_become_single_words_that_differ(tmp_path):
+    many = {"a b": np.ones((1, 2)), "a_b_0": np.zeros(1), "": np.full(1, 2.0)}
+    ply.write(Scene(np.zeros((1, 3)), attributes=many), tmp_path / "a.ply")
+    found = {name: column.item() for name, column in ply.read(tmp_path / "a.ply").attributes.items()}
+    assert found == {"a_b_0": 1, "a_b_1": 1, "a_b_0_": 0, "column": 2}
+
+
+def test_a_million_points_take_well_under_a_second(tmp_path):
+    rng = np.random.default_rng(0)
+    scene = Scene(rng.normal(size=(1_000_000, 3)), colors=rng.integers(0, 256, (1_000_000, 3)))
+    ply.write(scene, tmp_path / "a.ply")
+    start = time.perf_counter()
+    back = ply.read(tmp_path / "a.ply")
+    assert time.perf_counter() - start < 1
+    np.testing.assert_array_equal(back.points, scene.points)
 
 
 def test_texts_are_left_out_with_a_warning(tmp_path):

@@ -98,8 +98,10 @@ def columns_from_scene(scene: Scene) -> dict[str, np.ndarray]:
     Who reorders the points sets `raw=None`.
     """
     original = original_columns(scene)
-    kept = _kept(scene, original)
-    added = {key: value for key, value in scene.attributes.items() if not _is_original(key, value, original)}
+    then, sources = _interpret(original) if original else ({}, {})
+    field_of = {column: key for key, names in sources.items() for column in names}
+    kept = _kept(scene, original, then, field_of)
+    added = _added(scene, original, field_of)
     result: dict[str, np.ndarray] = {}
     for key, value in kept.items():
         result[_free(key, added.keys() | result.keys())] = value
@@ -230,9 +232,10 @@ def _whole(columns: list[np.ndarray]) -> np.ndarray | None:
     return np.maximum(ids, -1) if np.array_equal(ids, values) else None
 
 
-def _kept(scene: Scene, original: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _kept(
+    scene: Scene, original: dict[str, np.ndarray], then: dict[str, np.ndarray], field_of: dict[str, str]
+) -> dict[str, np.ndarray]:
     """The original columns with those replaced whose scene field changed, and new fields after them."""
-    then, sources = _interpret(original) if original else ({}, {})
     now = {
         "points": scene.points_in_source(),
         "colors": scene.colors,
@@ -242,14 +245,13 @@ def _kept(scene: Scene, original: dict[str, np.ndarray]) -> dict[str, np.ndarray
         "instances": scene.instances,
     }
     changed = {key for key, value in now.items() if not _same(key, then.get(key), value)}
-    field_of = {name: key for key, names in sources.items() for name in names}
     fresh = {name: part for key in now if key in changed for name, part in _split(key, now[key]).items()}
     kept: dict[str, np.ndarray] = {}
     for name, column in original.items():
         key = field_of.get(name, "")
         if key not in changed:
             kept[_free(name, kept.keys() | fresh)] = column
-        elif name == sources[key][0]:
+        else:
             kept |= {part: fresh[part] for part in _NAMES_OUT[key] if part in fresh}
     return kept | fresh
 
@@ -280,9 +282,15 @@ def _same(key: str, then: np.ndarray | None, now: np.ndarray | None) -> bool:
     return np.allclose(then, now, rtol=0, atol=tolerance, equal_nan=True)
 
 
-def _is_original(name: str, value: np.ndarray, original: dict[str, np.ndarray]) -> bool:
-    """Whether an attribute is a column of the file, perhaps renamed by `Scene.with_columns`."""
-    column = original.get(name)
-    if column is value or original.get(name.removesuffix("_in")) is value:
-        return True
-    return column is not None and column.dtype == value.dtype and column.tobytes() == value.tobytes()
+def _added(scene: Scene, original: dict[str, np.ndarray], used: Collection[str]) -> dict[str, np.ndarray]:
+    """Attributes that are not columns of the file; `used` are the columns that became fields of the scene."""
+    added = {}
+    for name, value in scene.attributes.items():
+        column = original.get(name)
+        if column is value or original.get(name.removesuffix("_in")) is value:
+            continue
+        # An answer may equal the column whose name it takes; `with_columns` then moved that column aside.
+        taken = name in used or scene.attributes.get(f"{name}_in") is column
+        if column is None or taken or column.dtype != value.dtype or column.tobytes() != value.tobytes():
+            added[name] = value
+    return added

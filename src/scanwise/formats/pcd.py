@@ -23,6 +23,7 @@ from scanwise.formats.columns import (
 )
 from scanwise.formats.files import read_bytes, replacing
 from scanwise.formats.numerals import as_texts, content_lines, parse_numbers, to_type
+from scanwise.formats.ply import header_name
 from scanwise.scene import Scene
 
 ENCODINGS = ("ascii", "binary", "binary_compressed")
@@ -240,9 +241,9 @@ def write(scene: Scene, path: str | os.PathLike[str], *, encoding: str = "binary
 
 def _storable(scene: Scene) -> dict[str, np.ndarray]:
     """The columns in types that PCD knows, (N,) or (N, C); colours packed unless the file had them apart."""
-    columns = {}
+    columns: dict[str, np.ndarray] = {}
     for name, column in columns_from_scene(scene).items():
-        name = "_".join(name.split())
+        name = header_name(name, columns)
         if column.dtype.kind not in "biuf":
             text = f"column {name} holds {column.dtype.name}, which PCD cannot; it is left out"
             warnings.warn(text, ScanwiseWarning, stacklevel=3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,12 +65,12 @@ def write(scene: Scene, path: str | os.PathLike[str], *, encoding: str = "binary
 def storable_columns(columns: dict[str, np.ndarray], format_name: str) -> dict[str, np.ndarray]:
     """The columns in the eight types of PLY, one (N,) column each.
 
-    (N, C) becomes <name>_0 ...; blanks in names become "_"; bool becomes uint8, float16 float32, and 64-bit
+    (N, C) becomes <name>_0 ...; names become one word each; bool becomes uint8, float16 float32, and 64-bit
     integers int32 or uint32 where they fit, else float64. Texts are left out, with a warning.
     """
     result: dict[str, np.ndarray] = {}
     for name, column in columns.items():
-        name = "_".join(name.split())
+        name = header_name(name, result)
         if column.dtype.kind not in "biuf":
             text = f"column {name} holds {column.dtype.name}, which {format_name} cannot; it is left out"
             warnings.warn(text, ScanwiseWarning, stacklevel=3)
@@ -79,8 +80,17 @@ def storable_columns(columns: dict[str, np.ndarray], format_name: str) -> dict[s
             result[name] = column
         else:
             parts = column.reshape(len(column), int(np.prod(column.shape[1:])))
-            result |= {f"{name}_{k}": np.ascontiguousarray(parts[:, k]) for k in range(parts.shape[1])}
+            for k in range(parts.shape[1]):
+                result[header_name(f"{name}_{k}", result)] = np.ascontiguousarray(parts[:, k])
     return result
+
+
+def header_name(name: str, taken: Collection[str]) -> str:
+    """A column's name as one word that no column has yet, for headers that separate words by blanks."""
+    name = "_".join(name.split()) or "column"
+    while name in taken:
+        name += "_"
+    return name
 
 
 def _storable(column: np.ndarray) -> np.ndarray:
