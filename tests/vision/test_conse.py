@@ -86,6 +86,14 @@ def test_merging_restores_a_linear_map(size: tuple[int, int]):
     assert merged[0, 5, 0] >= expected_y[0]  # no cell is centred further out, so the first one holds
 
 
+def test_crops_are_weighed_by_distance_from_their_centres():
+    weights = conse._interpolation(torch.tensor([0, 80]), 320).reshape(20, 2, NET_CELLS).sum(2)
+    assert torch.allclose(weights.sum(1), torch.ones(20))
+    place = 8.5 * 16
+    near, far = (np.exp(-0.5 * ((place - centre) / 60) ** 2) for centre in (120, 200))
+    assert torch.allclose(weights[8], torch.tensor([near, far], dtype=torch.float32) / (near + far))
+
+
 def test_features_are_the_likeliest_classes(model: Conse):
     features = model.encode_image(picture(240, 320))
     assert features.shape == (1000, 30, 40)
@@ -131,7 +139,7 @@ def test_texts_meet_the_classes_they_name(model: Conse):
 
 def test_damaged_cache_is_made_again(tmp_path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("SCANWISE_CACHE", str(tmp_path))
-    monkeypatch.setattr(conse, "class_names", lambda: ["cat", "dog"] * 500)
+    monkeypatch.setattr(conse, "class_names", lambda: ["cat"] * 1000)
     expected = Conse().encode_texts(["cat"])
     (stored,) = tmp_path.rglob("*.npy")
     for damage in (stored.read_bytes()[:1000], b"not an array"):
