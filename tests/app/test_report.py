@@ -220,7 +220,7 @@ def test_page_holds_the_data(tmp_path: Path) -> None:
     page = Page(tmp_path / "v.html")
     assert np.abs(page.points() - points[kept]).max() < 10 / 65535
     assert np.array_equal(page.array(page.layer("colour")["data"], "u1").reshape(-1, 3), colors[kept])
-    categories = page.array(page.layer("labels")["data"], "<u2").astype(int)
+    categories = page.array(page.layer("labels")["data"], "u1").astype(int)
     assert np.array_equal(np.where(categories == 3, -1, categories), labels[kept])
     counts = [item["count"] for item in page.layer("labels")["items"]]
     assert counts == [int((labels[kept] == k).sum()) for k in (0, 1, 2, -1)]
@@ -236,6 +236,15 @@ def test_page_needs_no_network(tmp_path: Path) -> None:
     page = Page(tmp_path / "v.html")
     assert not re.search(r"https?:|//cdn|@import|url\(|fetch\(|XMLHttpRequest|import\(", page.source)
     assert not [tag for tag, attrs in page.tags if "src" in attrs or "href" in attrs or tag == "link"]
+
+
+def test_page_of_many_classes(tmp_path: Path) -> None:
+    labels = np.arange(400, dtype=np.int32) - 1
+    write_html(tmp_path / "v.html", plane(20), None, labels, [str(k) for k in range(399)], None, title="t")
+    page = Page(tmp_path / "v.html")
+    assert page.layer("labels")["bits"] == 16
+    categories = page.array(page.layer("labels")["data"], "<u2").astype(int)
+    assert np.array_equal(np.where(categories == 399, -1, categories), labels)
 
 
 NASTY = "</script><b>bold</b><!-- {{data}} \u2028 & \"quoted\" 'single' $1 \\u0041 <script>alert(1)</script>"
@@ -274,7 +283,7 @@ def test_page_size(tmp_path: Path) -> None:
     colors = np.random.default_rng(0).integers(0, 256, (len(points), 3)).astype(np.uint8)
     score = np.full(len(points), 0.5, np.float32)
     write_html(tmp_path / "v.html", points, colors, faces, list("abcdef"), score, title="t", normals=normals)
-    assert (tmp_path / "v.html").stat().st_size < 4_300_000
+    assert (tmp_path / "v.html").stat().st_size < 4_000_000
     assert Page(tmp_path / "v.html").data["normals"]
 
 

@@ -155,8 +155,9 @@ def _encode(layer: Layer, finite: np.ndarray, rows: np.ndarray) -> dict[str, Any
         for text, color, count in zip(names, colors, counts, strict=True)
     ]
     order = sorted(range(last), key=lambda k: (-counts[k], k)) + ([last] if counts[last] else [])
-    data = _base64(indices[rows].astype("<u2"))
-    return {"kind": "classes", "name": layer.name, "items": items, "order": order, "data": data}
+    bits = 8 if last < 256 else 16
+    data = _base64(indices[rows].astype(f"<u{bits // 8}"))
+    return {"kind": "classes", "name": layer.name, "items": items, "order": order, "bits": bits, "data": data}
 
 
 def _base64(array: np.ndarray) -> str:

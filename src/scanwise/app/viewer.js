@@ -10,7 +10,7 @@ const facing = scan.normals ? new Int8Array(bytes(scan.normals).buffer) : null;
 const count = grid.length / 3;
 const decode = {
   rgb: (layer) => ({ rgb: bytes(layer.data) }),
-  classes: (layer) => ({ index: new Uint16Array(bytes(layer.data).buffer) }),
+  classes: (layer) => ({ index: layer.bits === 8 ? bytes(layer.data) : new Uint16Array(bytes(layer.data).buffer) }),
   scalar: (layer) => ({ value: bytes(layer.data) }),
 };
 const layers = scan.layers.map((layer) => ({ ...layer, ...decode[layer.kind](layer) }));
