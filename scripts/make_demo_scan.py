@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter, maximum_filter, minimum_filter
 
-from scanwise.formats.files import replacing_folder
+from scanwise.files import replacing_folder
 from scanwise.scene import scale_intrinsics
 from scanwise.synth.furniture import Catalogue, Piece
 from scanwise.synth.mesh import Mesh, box, joined, rectangle

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from scanwise.errors import OutputError, ScanwiseWarning
-from scanwise.formats.files import replacing_folder
+from scanwise.files import replacing_folder
 
 
 def cache_dir() -> Path:

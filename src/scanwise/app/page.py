@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from scanwise.app.raster import best_view, ceiling_cut, oriented
-from scanwise.formats.files import replacing
+from scanwise.files import replacing
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from scanwise.app.page import ClassLayer, ColorLayer, Layer, ScalarLayer, write_page
 from scanwise.app.raster import draw_cloud, rasterise
-from scanwise.formats.files import replacing
+from scanwise.files import replacing
 
 __all__ = ["UNLABELLED", "draw_cloud", "height_colors", "palette", "write_html", "write_picture"]
 

@@ -21,7 +21,7 @@ from scanwise.formats.columns import (
     pack_colors,
     scene_from_columns,
 )
-from scanwise.formats.files import read_bytes, replacing
+from scanwise.files import read_bytes, replacing
 from scanwise.formats.numerals import as_texts, content_lines, parse_numbers, to_type
 from scanwise.formats.ply import header_name
 from scanwise.scene import Scene

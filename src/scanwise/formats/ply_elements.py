@@ -16,7 +16,7 @@ from typing import BinaryIO, Literal
 import numpy as np
 
 from scanwise.errors import InputError, OutputError, ScanwiseWarning
-from scanwise.formats.files import read_bytes, replacing
+from scanwise.files import read_bytes, replacing
 from scanwise.formats.numerals import as_texts, content_lines, parse_numbers, to_type
 
 ByteOrder = Literal["=", "<", ">"]
