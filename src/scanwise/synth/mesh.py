@@ -61,8 +61,7 @@ def joined(meshes: Sequence[Mesh]) -> Mesh:
     texture_start = np.cumsum([0] + [len(mesh.textures) for mesh in meshes])
     faces = [mesh.faces + start for mesh, start in zip(meshes, vertex_start, strict=False)]
     texture = [
-        np.where(mesh.texture < 0, -1, mesh.texture + start)
-        for mesh, start in zip(meshes, texture_start, strict=False)
+        np.where(mesh.texture < 0, -1, mesh.texture + start) for mesh, start in zip(meshes, texture_start, strict=False)
     ]
     return Mesh(
         vertices=np.concatenate([mesh.vertices for mesh in meshes]),

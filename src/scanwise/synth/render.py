@@ -185,9 +185,7 @@ class Renderer:
         light = self._direct(hits, quality.shadow_rays, generator)
         light += self._indirect(hits, quality, generator)
         if quality.shadow_rays or quality.bounce_rays:
-            light = smoothed(
-                light.reshape(*size, 3), hits.position.reshape(*size, 3), hits.normal.reshape(*size, 3)
-            )
+            light = smoothed(light.reshape(*size, 3), hits.position.reshape(*size, 3), hits.normal.reshape(*size, 3))
         light = light.reshape(-1, 3)
         return np.where(hits.face[:, None] < 0, self.background, hits.albedo * light).reshape(*size, 3)
 
@@ -339,9 +337,7 @@ def _blend(corners: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return corners[:, 0] * first + corners[:, 1] * weights[:, :1] + corners[:, 2] * weights[:, 1:]
 
 
-def _light_samples(
-    count: int, rays: int, generator: np.random.Generator
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _light_samples(count: int, rays: int, generator: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """`rays` stratified places (s, t) in 0..1 on a light for `count` points; the centre for 0 rays."""
     if rays == 0:
         half = np.full(count, 0.5, np.float32)
