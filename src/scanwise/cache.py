@@ -66,7 +66,7 @@ def load_arrays(kind: str, key: str) -> dict[str, np.ndarray] | None:
     folder = cache_dir() / kind / key
     try:
         arrays = {path.stem: np.load(path, mmap_mode="r", allow_pickle=False) for path in folder.glob("*.npy")}
-    except (OSError, ValueError):
+    except (OSError, ValueError, EOFError):
         shutil.rmtree(folder, ignore_errors=True)
         return None
     if arrays:

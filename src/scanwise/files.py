@@ -148,9 +148,7 @@ def _decode(path: Path) -> np.ndarray:
     try:
         with Image.open(path) as picture:
             picture.load()
-            if picture.mode == "P":
-                picture = picture.convert("RGBA" if "transparency" in picture.info else "RGB")
-            return np.asarray(picture)
+            return np.asarray(picture.convert("RGB") if picture.mode in ("P", "CMYK", "YCbCr") else picture)
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such picture") from error
     except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:

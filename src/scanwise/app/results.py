@@ -34,13 +34,14 @@ def write_label_results(folder: Path, prepared: Prepared, labels: Labels, summar
         started = time.perf_counter()
         cloud = place / f"labels.{output_suffix(scene)}"
         write_scene(scene.with_columns(label=labels.indices, confidence=labels.confidence), cloud)
-        title = f"{scene.name}: {len(labels.texts)} words"
         shown = scene.finite
         points, indices = scene.points[shown], labels.indices[shown]
         colors = None if scene.colors is None else scene.colors[shown]
-        write_picture(place / "picture.png", points, colors, indices, labels.texts, title=title)
+        normals = None if scene.normals is None else scene.normals[shown]
         confidence = labels.confidence[shown]
-        write_html(place / "view.html", points, colors, indices, labels.texts, confidence, title=title)
+        write_picture(place / "picture.png", points, colors, indices, labels.texts, title=scene.name, normals=normals)
+        page = place / "view.html"
+        write_html(page, points, colors, indices, labels.texts, confidence, title=scene.name, normals=normals)
         prepared.seconds["writing"] = time.perf_counter() - started
         report = summary | label_summary(prepared, labels)
         (place / "labels.json").write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from scanwise.errors import InputError, OutputError, ScanwiseWarning
+from scanwise.files import read_bytes, replacing
 from scanwise.formats import lzf
 from scanwise.formats.columns import (
     Columns,
@@ -21,7 +22,6 @@ from scanwise.formats.columns import (
     pack_colors,
     scene_from_columns,
 )
-from scanwise.files import read_bytes, replacing
 from scanwise.formats.numerals import as_texts, content_lines, parse_numbers, to_type
 from scanwise.formats.ply import header_name
 from scanwise.scene import Scene

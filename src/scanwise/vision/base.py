@@ -21,10 +21,17 @@ class Vision(Protocol):
         model_hashes: file name -> SHA-256 of every weight file behind it; part of the cache's key.
     """
 
-    name: str
-    dim: int
-    scale: float
-    model_hashes: dict[str, str]
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def dim(self) -> int: ...
+
+    @property
+    def scale(self) -> float: ...
+
+    @property
+    def model_hashes(self) -> dict[str, str]: ...
 
     def encode_image(self, image: np.ndarray) -> torch.Tensor:
         """uint8 (H, W, 3) -> float32 (C, h, w); cell (i, j) covers image rows [i H/h, (i+1) H/h)."""
