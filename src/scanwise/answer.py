@@ -127,7 +127,7 @@ def prepare(
         InputError: the scene has no finite point or no picture, or no picture sees the points.
     """
     model = load_vision(vision) if vision is None or isinstance(vision, str) else vision
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = check_device(device)
     finite = scene.finite
     if not finite.any():
         raise InputError(f"{scene.name}: no point with finite coordinates in it")
@@ -167,6 +167,21 @@ def label(
     """Labels every point of a scene with the likeliest of the texts: `prepare(scene).label(texts)`."""
     check_texts(texts)
     return prepare(scene, vision=vision, device=device).label(texts)
+
+
+def check_device(name: str | None) -> str:
+    """The torch device of this name; None = CUDA where there is one, else the CPU.
+
+    Raises:
+        InputError: there is no such device on this machine.
+    """
+    if name is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError, ValueError) as error:
+        raise InputError(f"device {name!r} is not to be had here ({str(error).splitlines()[0]}); try cpu") from error
+    return name
 
 
 def check_texts(texts: Sequence[str]) -> list[str]:
