@@ -1,0 +1,81 @@
+"""Which way is up in a recording's world, and the turn that brings it to +z."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from scanwise.scene import View
+
+_UPRIGHT = 2.0  # degrees from z that are left as they are
+_WINDOWS = (40.0, 25.0, 15.0, 10.0, 5.0, 5.0)  # degrees around the estimate in which surfaces are looked at
+_MOST = 200_000  # points looked at
+_ENOUGH = 0.02  # share of the points that horizontal or vertical surfaces must have to be trusted
+
+
+def upright_rotation(
+    points: np.ndarray, normals: np.ndarray, views: Sequence[View], gravity: np.ndarray | None = None
+) -> np.ndarray | None:
+    """The smallest rotation (3, 3) float64 that brings a recording's world to z-up: `points @ rotation.T`.
+
+    Up starts as the mean of the cameras' up axes. Normals near it (floors, table tops) pull it towards
+    themselves, and normals near its horizon (walls) push it to stand square to them, in ever closer windows.
+
+    Args:
+        points: (N, 3), and normals: (N, 3) unit, of the fused cloud. views: whose cameras were held roughly level.
+        gravity: (3,) direction in world coordinates, if known; it may point up or down, the cameras tell which.
+
+    Returns:
+        None where the world is upright within 2 degrees already.
+    """
+    up = cameras_up(views)
+    if gravity is not None:
+        axis = np.asarray(gravity, np.float64)
+        length = np.linalg.norm(axis)
+        if np.isfinite(length) and length > 0:
+            up = axis / length if axis @ up >= 0 else -axis / length
+    else:
+        up = _refined(up, normals[np.isfinite(points).all(1)])
+    if np.degrees(np.arccos(np.clip(up[2], -1, 1))) <= _UPRIGHT:
+        return None
+    return rotation_to_z(up)
+
+
+def cameras_up(views: Sequence[View]) -> np.ndarray:
+    """(3,) unit mean of the cameras' up axes in the world; +z without views or where they cancel out."""
+    total = sum((-np.asarray(view.camera_to_world, np.float64)[:3, 1] for view in views), np.zeros(3))
+    length = np.linalg.norm(total)
+    return total / length if length > 1e-6 * max(len(views), 1) else np.array([0.0, 0.0, 1.0])
+
+
+def rotation_to_z(up: np.ndarray) -> np.ndarray:
+    """(3, 3) the smallest rotation that brings the unit vector `up` (3,) to +z."""
+    x, y, z = up
+    if z < -1 + 1e-12:
+        return np.diag([1.0, -1.0, -1.0])
+    k = 1 / (1 + z)
+    return np.array([[1 - k * x * x, -k * x * y, -x], [-k * x * y, 1 - k * y * y, -y], [x, y, z]])
+
+
+def _refined(up: np.ndarray, normals: np.ndarray) -> np.ndarray:
+    normals = np.asarray(normals[:: max(1, len(normals) // _MOST)], np.float64)
+    normals = normals[np.isfinite(normals).all(1)]
+    for degrees in _WINDOWS:
+        moved = _step(up, normals, np.radians(degrees))
+        if moved is None:
+            break
+        up = moved
+    return up
+
+
+def _step(up: np.ndarray, normals: np.ndarray, window: float) -> np.ndarray | None:
+    """The axis that floors are most parallel and walls most square to; None where too few are in the window."""
+    lift = normals @ up
+    floors, walls = normals[np.abs(lift) >= np.cos(window)], normals[np.abs(lift) <= np.sin(window)]
+    if len(floors) + len(walls) < max(_ENOUGH * len(normals), 10):
+        return None
+    scatter = floors.T @ floors - walls.T @ walls
+    _, axes = np.linalg.eigh(scatter)
+    axis = axes[:, 2] if axes[:, 2] @ up >= 0 else -axes[:, 2]
+    return axis if axis @ up >= np.cos(2 * window) else None
