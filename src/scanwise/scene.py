@@ -108,6 +108,30 @@ class Referral:
     instance: int
 
 
+@dataclass(frozen=True)
+class Box:
+    """An object of the scene and the upright box around it.
+
+    Attributes:
+        instance: its id in `Scene.instances`. name: what a person would call it ("office chair").
+        center: (x, y, z) of the box, scene coordinates. size: (length, width, height) along the box's own
+            x (forward), y (left) and z (up), metres. heading: radians from the scene's x axis, counter-clockwise.
+        velocity: (x, y) metres per second; None = not known.
+        color: a colour word for it, "" = none. model: where its shape came from, "" = not known.
+        held_out: the shape is kept from training.
+    """
+
+    instance: int
+    name: str
+    center: tuple[float, float, float]
+    size: tuple[float, float, float]
+    heading: float = 0.0
+    velocity: tuple[float, float] | None = None
+    color: str = ""
+    model: str = ""
+    held_out: bool = False
+
+
 @dataclass(eq=False)
 class Scene:
     """A scan: points with whatever is known about each of them, and the pictures taken of it.
@@ -119,7 +143,7 @@ class Scene:
         colors: (N, 3) uint8 RGB. normals: (N, 3) float32 unit. intensity: (N,) float32 in 0..1.
         labels: (N,) int32 index into `classes`, -1 = unlabelled. instances: (N,) int32, -1 = none.
         classes: names that `labels` points into; None where the file has numbers alone.
-        views: the posed pictures. sentences: referring expressions of objects in the scene.
+        boxes: the objects, one each. views: the posed pictures. sentences: referring expressions of objects in the scene.
         name: short name, for titles and folders.
         to_source: (4, 4) float64, scene coordinates to the source's own frame and units.
         source_points: (N, 3) in the file's own frame and precision, when `to_source` alone would round.
@@ -135,6 +159,7 @@ class Scene:
     labels: np.ndarray | None = None
     instances: np.ndarray | None = None
     classes: list[str] | None = None
+    boxes: list[Box] = field(default_factory=list)
     views: list[View] = field(default_factory=list)
     sentences: list[Referral] = field(default_factory=list)
     name: str = "scene"
