@@ -92,6 +92,16 @@ def test_reading_and_writing_leave_the_scene_as_it_was(tmp_path):
     )
 
 
+@pytest.mark.parametrize("minor", [0, 1])
+def test_old_versions_are_read_and_written_as_1_2(tmp_path, minor):
+    path = _survey(tmp_path / "a.las", "1.2", 1)
+    path.write_bytes(_patched(path.read_bytes(), 25, minor))
+    scene = las.read(path)
+    las.write(scene, tmp_path / "b.las")
+    assert str(laspy.read(tmp_path / "b.las").header.version) == "1.2"
+    assert np.array_equal(las.read(tmp_path / "b.las").attributes["gps_time"], scene.attributes["gps_time"])
+
+
 def test_fields_that_changed_since_are_written(tmp_path):
     scene = las.read(_survey(tmp_path / "a.las"))
     labels = np.full(N, 6, np.int32)

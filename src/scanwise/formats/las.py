@@ -7,7 +7,7 @@ coordinate system in feet, by its GeoKeys, is turned into metres; one that is gi
 coordinates are taken for metres.
 
 Written: a scene that came from LAS gives its records, header, CRS and other VLRs back, with the fields that
-changed since, and with extra dimensions for the attributes that came since. Any other scene becomes LAS 1.4
+changed since, and with extra dimensions for the attributes that came since (1.0 and 1.1 as 1.2). Any other scene becomes LAS 1.4
 of point format 6, or 7 with colours; labels whose classes are not the ASPRS ones, instances and normals become
 the extra dimensions `label`, `instance`, nx, ny and nz.
 """
@@ -192,7 +192,7 @@ def _copy(las: Any) -> Any:
     if header.evlrs is not None:
         header.evlrs = [vlr for vlr in header.evlrs if vlr.user_id != "copc"]
     if str(header.version) in ("1.0", "1.1"):  # laspy does not write these; 1.2 has the same point formats
-        header.version = "1.2"
+        header.version = laspy.header.Version(1, 2)
     return laspy.LasData(header, points=las.points.copy())
 
 
