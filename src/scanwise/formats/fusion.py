@@ -206,7 +206,7 @@ def _sample_colors(
     if len(local) and not np.allclose(to_color, np.eye(4), atol=1e-6):
         rows, columns = np.nonzero(good)
         surface = _rays(rows, columns, intrinsics) * depth[rows, columns][:, None]
-        cell = max(1, round(2 * float(view.intrinsics[0, 0] / intrinsics[0, 0])))
+        cell = max(1, int(np.ceil(view.intrinsics[0, 0] / intrinsics[0, 0])))
         inside &= _in_front(
             surface, (row, column, z), to_color, view.intrinsics, (image.shape[0], image.shape[1]), cell
         )
@@ -223,18 +223,21 @@ def _in_front(
     size: tuple[int, int],
     cell: int,
 ) -> np.ndarray:
-    """(n,) bool: places that nothing of the surface hides from the colour camera, by a z-buffer of coarse cells."""
+    """(n,) bool: places that nothing of the surface hides from the colour camera, by a z-buffer of `cell` pixels."""
     height, width = -(-size[0] // cell) + 2, -(-size[1] // cell) + 2
-    buffer = np.full(height * width, np.inf, np.float32)
+    buffer = np.full((height, width), np.inf, np.float32)
 
     def index(row: np.ndarray, column: np.ndarray) -> np.ndarray:
         return (np.clip(row // cell, -1, height - 2) + 1) * width + np.clip(column // cell, -1, width - 2) + 1
 
     row, column, z = _project(surface, to_color, intrinsics)
     ahead = z > 0
-    np.minimum.at(buffer, index(row[ahead], column[ahead]), z[ahead])
+    np.minimum.at(buffer.reshape(-1), index(row[ahead], column[ahead]), z[ahead])
+    for _ in range(2):  # the smallest of 3 x 3 cells closes the gaps between splats and covers edges
+        buffer[1:-1] = np.minimum(np.minimum(buffer[:-2], buffer[2:]), buffer[1:-1])
+        buffer = np.ascontiguousarray(buffer.T)
     row, column, z = places
-    return z <= buffer[index(row, column)] * 1.02 + 0.02
+    return z <= buffer.reshape(-1)[index(row, column)] * 1.02 + 0.02
 
 
 def _project(

@@ -9,7 +9,8 @@ import numpy as np
 from scanwise.scene import View
 
 _UPRIGHT = 2.0  # degrees from z that are left as they are
-_WINDOWS = (40.0, 25.0, 15.0, 10.0, 5.0, 5.0)  # degrees around the estimate in which surfaces are looked at
+_GUESSED = (40.0, 25.0, 15.0, 10.0, 5.0, 5.0)  # degrees around the estimate in which surfaces are looked at
+_KNOWN = (10.0, 5.0, 5.0)  # the same where gravity is known: sensors and conventions are a few degrees off
 _MOST = 200_000  # points looked at
 _ENOUGH = 0.02  # share of the points that horizontal or vertical surfaces must have to be trusted
 
@@ -25,18 +26,19 @@ def upright_rotation(
     Args:
         points: (N, 3), and normals: (N, 3) unit, of the fused cloud. views: whose cameras were held roughly level.
         gravity: (3,) direction in world coordinates, if known; it may point up or down, the cameras tell which.
+            Surfaces within 10 degrees still correct it.
 
     Returns:
         None where the world is upright within 2 degrees already.
     """
     up = cameras_up(views)
+    windows: tuple[float, ...] = _GUESSED
     if gravity is not None:
         axis = np.asarray(gravity, np.float64)
         length = np.linalg.norm(axis)
         if np.isfinite(length) and length > 0:
-            up = axis / length if axis @ up >= 0 else -axis / length
-    else:
-        up = _refined(up, normals[np.isfinite(points).all(1)])
+            up, windows = (axis if axis @ up >= 0 else -axis) / length, _KNOWN
+    up = _refined(up, normals[np.isfinite(points).all(1)], windows)
     if np.degrees(np.arccos(np.clip(up[2], -1, 1))) <= _UPRIGHT:
         return None
     return rotation_to_z(up)
@@ -58,10 +60,10 @@ def rotation_to_z(up: np.ndarray) -> np.ndarray:
     return np.array([[1 - k * x * x, -k * x * y, -x], [-k * x * y, 1 - k * y * y, -y], [x, y, z]])
 
 
-def _refined(up: np.ndarray, normals: np.ndarray) -> np.ndarray:
+def _refined(up: np.ndarray, normals: np.ndarray, windows: tuple[float, ...]) -> np.ndarray:
     normals = np.asarray(normals[:: max(1, len(normals) // _MOST)], np.float64)
     normals = normals[np.isfinite(normals).all(1)]
-    for degrees in _WINDOWS:
+    for degrees in windows:
         moved = _step(up, normals, np.radians(degrees))
         if moved is None:
             break
