@@ -7,9 +7,9 @@ coordinate system in feet, by its GeoKeys, is turned into metres; one that is gi
 coordinates are taken for metres.
 
 Written: a scene that came from LAS gives its records, header, CRS and other VLRs back, with the fields that
-changed since, and with extra dimensions for the attributes that came since (1.0 and 1.1 as 1.2). Any other scene becomes LAS 1.4
-of point format 6, or 7 with colours; labels whose classes are not the ASPRS ones, instances and normals become
-the extra dimensions `label`, `instance`, nx, ny and nz.
+changed since, and with extra dimensions for the attributes that came since; 1.0 and 1.1 go out as 1.2. Any
+other scene becomes LAS 1.4 of point format 6, or 7 with colours; labels whose classes are not the ASPRS ones,
+instances and normals become the extra dimensions `label`, `instance`, nx, ny and nz.
 """
 
 from __future__ import annotations
