@@ -9,9 +9,10 @@ import numpy as np
 from scanwise.scene import View
 
 _UPRIGHT = 2.0  # degrees from z that are left as they are
-_GUESSED = (40.0, 25.0, 15.0, 10.0, 5.0, 5.0)  # degrees around the estimate in which surfaces are looked at
-_KNOWN = (10.0, 5.0, 5.0)  # the same where gravity is known: sensors and conventions are a few degrees off
+_GUESSED = (40.0, 25.0, 15.0, 10.0, 5.0, 5.0, 5.0, 5.0)  # degrees around the estimate in which surfaces are looked at
+_KNOWN = (10.0, 5.0, 5.0, 5.0, 5.0)  # the same where gravity is known: sensors and conventions are a few degrees off
 _MOST = 200_000  # points looked at
+_STAY = 0.05  # weight of the estimate so far, for what the surfaces leave open (a single wall)
 _ENOUGH = 0.02  # share of the points that horizontal or vertical surfaces must have to be trusted
 
 
@@ -54,9 +55,10 @@ def cameras_up(views: Sequence[View]) -> np.ndarray:
 def rotation_to_z(up: np.ndarray) -> np.ndarray:
     """(3, 3) the smallest rotation that brings the unit vector `up` (3,) to +z."""
     x, y, z = up
-    if z < -1 + 1e-12:
+    level = x * x + y * y
+    if z < 0 and level < 1e-20:
         return np.diag([1.0, -1.0, -1.0])
-    k = 1 / (1 + z)
+    k = 1 / (1 + z) if z >= 0 else (1 - z) / level  # the same, without cancellation near -z
     return np.array([[1 - k * x * x, -k * x * y, -x], [-k * x * y, 1 - k * y * y, -y], [x, y, z]])
 
 
@@ -78,6 +80,7 @@ def _step(up: np.ndarray, normals: np.ndarray, window: float) -> np.ndarray | No
     if len(floors) + len(walls) < max(_ENOUGH * len(normals), 10):
         return None
     scatter = floors.T @ floors - walls.T @ walls
+    scatter += _STAY * (len(floors) + len(walls)) * np.outer(up, up)
     _, axes = np.linalg.eigh(scatter)
     axis = axes[:, 2] if axes[:, 2] @ up >= 0 else -axes[:, 2]
     return axis if axis @ up >= np.cos(2 * window) else None
