@@ -179,6 +179,74 @@ def test_a_single_frame_keeps_its_surface_and_thin_things():
     assert ((pose[:3, 3] - points) * normals).sum(1).min() > 0
 
 
+@pytest.mark.parametrize("voxel", [0.01, 0.02, 0.03, 0.06])
+def test_a_single_frame_leaves_few_holes_whatever_its_pixels_measure(voxel):
+    view = room_view((2.0, 0.5, 1.5))
+    rows, columns = np.indices(DEPTH_SIZE).reshape(2, -1)
+    rays = np.stack([columns, rows, np.ones_like(rows)], 1) @ np.linalg.inv(DEPTH_CAMERA).T
+    readings = (rays * view.depth.reshape(-1, 1)) @ view.depth_to_world[:3, :3].T
+    hit = np.unique(np.floor(readings / voxel), axis=0)
+    points, _, _ = fuse([view], voxel=voxel)
+    assert 0.85 * len(hit) < len(points) <= len(hit) * 1.001
+
+
+def wire(view, rows=slice(20, 100), column=80, z=1.2):
+    depth = view.depth.copy()
+    depth[rows, column] = z
+    return View(
+        view.image_raster, view.intrinsics, view.camera_to_world, ArrayRaster(depth), DEPTH_CAMERA, view.depth_to_world
+    )
+
+
+def test_a_thin_thing_that_two_views_hit_stays_though_others_miss_it():
+    bare = room_view((2.0, 0.5, 1.5))
+    off_the_walls = [
+        (distance_to_walls(fuse(views)[0]) > 0.05).sum()
+        for views in ([wire(bare), wire(bare), bare, bare, bare], [wire(bare), bare, bare, bare, bare])
+    ]
+    assert off_the_walls[0] > 30
+    assert off_the_walls[1] == 0
+
+
+def test_a_voxel_of_few_hits_stays_where_another_view_agrees_with_it():
+    """Pixels 7 mm apart, and readings in a line: one view gives a voxel two hits, which is too few alone."""
+    view = wire(room_view((2.0, 0.5, 1.5)), z=1.02)
+    beside = wire(view, z=1.026)
+    alone = (distance_to_walls(fuse([view])[0]) > 0.05).sum()
+    both = (distance_to_walls(fuse([view, beside])[0]) > 0.05).sum()
+    assert alone < 0.7 * both
+
+
+def test_steady_readings():
+    depth = np.full((9, 9), 2.0, np.float32)
+    depth[:, 5:] = 3.0
+    assert fusion.steady(depth, 100).all(), "an edge is no flying pixel on either side"
+    lone = depth.copy()
+    lone[4, 2] = 1.0
+    assert np.argwhere(~fusion.steady(lone, 100)).tolist() == [[4, 2]]
+    line = depth.copy()
+    line[:, 2] = 1.0
+    assert fusion.steady(line, 100)[1:-1].all(), "a thin thing has neighbours along itself"
+    between = depth.copy()
+    between[:, 5] = 2.5
+    assert (~fusion.steady(between, 100)).nonzero()[1].tolist() == [5] * 9
+    shadow = depth.copy()
+    shadow[:, 3:5] = 0
+    assert (fusion.steady(shadow, 100) == (shadow > 0)).all(), "beside missing readings nothing is known to fly"
+    slope = np.tile(1 / np.linspace(0.5, 0.3, 9, dtype=np.float32), (9, 1))
+    assert fusion.steady(slope, 100).all(), "a floor seen at a slant is no edge"
+
+
+def test_normals_are_exact_on_planes_and_do_not_mix_across_an_edge():
+    pose = look((2.0, 0.5, 1.5), (2, 2.9, 0.9))
+    depth, _ = cast(pose, DEPTH_CAMERA, DEPTH_SIZE, post=True)
+    normals = fusion.depth_normals(depth, depth > 0, DEPTH_CAMERA) @ pose[:3, :3].T
+    wall, front = normals[40, 50], normals[70, 80]
+    np.testing.assert_allclose([wall, front], [[0, -1, 0], [0, -1, 0]], atol=1e-3)
+    beside = np.flatnonzero(np.diff(depth[70]) > 0.4)[0] + 1
+    np.testing.assert_allclose(normals[70, beside - 1 : beside + 1], [[0, -1, 0]] * 2, atol=0.1)
+
+
 def test_the_colour_of_the_post_is_not_painted_on_the_wall_that_it_hides():
     """With the colour camera's own pose ignored, the post's edge lands on the wall; with it, none does."""
     views = room_views(1, post=True)

@@ -19,7 +19,7 @@ from scanwise.scene import View
 _HALF = 1 << 20  # voxels from the first camera to the end of the map, along an axis; three axes fit in 63 bits
 _FINE = 4096  # steps of a voxel's edge in which positions are summed
 _UNIT = 1024  # steps of a normal's length
-_ENOUGH = 6  # evidence of a single view that makes a voxel: three hits, or fewer of coarse pixels
+_ENOUGH = 6  # evidence of a single view that makes a voxel: three hits of 2, or fewer of coarse pixels
 _BATCH = 1_000_000  # voxels of single frames that wait for the next merge
 _STEEPEST = 7.0  # tangent of the largest angle (82 degrees) at which a surface is told from a flying pixel
 _NOISE = 0.006  # 1/m: two quanta of a structured-light sensor's depth at 1 m, growing with the square
@@ -31,9 +31,9 @@ def fuse(
     """Fuses the depth maps of posed views into a cloud; views without depth are passed over.
 
     Flying pixels (between the two sides of a depth edge) and readings that no neighbour shares are dropped.
-    A voxel is kept if two views hit it. One that a single view hit is kept if another view's depth agrees
-    with it, or if it has three hits (fewer where the pixels lie further apart than voxels), and in either case
-    only if not more views look through it than agree with it.
+    A voxel that two views hit is kept. One that a single view hit is kept if another view's depth agrees with
+    it, or if it has three hits (two or one where the pixels are so coarse that a surface gives a voxel hardly
+    more), and in either case only if not more views look through it than agree with it.
 
     Args:
         voxel: edge in metres. progress: told the share of the work that is done, 0..1.
@@ -96,7 +96,7 @@ def _frame_columns(view: View, origin: np.ndarray, voxel: float) -> _Cells:
     keys = _pack(corner.astype(np.int64))
     columns_of_hits = np.empty((_COLUMNS, len(keys)), np.int32)
     columns_of_hits[_VIEWS] = 0
-    columns_of_hits[_EVIDENCE] = np.clip(_ENOUGH * (z / (focal * voxel)) ** 2, 2, _ENOUGH)
+    columns_of_hits[_EVIDENCE] = np.clip(3 * _ENOUGH * (z / (focal * voxel)) ** 2, 2, _ENOUGH)
     columns_of_hits[_HITS] = 1
     columns_of_hits[_POSITION] = np.minimum((grid - corner) * _FINE, _FINE - 1).T
     columns_of_hits[_NORMAL] = np.rint(normals * _UNIT).T
