@@ -1,0 +1,161 @@
+"""Rows of numbers: delimiters, headers and columns are told apart, and come back as they were."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scanwise.errors import InputError
+from scanwise.formats import text
+from scanwise.scene import Scene
+
+
+def _read(tmp_path, content: str, name: str = "a.xyz") -> Scene:
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    return text.read(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "1 2 3.5 9\n4 5 6 8\n",
+        "  1   2 3.5 9 \n\n4 5 6 8",
+        "1\t2\t3.5\t9\n4\t5\t6\t8\n",
+        "1,2, 3.5,9\n4,5,6,8\r\n",
+        "1;2;3,5;9\n4;5;6;8\n",
+        "# made by hand\n1 2 3.5 9\n// half-way\n4 5 6 8\n",
+        "\ufeff1 2 3.5 9\n4 5 6 8\n",
+        "x,y,z,Intensity\n1,2,3.5,9\n4,5,6,8\n",
+        '"x";"y";"z";"intensity"\n1;2;3.5;9\n4;5;6;8\n',
+        "//X Y Z scalar_Intensity\n1 2 3.5 9\n4 5 6 8\n",
+        "2\n1 2 3.5 9\n4 5 6 8\n",
+    ],
+    ids=["blanks", "ragged blanks", "tab", "comma", "decimal comma", "comments", "bom", "row", "quotes", "//", "count"],
+)
+def test_delimiters_and_headers(tmp_path, content):
+    scene = _read(tmp_path, content)
+    assert scene.points.tolist() == [[1, 2, 3.5], [4, 5, 6]]
+    assert np.allclose(scene.intensity, np.array([9, 8]) / 255)
+
+
+def test_columns_by_their_number(tmp_path):
+    assert _read(tmp_path, "1 2 3\n").points.tolist() == [[1, 2, 3]]
+    assert _read(tmp_path, "1 2 3 255 0 9\n").colors.tolist() == [[255, 0, 9]]
+    assert _read(tmp_path, "1 2 3 0.6 0 -0.8\n").normals.tolist() == [[np.float32(0.6), 0, np.float32(-0.8)]]
+    assert list(_read(tmp_path, "1 2 3 0.6 4 -0.8\n").attributes) == ["column_4", "column_5", "column_6"]
+    pts = _read(tmp_path, "1\n1 2 3 0.5 255 0 9\n", "a.pts")
+    assert pts.intensity.tolist() == [0.5]
+    assert pts.colors.tolist() == [[255, 0, 9]]
+    assert _read(tmp_path, "1 2 3 255 0 9 0.5\n").colors.tolist() == [[255, 0, 9]]
+    nine = _read(tmp_path, "1 2 3 255 0 9 0 0 1\n")
+    assert nine.colors.tolist() == [[255, 0, 9]]
+    assert nine.normals.tolist() == [[0, 0, 1]]
+
+
+def test_names_lead_to_attributes(tmp_path):
+    scene = _read(tmp_path, "# x y z time time\n1 2 3 4.5 6\n")
+    assert scene.attributes["time"].tolist() == [4.5]
+    assert scene.attributes["time_2"].tolist() == [6]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "written"),
+    [
+        ("a.xyz", "1.5 2 3\n", "# x y z label confidence\n1.5 2 3 7 0.1\n"),
+        ("a.csv", "X,Y,Z\n1.5,2,3\n", "X,Y,Z,label,confidence\n1.5,2,3,7,0.1\n"),
+        ("a.csv", "1.5;2;3\n", "x;y;z;label;confidence\n1.5;2;3;7;0.1\n"),
+        ("a.txt", "//X Y Z\n1.5\t2\t3\n", "// X\tY\tZ\tlabel\tconfidence\n1.5\t2\t3\t7\t0.1\n"),
+        ("a.pts", "1\n1.5 2 3\n", "1\n# x y z label confidence\n1.5 2 3 7 0.1\n"),
+    ],
+)
+def test_an_answer_is_added_in_the_style_of_the_file(tmp_path, name, content, written):
+    scene = _read(tmp_path, content, name)
+    answer = scene.with_columns(label=np.array([7], np.int32), confidence=np.array([0.1], np.float32))
+    text.write(answer, tmp_path / f"out-{name}")
+    assert (tmp_path / f"out-{name}").read_text() == written
+    again = text.read(tmp_path / f"out-{name}")
+    assert again.labels.tolist() == [7]
+    assert np.float32(again.attributes["confidence"][0]) == np.float32(0.1)
+
+
+def test_a_file_comes_back_as_it_was(tmp_path):
+    content = "412345.123 5412345.678 -0.1 12\n412346.5 5412345.0625 3e-07 13\n"
+    scene = _read(tmp_path, content)
+    assert np.abs(scene.points).max() < 10
+    text.write(scene, tmp_path / "b.xyz")
+    assert (tmp_path / "b.xyz").read_text() == content
+
+
+@given(
+    st.lists(st.tuples(*[st.floats(allow_nan=True)] * 5), min_size=1, max_size=8),
+    st.sampled_from(["xyz", "csv", "pts", "txt", "asc"]),
+)
+@settings(max_examples=50, deadline=None)
+def test_a_scene_from_elsewhere_comes_back_exactly(tmp_path_factory, rows, suffix):
+    path = tmp_path_factory.mktemp("text") / f"a.{suffix}"
+    table = np.array(rows)
+    with np.errstate(over="ignore"):
+        scene = Scene(table[:, :3].astype(np.float32), source_points=table[:, :3], attributes={"a": table[:, 3:]})
+    text.write(scene, path)
+    again = text.read(path)
+    assert np.array_equal(again.raw.original["x"], table[:, 0], equal_nan=True)
+    assert np.array_equal(again.raw.original["z"], table[:, 2], equal_nan=True)
+    assert np.array_equal(again.attributes["a_1"], table[:, 4], equal_nan=True)
+
+
+def test_fields_of_a_scene_from_elsewhere(tmp_path):
+    scene = Scene(
+        np.eye(3),
+        colors=np.arange(9).reshape(3, 3),
+        normals=np.eye(3),
+        intensity=[0.5, 0.25, 1],
+        labels=[-1, 0, 1],
+        instances=[1, -1, 0],
+    )
+    text.write(scene, tmp_path / "a.csv")
+    again = text.read(tmp_path / "a.csv")
+    for field in ("points", "colors", "normals", "intensity", "labels", "instances"):
+        assert np.array_equal(getattr(again, field), getattr(scene, field)), field
+
+
+def test_no_rows_below_a_header(tmp_path):
+    assert len(_read(tmp_path, "x,y,z\n", "a.csv")) == 0
+    text.write(Scene(np.zeros((0, 3))), tmp_path / "b.xyz")
+    assert len(text.read(tmp_path / "b.xyz")) == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", "no points"),
+        ("# only\n", "no points"),
+        ("\0\1\2", "not text"),
+        ("1 2 3\n\n4 5\n", "line 3 has 2 columns"),
+        ("# c\n1 2 3\n4 five 6\n", "line 3: 'five'"),
+        ("1,2,3\n4,,6\n", "line 2: ''"),
+        ("x,y\n1,2,3\n", "names 2 columns"),
+        ("a b c\n1 2 3\n", "x, y and z"),
+        ("1 2\n3 4\n", "x, y and z"),
+        ("3\n1 2 3\n4 5 6\n", "promises 3"),
+    ],
+)
+def test_damage_is_one_line(tmp_path, content, words):
+    with pytest.raises(InputError) as caught:
+        _read(tmp_path, content)
+    assert words in str(caught.value)
+    assert str(tmp_path / "a.xyz") in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@given(st.text(max_size=60))
+@settings(max_examples=100, deadline=None)
+def test_any_text_is_read_or_refused(tmp_path_factory, content):
+    path = tmp_path_factory.mktemp("text") / "a.txt"
+    path.write_text(content, encoding="utf-8")
+    try:
+        scene = text.read(path)
+    except InputError:
+        return
+    assert scene.points.shape == (len(scene), 3)
