@@ -179,7 +179,7 @@ def test_a_single_frame_keeps_its_surface_and_thin_things():
     assert ((pose[:3, 3] - points) * normals).sum(1).min() > 0
 
 
-@pytest.mark.parametrize("voxel", [0.01, 0.02, 0.03, 0.06])
+@pytest.mark.parametrize("voxel", [0.01, 0.02, 0.03, 0.06, 0.12])
 def test_a_single_frame_leaves_few_holes_whatever_its_pixels_measure(voxel):
     view = room_view((2.0, 0.5, 1.5))
     rows, columns = np.indices(DEPTH_SIZE).reshape(2, -1)
