@@ -1,0 +1,100 @@
+"""`calibration.json` beside a recording's frames: what its layout does not say, or says wrong."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from scanwise.errors import InputError
+from scanwise.files import read_bytes
+from scanwise.formats.poses import rigid
+
+NAME = "calibration.json"
+
+
+class Pinhole(BaseModel):
+    """A camera in pixels, pixel centres at whole numbers."""
+
+    model_config = ConfigDict(extra="forbid")
+    fx: Annotated[float, Field(gt=0)]
+    fy: Annotated[float, Field(gt=0)]
+    cx: float
+    cy: float
+
+    def matrix(self) -> np.ndarray:
+        """(3, 3) float64."""
+        return np.array([[self.fx, 0, self.cx], [0, self.fy, self.cy], [0, 0, 1.0]])
+
+
+class Shift(BaseModel):
+    """A move without a turn, metres."""
+
+    model_config = ConfigDict(extra="forbid")
+    translation: tuple[float, float, float]
+
+
+class Calibration(BaseModel):
+    """What a calibration file may say; everything else stays as the layout has it.
+
+    Attributes:
+        color, depth: the two cameras. depth_to_color: a point p of the depth camera is at depth_to_color p in the
+            colour camera, as a 4x4 matrix or {"translation": [x, y, z]}. depth_scale: stored units per metre.
+        depth_max: metres beyond which readings are dropped.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    color: Pinhole | None = None
+    depth: Pinhole | None = None
+    depth_to_color: Shift | list[list[float]] | None = None
+    depth_scale: Annotated[float, Field(gt=0)] | None = None
+    depth_max: Annotated[float, Field(gt=0)] | None = None
+
+    def depth_to_color_matrix(self) -> np.ndarray:
+        """(4, 4) float64; the identity when nothing is said."""
+        matrix = np.eye(4)
+        if isinstance(self.depth_to_color, Shift):
+            matrix[:3, 3] = self.depth_to_color.translation
+        elif self.depth_to_color is not None:
+            matrix = np.array(self.depth_to_color, np.float64)
+        return matrix
+
+
+def read_calibration(folder: Path) -> Calibration | None:
+    """The folder's calibration, or None where there is no file.
+
+    Raises:
+        InputError: the file is not JSON, or has a wrong key or value; the nearest right key is named.
+    """
+    path = folder / NAME
+    if not path.exists():
+        return None
+    try:
+        calibration = Calibration.model_validate(json.loads(read_bytes(path)))
+    except ValueError as error:
+        raise InputError(f"{path}: {_reason(error)}") from error
+    matrix = calibration.depth_to_color_matrix() if _is_square(calibration) else None
+    if matrix is None or rigid(matrix, f"{path}: depth_to_color") is None:
+        raise InputError(f"{path}: depth_to_color must be a 4x4 matrix or have a translation of three numbers")
+    return calibration
+
+
+def _is_square(calibration: Calibration) -> bool:
+    given = calibration.depth_to_color
+    return not isinstance(given, list) or (len(given) == 4 and all(len(row) == 4 for row in given))
+
+
+def _reason(error: ValueError) -> str:
+    if not isinstance(error, ValidationError):
+        return f"not JSON ({error})"
+    first = next((one for one in error.errors() if one["type"] == "extra_forbidden"), error.errors()[0])
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] != "extra_forbidden":
+        return f"{key}: {first['msg']}"
+    known = [*Calibration.model_fields, *Pinhole.model_fields]
+    close = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
+    return f"unknown key {key}" + (f"; did you mean {close[0]}?" if close else f"; known are {', '.join(known)}")

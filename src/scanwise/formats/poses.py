@@ -1,0 +1,58 @@
+"""Camera poses and intrinsics as text, checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from scanwise.errors import InputError
+
+_DRIFT = 1e-2  # how far from a rotation a pose may be and still be mended: accumulated float32 rounding
+
+
+def read_matrix(path: Path, shapes: tuple[tuple[int, int], ...]) -> np.ndarray:
+    """A float64 matrix of one of these shapes from a text file.
+
+    Raises:
+        InputError: missing, not numbers, or of another shape.
+    """
+    try:
+        matrix = np.loadtxt(path, ndmin=2)
+    except OSError as error:
+        raise InputError(f"{path}: cannot read ({error.strerror or error})") from error
+    except ValueError as error:
+        raise InputError(f"{path}: not a matrix of numbers ({str(error).splitlines()[0]})") from error
+    if matrix.shape not in shapes:
+        wanted = " or ".join(f"{rows}x{columns}" for rows, columns in shapes)
+        raise InputError(f"{path}: should hold a {wanted} matrix, holds {matrix.shape[0]}x{matrix.shape[1]}")
+    return matrix
+
+
+def read_intrinsics(path: Path) -> np.ndarray:
+    """(3, 3) intrinsics from a 3x3 or 4x4 text file.
+
+    Raises:
+        InputError: malformed, or focal lengths that are not positive.
+    """
+    matrix = read_matrix(path, ((3, 3), (4, 4)))[:3, :3]
+    if not np.isfinite(matrix).all() or matrix[0, 0] <= 0 or matrix[1, 1] <= 0:
+        raise InputError(f"{path}: these are no camera intrinsics: focal lengths must be positive")
+    return matrix
+
+
+def rigid(matrix: np.ndarray, where: object) -> np.ndarray | None:
+    """A pose (4, 4) with its rotation made exact; None when it is not finite (a frame whose tracking was lost).
+
+    Raises:
+        InputError: `where` is named; the upper 3x3 is no rotation.
+    """
+    if not np.isfinite(matrix).all():
+        return None
+    u, _, vt = np.linalg.svd(matrix[:3, :3])
+    rotation = u @ vt
+    if np.abs(rotation - matrix[:3, :3]).max() > _DRIFT or np.linalg.det(rotation) < 0:
+        raise InputError(f"{where}: this pose is not rigid (rotation and translation, no scale or mirror)")
+    pose = np.eye(4)
+    pose[:3, :3], pose[:3, 3] = rotation, matrix[:3, 3]
+    return pose

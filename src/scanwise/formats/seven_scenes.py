@@ -1,0 +1,115 @@
+"""7-Scenes and 3DMatch: frame-NNNNNN.color.*, .depth.png (millimetres), .pose.txt (depth camera to world)."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from scanwise.errors import InputError, ScanwiseWarning
+from scanwise.files import DepthFile, ImageFile
+from scanwise.formats.calibration import Calibration, Pinhole, Shift, read_calibration
+from scanwise.formats.poses import read_intrinsics, read_matrix, rigid
+from scanwise.formats.recording import Recording, posed
+from scanwise.scene import View, scale_intrinsics
+
+_PATTERN = "frame-*.color.*"
+_INTRINSICS = "camera-intrinsics.txt"
+_KINECT = np.array([[585.0, 0, 320], [0, 585, 240], [0, 0, 1]])
+# The data set's colour is not registered to its depth. Estimated on "redkitchen": it halves the variance of a
+# voxel's colour across views. Readings beyond 6 m are noise.
+_KINECT_COLOUR = Calibration(
+    color=Pinhole(fx=522, fy=522, cx=321, cy=236.4),
+    depth_to_color=Shift(translation=(-0.0256, 0.0, 0.0)),
+    depth_max=6.0,
+)
+
+
+def recognises(folder: Path) -> bool:
+    """Whether frames lie in the folder itself or in one of its `seq-*` folders."""
+    return any(next(place.glob(_PATTERN), None) is not None for place in _places(folder))
+
+
+def load(folder: Path) -> Recording:
+    """The recording, pictures unread.
+
+    Raises:
+        InputError: no frame has a pose, or intrinsics or a pose are malformed.
+    """
+    places = [place for place in _places(folder) if next(place.glob(_PATTERN), None) is not None]
+    intrinsics = _intrinsics(places[0], folder)
+    calibration = read_calibration(folder) or read_calibration(places[0])
+    frames = [frame for place in places for frame in sorted(place.glob(_PATTERN))]
+    if calibration is None:
+        calibration = _default_calibration(intrinsics, frames[0])
+    views = posed(((frame.name, _pose(frame)) for frame in frames), folder)
+    named = {frame.name: frame for frame in frames}
+    made = [_view(named[name], pose, intrinsics, calibration) for name, pose in views]
+    return Recording(made, gravity=_gravity(folder, frames[0]))
+
+
+def _places(folder: Path) -> list[Path]:
+    return [folder, *sorted(place for place in folder.glob("seq-*") if place.is_dir())]
+
+
+def _intrinsics(place: Path, folder: Path) -> np.ndarray:
+    for path in (place / _INTRINSICS, folder / _INTRINSICS):
+        if path.exists():
+            return read_intrinsics(path)
+    warnings.warn(
+        f"{folder}: no {_INTRINSICS}; taking 7-Scenes' Kinect (f 585), shapes are wrong if it was another camera",
+        ScanwiseWarning,
+        stacklevel=2,
+    )
+    return _KINECT
+
+
+def _default_calibration(intrinsics: np.ndarray, frame: Path) -> Calibration:
+    unregistered = np.array_equal(intrinsics, _KINECT) and ImageFile(frame).size() == (480, 640)
+    return _KINECT_COLOUR if unregistered else Calibration()
+
+
+def _pose(frame: Path) -> np.ndarray | None:
+    path = _beside(frame, "pose.txt")
+    return rigid(read_matrix(path, ((4, 4),)), path) if path.exists() else None
+
+
+def _beside(frame: Path, suffix: str) -> Path:
+    return frame.with_name(f"{frame.name.split('.')[0]}.{suffix}")
+
+
+def _view(frame: Path, pose: np.ndarray, intrinsics: np.ndarray, calibration: Calibration) -> View:
+    depth_path, image = _beside(frame, "depth.png"), ImageFile(frame)
+    depth_intrinsics = calibration.depth.matrix() if calibration.depth else intrinsics
+    depth = None
+    if depth_path.exists():
+        far = calibration.depth_max or float("inf")
+        depth = DepthFile(depth_path, calibration.depth_scale or 1000.0, far)
+    if calibration.color:
+        color_intrinsics = calibration.color.matrix()
+    elif depth is not None and depth.size() != image.size():
+        color_intrinsics = scale_intrinsics(depth_intrinsics, depth.size(), image.size())
+        warnings.warn(
+            f"{frame.parent}: colour and depth differ in size; taking one camera for both. If that is wrong, "
+            "colours land beside their shapes: say so in calibration.json (docs/recordings.md)",
+            ScanwiseWarning,
+            stacklevel=2,
+        )
+    else:
+        color_intrinsics = depth_intrinsics
+    color_to_world = pose @ np.linalg.inv(calibration.depth_to_color_matrix())
+    name = frame.name.split(".")[0]
+    return View(image, color_intrinsics, color_to_world, depth, depth_intrinsics, pose, name)
+
+
+def _gravity(folder: Path, first: Path) -> np.ndarray | None:
+    """The world's vertical axis, where the recording knows it in the first frame's camera; up or down."""
+    path = folder / "gravity-direction.txt"
+    pose = _pose(first)
+    if not path.exists() or pose is None:
+        return None
+    axis = read_matrix(path, ((3, 1), (1, 3))).reshape(3)
+    if not np.isfinite(axis).all() or not axis.any():
+        raise InputError(f"{path}: not a direction")
+    return pose[:3, :3] @ axis

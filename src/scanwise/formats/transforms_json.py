@@ -1,0 +1,177 @@
+"""`transforms.json` of Nerfstudio, Instant-NGP, Polycam and Record3D: posed pictures with OpenGL cameras."""
+
+from __future__ import annotations
+
+import json
+import math
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scanwise.errors import InputError, OutputError, ScanwiseWarning
+from scanwise.files import DepthFile, ImageFile, read_bytes, replacing_folder
+from scanwise.formats.calibration import Calibration, read_calibration
+from scanwise.formats.poses import rigid
+from scanwise.formats.recording import Recording, posed
+from scanwise.scene import Scene, View
+
+NAME = "transforms.json"
+_OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])  # OpenGL's camera looks along -z with y up
+_DISTORTION = ("k1", "k2", "k3", "k4", "p1", "p2")
+_NOTICEABLE = 0.02
+
+
+def recognises(folder: Path) -> bool:
+    """Whether there is a transforms.json."""
+    return (folder / NAME).is_file()
+
+
+def load(folder: Path) -> Recording:
+    """The recording, pictures unread; `ply_file_path` is its cloud. Its worlds are z-up.
+
+    Raises:
+        InputError: not JSON, or a frame without a picture or pose or intrinsics.
+    """
+    path = folder / NAME
+    content = _content(path)
+    calibration = read_calibration(folder) or Calibration()
+    entries = {str(entry.get("file_path")): entry for entry in content["frames"] if isinstance(entry, dict)}
+    if not entries:
+        raise InputError(f"{path}: no frames in it")
+    poses = posed(((name, _pose(path, name, entry)) for name, entry in entries.items()), folder)
+    views = [_view(folder, name, {**content, **entries[name]}, pose, calibration) for name, pose in poses]
+    _warn_of_distortion(path, content)
+    cloud = folder / content["ply_file_path"] if "ply_file_path" in content else None
+    return Recording(views, cloud=cloud if cloud and cloud.exists() else None, z_up=True)
+
+
+def write(scene: Scene, folder: Path) -> None:
+    """Writes views and points as a recording: images/, depth/ (16-bit millimetres), points.ply, transforms.json,
+    in the scene's own upright frame, metres.
+
+    Raises:
+        OutputError: the scene has no views, or the folder is there and is no such recording.
+    """
+    from PIL import Image
+
+    from scanwise.formats import ply
+
+    if not scene.views:
+        raise OutputError(f"{folder / NAME}: the scan has no pictures, so there is nothing to list in it")
+    if folder.exists() and not recognises(folder) and any(folder.iterdir()):
+        raise OutputError(f"{folder}: is there and is no recording; choose a new folder")
+    with replacing_folder(folder) as place:
+        for name in ("images", "depth"):
+            (place / name).mkdir()
+        frames = []
+        for number, view in enumerate(scene.views):
+            image = _write_image(view, place / "images", f"{number:06d}")
+            frame = _frame(view, f"images/{image}")
+            if view.depth_raster is not None and view.depth_to_world is None and view.depth_intrinsics is None:
+                frame["depth_file_path"] = f"depth/{number:06d}.png"
+                stored = np.clip(np.rint(view.depth_raster.read() * 1000), 0, 65534).astype(np.uint16)
+                Image.fromarray(stored).save(place / frame["depth_file_path"])
+            frames.append(frame)
+        content: dict[str, Any] = {"camera_model": "OPENCV", "frames": frames}
+        if len(scene):
+            content["ply_file_path"] = "points.ply"
+            ply.write(Scene(scene.points, scene.colors, scene.normals), place / "points.ply")
+        (place / NAME).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(read_bytes(path))
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON ({error})") from error
+    if not isinstance(content, dict) or not isinstance(content.get("frames"), list):
+        raise InputError(f'{path}: has no list "frames"')
+    return content
+
+
+def _pose(path: Path, name: str, entry: Mapping[str, Any]) -> np.ndarray | None:
+    try:
+        matrix = np.array(entry.get("transform_matrix"), np.float64)
+    except (TypeError, ValueError):
+        return None
+    if matrix.shape != (4, 4):
+        return None
+    return rigid(matrix @ _OPENGL, f"{path}: frame {name}")
+
+
+def _view(folder: Path, name: str, entry: Mapping[str, Any], pose: np.ndarray, calibration: Calibration) -> View:
+    image = ImageFile(_picture(folder, name))
+    intrinsics = calibration.color.matrix() if calibration.color else _intrinsics(folder / NAME, image, entry)
+    depth = None
+    if entry.get("depth_file_path"):
+        units = calibration.depth_scale or 1 / float(entry.get("depth_unit_scale_factor", 0.001))
+        depth = DepthFile(folder / str(entry["depth_file_path"]), units, calibration.depth_max or float("inf"))
+    depth_intrinsics = calibration.depth.matrix() if calibration.depth else None
+    depth_to_world = None
+    if calibration.depth_to_color is not None:
+        depth_to_world, pose = pose, pose @ np.linalg.inv(calibration.depth_to_color_matrix())
+    return View(image, intrinsics, pose, depth, depth_intrinsics, depth_to_world, name)
+
+
+def _picture(folder: Path, name: str) -> Path:
+    """The picture of that name; Instant-NGP leaves the suffix out."""
+    path = folder / name
+    return path if path.exists() or path.suffix else path.with_name(path.name + ".png")
+
+
+def _intrinsics(path: Path, image: ImageFile, entry: Mapping[str, Any]) -> np.ndarray:
+    """(3, 3), in pixels of the picture as stored; the file counts pixel corners, we count centres."""
+    height, width = image.size()
+    try:
+        named_width, named_height = float(entry.get("w", width)), float(entry.get("h", height))
+        if "fl_x" in entry:
+            fx = float(entry["fl_x"])
+        else:
+            fx = 0.5 * named_width / math.tan(0.5 * float(entry["camera_angle_x"]))
+        fy = float(entry.get("fl_y", fx))
+        cx, cy = float(entry.get("cx", named_width / 2)), float(entry.get("cy", named_height / 2))
+    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+        raise InputError(f"{path}: no focal length; give fl_x or camera_angle_x, in numbers") from error
+    sx, sy = width / named_width, height / named_height
+    return np.array([[fx * sx, 0, cx * sx - 0.5], [0, fy * sy, cy * sy - 0.5], [0, 0, 1]])
+
+
+def _warn_of_distortion(path: Path, content: Mapping[str, Any]) -> None:
+    found = [key for key in _DISTORTION if abs(float(content.get(key) or 0)) > _NOTICEABLE]
+    if found:
+        warnings.warn(
+            f"{path}: lens distortion ({', '.join(found)}) is not undone; labels shift by some pixels towards the "
+            "pictures' corners. Undistort the pictures first where that matters",
+            ScanwiseWarning,
+            stacklevel=3,
+        )
+
+
+def _write_image(view: View, place: Path, stem: str) -> str:
+    from PIL import Image
+
+    if isinstance(view.image_raster, ImageFile):
+        name = stem + view.image_raster.path.suffix
+        (place / name).write_bytes(read_bytes(view.image_raster.path))
+    else:
+        name = stem + ".png"
+        Image.fromarray(view.image).save(place / name)
+    return name
+
+
+def _frame(view: View, name: str) -> dict[str, Any]:
+    height, width = view.image_size
+    k = view.intrinsics
+    return {
+        "file_path": name,
+        "w": width,
+        "h": height,
+        "fl_x": float(k[0, 0]),
+        "fl_y": float(k[1, 1]),
+        "cx": float(k[0, 2] + 0.5),
+        "cy": float(k[1, 2] + 0.5),
+        "transform_matrix": (view.camera_to_world @ _OPENGL).tolist(),
+    }
