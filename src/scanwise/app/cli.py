@@ -25,7 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-DEMO_TEXTS = "sofa,table,chair,television,bookcase,plant,lamp,wall,floor"
+DEMO_TEXTS = "sofa,table,chair,television,bookcase,plant,lamp,refrigerator,rug,wall,floor"
 
 SceneArgument = Annotated[
     Path, typer.Argument(metavar="SCENE", help="A point cloud, a mesh, or the folder of an RGB-D recording.")

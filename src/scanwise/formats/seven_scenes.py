@@ -46,7 +46,7 @@ def load(folder: Path) -> Recording:
     views = posed(((frame.name, _pose(frame)) for frame in frames), folder)
     named = {frame.name: frame for frame in frames}
     made = [_view(named[name], pose, intrinsics, calibration) for name, pose in views]
-    return Recording(made, gravity=_gravity(folder, frames[0]))
+    return Recording(made, gravity=_gravity(folder))
 
 
 def _places(folder: Path) -> list[Path]:
@@ -103,13 +103,12 @@ def _view(frame: Path, pose: np.ndarray, intrinsics: np.ndarray, calibration: Ca
     return View(image, color_intrinsics, color_to_world, depth, depth_intrinsics, pose, name)
 
 
-def _gravity(folder: Path, first: Path) -> np.ndarray | None:
-    """The world's vertical axis, where the recording knows it in the first frame's camera; up or down."""
+def _gravity(folder: Path) -> np.ndarray | None:
+    """The world's vertical axis, up or down. On the data at hand the file's axis fits the world's frame."""
     path = folder / "gravity-direction.txt"
-    pose = _pose(first)
-    if not path.exists() or pose is None:
+    if not path.exists():
         return None
     axis = read_matrix(path, ((3, 1), (1, 3))).reshape(3)
     if not np.isfinite(axis).all() or not axis.any():
         raise InputError(f"{path}: not a direction")
-    return pose[:3, :3] @ axis
+    return axis
