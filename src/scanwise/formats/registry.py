@@ -49,9 +49,13 @@ def read_scene(path: str | os.PathLike[str]) -> Scene:
     path = Path(path)
     if path.name == "transforms.json":
         path = path.parent
-    if path.is_dir():
+    try:
+        is_there, is_folder = path.exists(), path.is_dir()
+    except OSError as error:
+        raise InputError(f"{path}: cannot read ({error.strerror})") from error
+    if is_folder:
         return _read_folder(path)
-    if not path.exists():
+    if not is_there:
         raise InputError(f"{path}: no such file or folder{_did_you_mean(path)}")
     form = _BY_SUFFIX.get(_suffix(path))
     if form is None:
