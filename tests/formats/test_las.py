@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from laspy.vlrs.known import GeoKeyDirectoryVlr, GeoKeyEntryStruct
+from laspy.vlrs.vlrlist import VLRList
 
 from scanwise.errors import InputError, OutputError, ScanwiseWarning
 from scanwise.formats import las
@@ -90,6 +92,29 @@ def test_reading_and_writing_leave_the_scene_as_it_was(tmp_path):
     assert (
         laspy.read(tmp_path / "c.las").points.array.tobytes() == laspy.read(tmp_path / "a.las").points.array.tobytes()
     )
+
+
+@pytest.mark.parametrize("suffix", ["las", "laz"])
+def test_extended_records_come_back_without_those_of_copc(tmp_path, suffix):
+    path = _survey(tmp_path / f"a.{suffix}")
+    data = laspy.read(path)
+    records = [laspy.VLR("someone", 9, "large", b"z" * 70_000), laspy.VLR("copc", 1000, "tree", b"z" * 64)]
+    data.evlrs = VLRList(records)
+    data.write(path)
+    las.write(las.read(path), tmp_path / f"b.{suffix}")
+    again = laspy.read(tmp_path / f"b.{suffix}")
+    assert [(vlr.user_id, vlr.record_data) for vlr in again.evlrs] == [("someone", b"z" * 70_000)]
+
+
+@pytest.mark.parametrize("count", [3_000_000_000, 2**60])
+@pytest.mark.parametrize("suffix", ["las", "laz"])
+def test_a_header_that_lies_about_the_count(tmp_path, suffix, count):
+    path = _survey(tmp_path / f"a.{suffix}")
+    content = bytearray(path.read_bytes())
+    content[247:255] = struct.pack("<Q", count)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.la[sz]"):
+        las.read(path)
 
 
 @pytest.mark.parametrize("minor", [0, 1])

@@ -185,12 +185,13 @@ def _still_holds(record: LasRecord, scene: Scene) -> bool:
 
 def _copy(las: Any) -> Any:
     import laspy
+    from laspy.vlrs.vlrlist import VLRList
 
     header = deepcopy(las.header)
     # What describes the layout of a COPC file is wrong once the points are written one after the other.
-    header.vlrs = [vlr for vlr in header.vlrs if vlr.user_id != "copc"]
+    header.vlrs = VLRList(vlr for vlr in header.vlrs if vlr.user_id != "copc")
     if header.evlrs is not None:
-        header.evlrs = [vlr for vlr in header.evlrs if vlr.user_id != "copc"]
+        header.evlrs = VLRList(vlr for vlr in header.evlrs if vlr.user_id != "copc")
     if str(header.version) in ("1.0", "1.1"):  # laspy does not write these; 1.2 has the same point formats
         header.version = laspy.header.Version(1, 2)
     return laspy.LasData(header, points=las.points.copy())
