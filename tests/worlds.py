@@ -36,7 +36,7 @@ class ColourVision:
 
 def corner_views(count: int = 3) -> list[View]:
     """Cameras 1.5 m above a green floor (z = 0), looking at a red wall (y = 3) with a blue one at x = 2."""
-    return [_render(np.array([-0.5 + 0.3 * number, 0.0, 1.5])) for number in range(count)]
+    return [render(_looking_at_the_corner(np.array([-0.5 + 0.3 * number, 0.0, 1.5]))) for number in range(count)]
 
 
 def corner_scene(count: int = 3) -> Scene:
@@ -52,13 +52,19 @@ def corner_scene(count: int = 3) -> Scene:
     return Scene(points[order], colors[order], views=corner_views(count), name="corner")
 
 
-def _render(centre: np.ndarray) -> View:
+def _looking_at_the_corner(centre: np.ndarray) -> np.ndarray:
     forward = np.array([0.35, 0.9, -0.35]) / np.linalg.norm([0.35, 0.9, -0.35])
     right = np.cross(forward, [0, 0, 1])
     right /= np.linalg.norm(right)
     pose = np.eye(4)
     pose[:3, :3] = np.stack([right, np.cross(forward, right), forward], 1)
     pose[:3, 3] = centre
+    return pose
+
+
+def render(pose: np.ndarray) -> View:
+    """What a camera at this pose (4, 4) sees of the corner."""
+    centre = pose[:3, 3]
     rows, columns = np.mgrid[: SIZE[0], : SIZE[1]]
     pixels = np.stack([columns, rows, np.ones_like(rows)], -1).reshape(-1, 3)
     rays = pixels @ np.linalg.inv(INTRINSICS).T @ pose[:3, :3].T

@@ -1,0 +1,212 @@
+"""Every layout of the same room gives the same walls, colours and poses; damaged ones say what is wrong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from scanwise.errors import InputError, ScanwiseWarning
+from scanwise.formats import recordings
+from scanwise.scene import Scene
+from tests.formats.recorded_room import (
+    CAMERA,
+    SIZE,
+    poses,
+    render,
+    right_paint,
+    save_depth,
+    wall_distance,
+)
+
+OPENGL = np.diag([1.0, -1, -1, 1])
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCANWISE_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+def seven_scenes(folder: Path) -> Path:
+    folder.mkdir()
+    np.savetxt(folder / "camera-intrinsics.txt", CAMERA)
+    for number, pose in enumerate(poses()):
+        image, depth = render(pose)
+        Image.fromarray(image).save(folder / f"frame-{number:06d}.color.png")
+        save_depth(folder / f"frame-{number:06d}.depth.png", depth)
+        np.savetxt(folder / f"frame-{number:06d}.pose.txt", pose)
+    return folder
+
+
+def scannet(folder: Path) -> Path:
+    for name in ("color", "depth", "pose", "intrinsic"):
+        (folder / name).mkdir(parents=True)
+    wide = np.eye(4)
+    wide[:3, :3] = [[140, 0, 79.5], [0, 140, 59.5], [0, 0, 1]]
+    narrow = np.eye(4)
+    narrow[:3, :3] = CAMERA
+    np.savetxt(folder / "intrinsic" / "intrinsic_color.txt", wide)
+    np.savetxt(folder / "intrinsic" / "intrinsic_depth.txt", narrow)
+    for number, pose in enumerate(poses()):
+        Image.fromarray(render(pose, wide[:3, :3], (120, 160))[0]).save(folder / "color" / f"{number}.png")
+        save_depth(folder / "depth" / f"{number}.png", render(pose)[1])
+        np.savetxt(folder / "pose" / f"{number}.txt", pose)
+    return folder
+
+
+def tum(folder: Path) -> Path:
+    folder.mkdir()
+    (folder / "calibration.json").write_text(json.dumps({"color": {"fx": 70, "fy": 70, "cx": 39.5, "cy": 29.5}}))
+    lists: dict[str, list[str]] = {"rgb": [], "depth": [], "groundtruth": []}
+    for number, pose in enumerate(poses()):
+        image, depth = render(pose)
+        Image.fromarray(image).save(folder / f"rgb{number}.png")
+        save_depth(folder / f"depth{number}.png", depth, 5000)
+        lists["rgb"].append(f"{number}.000 rgb{number}.png")
+        lists["depth"].append(f"{number}.012 depth{number}.png")
+        lists["groundtruth"].append(f"{number}.005 " + " ".join(f"{value:.9f}" for value in quaternion(pose)))
+    for name, lines in lists.items():
+        (folder / f"{name}.txt").write_text("# comment\n" + "\n".join(lines) + "\n")
+    return folder
+
+
+def quaternion(pose: np.ndarray) -> np.ndarray:
+    """tx ty tz qx qy qz qw, by SciPy: an independent reference."""
+    from scipy.spatial.transform import Rotation
+
+    return np.concatenate([pose[:3, 3], Rotation.from_matrix(pose[:3, :3]).as_quat()])
+
+
+def transforms(folder: Path) -> Path:
+    folder.mkdir()
+    frames = []
+    for number, pose in enumerate(poses()):
+        image, depth = render(pose)
+        Image.fromarray(image).save(folder / f"{number}.png")
+        save_depth(folder / f"{number}.depth.png", depth)
+        matrix = (pose @ OPENGL).tolist()
+        frames.append({"file_path": f"{number}.png", "depth_file_path": f"{number}.depth.png", "transform_matrix": matrix})
+    content = {"fl_x": 70, "fl_y": 70, "cx": 40, "cy": 30, "w": SIZE[1], "h": SIZE[0], "frames": frames}
+    (folder / "transforms.json").write_text(json.dumps(content))
+    return folder
+
+
+LAYOUTS = [seven_scenes, scannet, tum, transforms]
+
+
+def in_source(scene: Scene) -> np.ndarray:
+    return np.asarray(scene.points_in_source(), np.float64)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_walls_colours_and_poses(layout: Callable[[Path], Path], tmp_path: Path) -> None:
+    folder = layout(tmp_path / "room")
+    assert recordings.recognises(folder)
+    scene = recordings.read(folder)
+    points = in_source(scene)
+    assert len(points) > 5000
+    assert np.percentile(wall_distance(points), 99) < 0.02
+    assert right_paint(points, scene.colors) > 0.97
+    for view, pose in zip(scene.views, poses(), strict=True):
+        np.testing.assert_allclose(scene.to_source @ view.camera_to_world, pose, atol=1e-5)
+
+
+def test_tilted_world_is_turned_up_and_leads_back(tmp_path: Path) -> None:
+    folder = seven_scenes(tmp_path / "room")
+    tilt = np.eye(4)
+    tilt[:3, :3] = [[1, 0, 0], [0, 0, -1], [0, 1, 0]]
+    for path in folder.glob("*.pose.txt"):
+        np.savetxt(path, tilt @ np.loadtxt(path))
+    scene = recordings.read(folder)
+    up = np.abs(scene.normals[:, 2])
+    assert ((up > 0.99) | (up < 0.15)).mean() > 0.9
+    assert np.percentile(wall_distance(in_source(scene) @ tilt[:3, :3]), 99) < 0.02
+
+
+def test_calibration_moves_the_colour_camera(tmp_path: Path) -> None:
+    folder = seven_scenes(tmp_path / "room")
+    camera = np.array([[100.0, 0, 75], [0, 100, 55], [0, 0, 1]])
+    shift = np.eye(4)
+    shift[0, 3] = -0.3
+    for number, pose in enumerate(poses()):
+        image = render(pose @ np.linalg.inv(shift), camera, (110, 150))[0]
+        Image.fromarray(image).save(folder / f"frame-{number:06d}.color.png")
+    said = {"color": {"fx": 100, "fy": 100, "cx": 75, "cy": 55}, "depth_to_color": {"translation": [-0.3, 0, 0]}}
+    (folder / "calibration.json").write_text(json.dumps(said))
+    scene = recordings.read(folder)
+    assert right_paint(in_source(scene), scene.colors) > 0.97
+
+
+def test_wrong_key_names_the_right_one(tmp_path: Path) -> None:
+    folder = seven_scenes(tmp_path / "room")
+    (folder / "calibration.json").write_text('{"depth_scal": 1000}')
+    with pytest.raises(InputError, match="did you mean depth_scale"):
+        recordings.read(folder)
+
+
+@pytest.mark.parametrize("text", [None, "-inf " * 4, "nan " * 4])
+def test_frames_without_pose_are_counted(tmp_path: Path, text: str | None) -> None:
+    folder = scannet(tmp_path / "room")
+    lost = folder / "pose" / "2.txt"
+    lost.unlink() if text is None else lost.write_text((text + "\n") * 4)
+    with pytest.warns(ScanwiseWarning, match="1 of 6 frames"):
+        assert len(recordings.read(folder).views) == 5
+
+
+def test_no_pose_at_all(tmp_path: Path) -> None:
+    folder = seven_scenes(tmp_path / "room")
+    for path in folder.glob("*.pose.txt"):
+        path.unlink()
+    with pytest.raises(InputError, match="none of the 6 frames has a pose"):
+        recordings.read(folder)
+
+
+def test_pose_that_is_not_rigid_names_its_file(tmp_path: Path) -> None:
+    folder = seven_scenes(tmp_path / "room")
+    np.savetxt(folder / "frame-000001.pose.txt", np.diag([2.0, 2, 2, 1]))
+    with pytest.raises(InputError, match=r"frame-000001\.pose\.txt.*not rigid"):
+        recordings.read(folder)
+
+
+@pytest.mark.parametrize("scale", [0.1, 1e6])
+def test_depth_in_a_wrong_unit(tmp_path: Path, scale: float) -> None:
+    folder = seven_scenes(tmp_path / "room")
+    (folder / "calibration.json").write_text(json.dumps({"depth_scale": scale}))
+    with pytest.raises(InputError, match="median depth .* depth_scale"):
+        recordings.read(folder)
+
+
+def test_truncated_depth_names_the_file(tmp_path: Path) -> None:
+    folder = seven_scenes(tmp_path / "room")
+    path = folder / "frame-000004.depth.png"
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(InputError, match=r"frame-000004\.depth\.png.*corrupt"):
+        recordings.read(folder)
+
+
+def test_neither_depth_nor_cloud(tmp_path: Path) -> None:
+    folder = seven_scenes(tmp_path / "room")
+    for path in folder.glob("*.depth.png"):
+        path.unlink()
+    with pytest.raises(InputError, match="neither depth maps nor a point cloud"):
+        recordings.read(folder)
+
+
+def test_single_frame_in_a_sequence_folder(tmp_path: Path) -> None:
+    whole = seven_scenes(tmp_path / "room")
+    place = tmp_path / "one" / "seq-01"
+    place.mkdir(parents=True)
+    for path in whole.glob("frame-000000.*"):
+        path.rename(place / path.name)
+    (whole / "camera-intrinsics.txt").rename(place.parent / "camera-intrinsics.txt")
+    scene = recordings.read(place.parent)
+    assert len(scene.views) == 1
+    assert np.percentile(wall_distance(in_source(scene)), 99) < 0.02
+
+
+def test_empty_folder_is_no_recording(tmp_path: Path) -> None:
+    assert not recordings.recognises(tmp_path)
