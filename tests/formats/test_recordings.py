@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from scanwise.errors import InputError, ScanwiseWarning
-from scanwise.formats import recordings
+from scanwise.formats import recordings, transforms_json
 from scanwise.scene import Scene
 from tests.formats.recorded_room import (
     CAMERA,
@@ -60,7 +60,9 @@ def scannet(folder: Path) -> Path:
 
 def tum(folder: Path) -> Path:
     folder.mkdir()
-    (folder / "calibration.json").write_text(json.dumps({"color": {"fx": 70, "fy": 70, "cx": 39.5, "cy": 29.5}}))
+    (folder / "calibration.json").write_text(
+        json.dumps({"color": {"fx": 70, "fy": 70, "cx": 39.5, "cy": 29.5}})
+    )
     lists: dict[str, list[str]] = {"rgb": [], "depth": [], "groundtruth": []}
     for number, pose in enumerate(poses()):
         image, depth = render(pose)
@@ -89,7 +91,13 @@ def transforms(folder: Path) -> Path:
         Image.fromarray(image).save(folder / f"{number}.png")
         save_depth(folder / f"{number}.depth.png", depth)
         matrix = (pose @ OPENGL).tolist()
-        frames.append({"file_path": f"{number}.png", "depth_file_path": f"{number}.depth.png", "transform_matrix": matrix})
+        frames.append(
+            {
+                "file_path": f"{number}.png",
+                "depth_file_path": f"{number}.depth.png",
+                "transform_matrix": matrix,
+            }
+        )
     content = {"fl_x": 70, "fl_y": 70, "cx": 40, "cy": 30, "w": SIZE[1], "h": SIZE[0], "frames": frames}
     (folder / "transforms.json").write_text(json.dumps(content))
     return folder
@@ -135,7 +143,10 @@ def test_calibration_moves_the_colour_camera(tmp_path: Path) -> None:
     for number, pose in enumerate(poses()):
         image = render(pose @ np.linalg.inv(shift), camera, (110, 150))[0]
         Image.fromarray(image).save(folder / f"frame-{number:06d}.color.png")
-    said = {"color": {"fx": 100, "fy": 100, "cx": 75, "cy": 55}, "depth_to_color": {"translation": [-0.3, 0, 0]}}
+    said = {
+        "color": {"fx": 100, "fy": 100, "cx": 75, "cy": 55},
+        "depth_to_color": {"translation": [-0.3, 0, 0]},
+    }
     (folder / "calibration.json").write_text(json.dumps(said))
     scene = recordings.read(folder)
     assert right_paint(in_source(scene), scene.colors) > 0.97
@@ -176,7 +187,7 @@ def test_pose_that_is_not_rigid_names_its_file(tmp_path: Path) -> None:
 def test_depth_in_a_wrong_unit(tmp_path: Path, scale: float) -> None:
     folder = seven_scenes(tmp_path / "room")
     (folder / "calibration.json").write_text(json.dumps({"depth_scale": scale}))
-    with pytest.raises(InputError, match="median depth .* depth_scale"):
+    with pytest.raises(InputError, match=r"median depth is .*depth_scale"):
         recordings.read(folder)
 
 
@@ -210,3 +221,57 @@ def test_single_frame_in_a_sequence_folder(tmp_path: Path) -> None:
 
 def test_empty_folder_is_no_recording(tmp_path: Path) -> None:
     assert not recordings.recognises(tmp_path)
+
+
+def test_color_to_depth_is_the_inverse_of_depth_to_color(tmp_path: Path) -> None:
+    folder = seven_scenes(tmp_path / "room")
+    (folder / "calibration.json").write_text('{"color_to_depth": {"translation": [0.3, 0, 0]}}')
+    view = recordings.read(folder).views[0]
+    expected = view.depth_to_world @ np.array([[1, 0, 0, 0.3], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])
+    np.testing.assert_allclose(view.camera_to_world, expected, atol=1e-6)
+
+
+def test_both_moves_are_refused(tmp_path: Path) -> None:
+    folder = seven_scenes(tmp_path / "room")
+    move = {"translation": [0.3, 0, 0]}
+    (folder / "calibration.json").write_text(json.dumps({"color_to_depth": move, "depth_to_color": move}))
+    with pytest.raises(InputError, match="not both"):
+        recordings.read(folder)
+
+
+@pytest.mark.parametrize("factor", [0, -1, "mm", None])
+def test_depth_factor_that_is_none(tmp_path: Path, factor: object) -> None:
+    folder = transforms(tmp_path / "room")
+    content = json.loads((folder / "transforms.json").read_text()) | {"depth_unit_scale_factor": factor}
+    (folder / "transforms.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match="depth_unit_scale_factor"):
+        recordings.read(folder)
+
+
+def test_distortion_is_said(tmp_path: Path) -> None:
+    folder = transforms(tmp_path / "room")
+    content = json.loads((folder / "transforms.json").read_text()) | {"k1": -0.2, "k2": 0.001}
+    (folder / "transforms.json").write_text(json.dumps(content))
+    with pytest.warns(ScanwiseWarning, match=r"distortion \(k1\)"):
+        recordings.read(folder)
+
+
+def test_transforms_round_trip(tmp_path: Path) -> None:
+    scene = recordings.read(transforms(tmp_path / "room"))
+    transforms_json.write(scene, tmp_path / "copy")
+    again = recordings.read(tmp_path / "copy")
+    np.testing.assert_allclose(again.points, scene.points, atol=1e-6)
+    for one, other in zip(scene.views, again.views, strict=True):
+        np.testing.assert_array_equal(one.image, other.image)
+        np.testing.assert_allclose(one.depth, other.depth, atol=1e-6)
+        np.testing.assert_allclose(one.camera_to_world, other.camera_to_world, atol=1e-9)
+        np.testing.assert_allclose(one.intrinsics, other.intrinsics, atol=1e-9)
+
+
+def test_transforms_keep_registered_depth_and_name_the_cost_of_the_rest(tmp_path: Path) -> None:
+    folder = seven_scenes(tmp_path / "room")
+    transforms_json.write(recordings.read(folder), tmp_path / "registered")
+    assert len(list((tmp_path / "registered" / "depth").iterdir())) == 6
+    (folder / "calibration.json").write_text('{"depth_to_color": {"translation": [-0.1, 0, 0]}}')
+    with pytest.warns(ScanwiseWarning, match="depth of 6 frames is left out"):
+        transforms_json.write(recordings.read(folder), tmp_path / "apart")

@@ -43,7 +43,8 @@ class Calibration(BaseModel):
 
     Attributes:
         color, depth: the two cameras. depth_to_color: a point p of the depth camera is at depth_to_color p in the
-            colour camera, as a 4x4 matrix or {"translation": [x, y, z]}. depth_scale: stored units per metre.
+            colour camera, as a 4x4 matrix or {"translation": [x, y, z]}. color_to_depth: the other way round, instead.
+            depth_scale: stored units per metre.
         depth_max: metres beyond which readings are dropped.
     """
 
@@ -51,17 +52,24 @@ class Calibration(BaseModel):
     color: Pinhole | None = None
     depth: Pinhole | None = None
     depth_to_color: Shift | list[list[float]] | None = None
+    color_to_depth: Shift | list[list[float]] | None = None
     depth_scale: Annotated[float, Field(gt=0)] | None = None
     depth_max: Annotated[float, Field(gt=0)] | None = None
 
     def depth_to_color_matrix(self) -> np.ndarray:
         """(4, 4) float64; the identity when nothing is said."""
-        matrix = np.eye(4)
-        if isinstance(self.depth_to_color, Shift):
-            matrix[:3, 3] = self.depth_to_color.translation
-        elif self.depth_to_color is not None:
-            matrix = np.array(self.depth_to_color, np.float64)
-        return matrix
+        if self.color_to_depth is not None:
+            return np.linalg.inv(_matrix(self.color_to_depth))
+        return _matrix(self.depth_to_color)
+
+
+def _matrix(move: Shift | list[list[float]] | None) -> np.ndarray:
+    matrix = np.eye(4)
+    if isinstance(move, Shift):
+        matrix[:3, 3] = move.translation
+    elif move is not None:
+        matrix = np.array(move, np.float64)
+    return matrix
 
 
 def read_calibration(folder: Path) -> Calibration | None:
@@ -77,15 +85,17 @@ def read_calibration(folder: Path) -> Calibration | None:
         calibration = Calibration.model_validate(json.loads(read_bytes(path)))
     except ValueError as error:
         raise InputError(f"{path}: {_reason(error)}") from error
-    matrix = calibration.depth_to_color_matrix() if _is_square(calibration) else None
-    if matrix is None or rigid(matrix, f"{path}: depth_to_color") is None:
-        raise InputError(f"{path}: depth_to_color must be a 4x4 matrix or have a translation of three numbers")
+    if calibration.depth_to_color is not None and calibration.color_to_depth is not None:
+        raise InputError(f"{path}: give depth_to_color or color_to_depth, not both")
+    for key in ("depth_to_color", "color_to_depth"):
+        move = getattr(calibration, key)
+        if not _is_square(move) or rigid(_matrix(move), f"{path}: {key}") is None:
+            raise InputError(f"{path}: {key} must be a 4x4 matrix or have a translation of three numbers")
     return calibration
 
 
-def _is_square(calibration: Calibration) -> bool:
-    given = calibration.depth_to_color
-    return not isinstance(given, list) or (len(given) == 4 and all(len(row) == 4 for row in given))
+def _is_square(move: Shift | list[list[float]] | None) -> bool:
+    return not isinstance(move, list) or (len(move) == 4 and all(len(row) == 4 for row in move))
 
 
 def _reason(error: ValueError) -> str:

@@ -16,7 +16,7 @@ from scanwise.files import DepthFile, ImageFile, read_bytes, replacing_folder
 from scanwise.formats.calibration import Calibration, read_calibration
 from scanwise.formats.poses import rigid
 from scanwise.formats.recording import Recording, posed
-from scanwise.scene import Scene, View
+from scanwise.scene import Scene, View, scale_intrinsics
 
 NAME = "transforms.json"
 _OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])  # OpenGL's camera looks along -z with y up
@@ -63,6 +63,14 @@ def write(scene: Scene, folder: Path) -> None:
         raise OutputError(f"{folder / NAME}: the scan has no pictures, so there is nothing to list in it")
     if folder.exists() and not recognises(folder) and any(folder.iterdir()):
         raise OutputError(f"{folder}: is there and is no recording; choose a new folder")
+    apart = sum(_has_own_depth_camera(view) for view in scene.views)
+    if apart:
+        warnings.warn(
+            f"{folder}: the depth of {apart} frames is left out, as transforms.json has one camera for colour and "
+            "depth; the points carry the shape",
+            ScanwiseWarning,
+            stacklevel=2,
+        )
     with replacing_folder(folder) as place:
         for name in ("images", "depth"):
             (place / name).mkdir()
@@ -70,7 +78,7 @@ def write(scene: Scene, folder: Path) -> None:
         for number, view in enumerate(scene.views):
             image = _write_image(view, place / "images", f"{number:06d}")
             frame = _frame(view, f"images/{image}")
-            if view.depth_raster is not None and view.depth_to_world is None and view.depth_intrinsics is None:
+            if view.depth_raster is not None and not _has_own_depth_camera(view):
                 frame["depth_file_path"] = f"depth/{number:06d}.png"
                 stored = np.clip(np.rint(view.depth_raster.read() * 1000), 0, 65534).astype(np.uint16)
                 Image.fromarray(stored).save(place / frame["depth_file_path"])
@@ -80,6 +88,15 @@ def write(scene: Scene, folder: Path) -> None:
             content["ply_file_path"] = "points.ply"
             ply.write(Scene(scene.points, scene.colors, scene.normals), place / "points.ply")
         (place / NAME).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _has_own_depth_camera(view: View) -> bool:
+    if view.depth_raster is None:
+        return False
+    size = view.depth_raster.size()
+    intrinsics, pose = view.depth_camera(size)
+    same_lens = np.allclose(intrinsics, scale_intrinsics(view.intrinsics, view.image_size, size), atol=0.01)
+    return not (same_lens and np.allclose(pose, view.camera_to_world, atol=1e-6))
 
 
 def _content(path: Path) -> dict[str, Any]:
@@ -107,13 +124,20 @@ def _view(folder: Path, name: str, entry: Mapping[str, Any], pose: np.ndarray, c
     intrinsics = calibration.color.matrix() if calibration.color else _intrinsics(folder / NAME, image, entry)
     depth = None
     if entry.get("depth_file_path"):
-        units = calibration.depth_scale or 1 / float(entry.get("depth_unit_scale_factor", 0.001))
+        units = calibration.depth_scale or 1 / _metres_per_unit(folder / NAME, entry)
         depth = DepthFile(folder / str(entry["depth_file_path"]), units, calibration.depth_max or float("inf"))
     depth_intrinsics = calibration.depth.matrix() if calibration.depth else None
     depth_to_world = None
-    if calibration.depth_to_color is not None:
+    if calibration.depth_to_color is not None or calibration.color_to_depth is not None:
         depth_to_world, pose = pose, pose @ np.linalg.inv(calibration.depth_to_color_matrix())
     return View(image, intrinsics, pose, depth, depth_intrinsics, depth_to_world, name)
+
+
+def _metres_per_unit(path: Path, entry: Mapping[str, Any]) -> float:
+    given = entry.get("depth_unit_scale_factor", 0.001)
+    if not isinstance(given, int | float) or not 0 < given < math.inf:
+        raise InputError(f"{path}: depth_unit_scale_factor must be metres per stored unit, such as 0.001; is {given!r}")
+    return float(given)
 
 
 def _picture(folder: Path, name: str) -> Path:
@@ -140,7 +164,8 @@ def _intrinsics(path: Path, image: ImageFile, entry: Mapping[str, Any]) -> np.nd
 
 
 def _warn_of_distortion(path: Path, content: Mapping[str, Any]) -> None:
-    found = [key for key in _DISTORTION if abs(float(content.get(key) or 0)) > _NOTICEABLE]
+    values = {key: content[key] for key in _DISTORTION if isinstance(content.get(key), int | float)}
+    found = [key for key, value in values.items() if abs(value) > _NOTICEABLE]
     if found:
         warnings.warn(
             f"{path}: lens distortion ({', '.join(found)}) is not undone; labels shift by some pixels towards the "
