@@ -275,3 +275,33 @@ def test_transforms_keep_registered_depth_and_name_the_cost_of_the_rest(tmp_path
     (folder / "calibration.json").write_text('{"depth_to_color": {"translation": [-0.1, 0, 0]}}')
     with pytest.warns(ScanwiseWarning, match="depth of 6 frames is left out"):
         transforms_json.write(recordings.read(folder), tmp_path / "apart")
+
+
+@pytest.mark.parametrize("depth_first", [False, True])
+def test_tum_associations_replace_the_lists(tmp_path: Path, depth_first: bool) -> None:
+    folder = tum(tmp_path / "room")
+    for name in ("rgb.txt", "depth.txt"):
+        (folder / name).unlink()
+    pairs = [(f"{n}.000 rgb{n}.png", f"{n}.500 depth{n}.png") for n in range(6)]
+    lines = [" ".join(reversed(pair) if depth_first else pair) for pair in pairs]
+    if depth_first:  # the pose belongs to the colour picture, whose time is near it
+        assert lines[0] == "0.500 depth0.png 0.000 rgb0.png"
+    (folder / "associations.txt").write_text("\n".join(lines))
+    scene = recordings.read(folder)
+    assert len(scene.views) == 6
+    assert np.percentile(wall_distance(in_source(scene)), 99) < 0.02
+
+
+def test_tum_pictures_too_far_apart_in_time_are_left_out(tmp_path: Path) -> None:
+    folder = tum(tmp_path / "room")
+    text = (folder / "depth.txt").read_text()
+    (folder / "depth.txt").write_text(text.replace("3.012", "3.021"))
+    with pytest.warns(ScanwiseWarning, match="1 of 6 frames"):
+        assert "rgb3.png" not in [view.name for view in recordings.read(folder).views]
+
+
+def test_tum_takes_the_camera_that_the_folder_names(tmp_path: Path) -> None:
+    folder = tum(tmp_path / "rgbd_dataset_freiburg3_office")
+    (folder / "calibration.json").unlink()
+    view = recordings.read(folder).views[0]
+    assert view.intrinsics[[0, 1, 0, 1], [0, 1, 2, 2]].tolist() == [535.4, 539.2, 320.1, 247.6]

@@ -1,4 +1,4 @@
-"""TUM RGB-D: rgb.txt, depth.txt and groundtruth.txt, put together by time stamps."""
+"""TUM RGB-D: rgb.txt, depth.txt and groundtruth.txt, put together by time stamps or by associations.txt."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from scanwise.formats.recording import Recording, posed
 from scanwise.scene import View
 
 _APART = 0.02  # seconds at most between a picture, its depth and its pose
+_PAIRS = "associations.txt"
 _UNITS_PER_METRE = 5000.0
 _CAMERAS = {  # fx, fy, cx, cy as the data set publishes them
     "freiburg1": (517.3, 516.5, 318.6, 255.3),
@@ -24,8 +25,9 @@ _ANY_CAMERA = (525.0, 525.0, 319.5, 239.5)
 
 
 def recognises(folder: Path) -> bool:
-    """Whether the three lists are there."""
-    return all((folder / name).is_file() for name in ("rgb.txt", "depth.txt", "groundtruth.txt"))
+    """Whether the trajectory is there, with the two lists of pictures or with associations.txt in their place."""
+    lists = all((folder / name).is_file() for name in ("rgb.txt", "depth.txt"))
+    return (folder / "groundtruth.txt").is_file() and (lists or (folder / _PAIRS).is_file())
 
 
 def load(folder: Path) -> Recording:
@@ -34,16 +36,13 @@ def load(folder: Path) -> Recording:
     Raises:
         InputError: a list is malformed, or no picture has depth and pose within 0.02 s.
     """
-    colors, depths = _listing(folder / "rgb.txt"), _listing(folder / "depth.txt")
     stamps, poses = _trajectory(folder / "groundtruth.txt")
     calibration = read_calibration(folder) or Calibration()
     intrinsics = _intrinsics(folder, calibration)
-    nearest_depth = _nearest(colors[0], depths[0], once=True)
-    nearest_pose = _nearest(colors[0], stamps)
+    times, names, depths = _pictures(folder)
     found = {}
-    for number, name in enumerate(colors[1]):
-        whole = nearest_depth[number] >= 0 and nearest_pose[number] >= 0
-        found[name] = (depths[1][nearest_depth[number]], poses[nearest_pose[number]]) if whole else None
+    for name, depth_name, number in zip(names, depths, _nearest(times, stamps), strict=True):
+        found[name] = (depth_name, poses[number]) if depth_name is not None and number >= 0 else None
     frames = ((name, pair[1] if pair else None) for name, pair in found.items())
     kept = posed(frames, folder)
     views = []
@@ -72,6 +71,20 @@ def _intrinsics(folder: Path, calibration: Calibration) -> np.ndarray:
         )
     fx, fy, cx, cy = known or _ANY_CAMERA
     return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
+
+
+def _pictures(folder: Path) -> tuple[np.ndarray, list[str], list[str | None]]:
+    """Time stamps (n,) of the colour pictures, their names, and the names of their depth maps."""
+    path = folder / _PAIRS
+    if path.is_file():  # lines of `time rgb time depth`, in either order of the two
+        rows = _rows(path, 4)
+        if "depth" in rows[0][1] and "depth" not in rows[0][3]:
+            rows = [row[2:4] + row[:2] for row in rows]
+        return _numbers(path, [row[:1] for row in rows])[:, 0], [row[1] for row in rows], [row[3] for row in rows]
+    times, names = _listing(folder / "rgb.txt")
+    depth_times, depth_names = _listing(folder / "depth.txt")
+    nearest = _nearest(times, depth_times, once=True)
+    return times, names, [depth_names[number] if number >= 0 else None for number in nearest]
 
 
 def _rows(path: Path, fields: int) -> list[list[str]]:
