@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from scanwise.errors import InputError, ScanwiseWarning
-from scanwise.formats import recordings, transforms_json
+from scanwise.formats import ply, recordings, transforms_json
 from scanwise.scene import Scene
 from tests.formats.recorded_room import (
     CAMERA,
@@ -305,3 +305,36 @@ def test_tum_takes_the_camera_that_the_folder_names(tmp_path: Path) -> None:
     (folder / "calibration.json").unlink()
     view = recordings.read(folder).views[0]
     assert view.intrinsics[[0, 1, 0, 1], [0, 1, 2, 2]].tolist() == [535.4, 539.2, 320.1, 247.6]
+
+
+def test_missing_intrinsics_are_said(tmp_path: Path) -> None:
+    folder = seven_scenes(tmp_path / "room")
+    (folder / "camera-intrinsics.txt").unlink()
+    with pytest.warns(ScanwiseWarning, match=r"no camera-intrinsics\.txt"):
+        assert recordings.read(folder).views[0].depth_intrinsics[0, 0] == 585
+
+
+def test_malformed_intrinsics_name_their_file(tmp_path: Path) -> None:
+    folder = seven_scenes(tmp_path / "room")
+    (folder / "camera-intrinsics.txt").write_text("585 0 320\n")
+    with pytest.raises(InputError, match=r"camera-intrinsics\.txt: should hold a 3x3"):
+        recordings.read(folder)
+
+
+def test_colour_of_another_size_scales_the_camera(tmp_path: Path) -> None:
+    folder = seven_scenes(tmp_path / "room")
+    wide = np.array([[140.0, 0, 79.5], [0, 140, 59.5], [0, 0, 1]])
+    for number, pose in enumerate(poses()):
+        Image.fromarray(render(pose, wide, (120, 160))[0]).save(folder / f"frame-{number:06d}.color.png")
+    with pytest.warns(ScanwiseWarning, match="differ in size"):
+        scene = recordings.read(folder)
+    assert right_paint(in_source(scene), scene.colors) > 0.97
+
+
+def test_scannet_cloud_is_taken_as_it_is(tmp_path: Path) -> None:
+    folder = scannet(tmp_path / "room")
+    points = np.random.default_rng(0).random((40, 3)).astype(np.float32)
+    ply.write(Scene(points), folder / "room_vh_clean_2.ply")
+    scene = recordings.read(folder)
+    np.testing.assert_array_equal(scene.points, points)
+    assert len(scene.views) == 6
