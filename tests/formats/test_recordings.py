@@ -338,3 +338,21 @@ def test_scannet_cloud_is_taken_as_it_is(tmp_path: Path) -> None:
     scene = recordings.read(folder)
     np.testing.assert_array_equal(scene.points, points)
     assert len(scene.views) == 6
+
+
+@pytest.mark.parametrize("change", [{"fl_x": 0}, {"w": 0}, {"fl_y": "inf"}])
+def test_lengths_that_are_not_positive(tmp_path: Path, change: dict[str, object]) -> None:
+    folder = transforms(tmp_path / "room")
+    content = json.loads((folder / "transforms.json").read_text()) | change
+    (folder / "transforms.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match="must be positive"):
+        recordings.read(folder)
+
+
+@pytest.mark.parametrize("name", ["gone.ply", 3])
+def test_missing_cloud_is_said(tmp_path: Path, name: object) -> None:
+    folder = transforms(tmp_path / "room")
+    content = json.loads((folder / "transforms.json").read_text()) | {"ply_file_path": name}
+    (folder / "transforms.json").write_text(json.dumps(content))
+    with pytest.warns(ScanwiseWarning, match="not there"):
+        assert len(recordings.read(folder)) > 5000

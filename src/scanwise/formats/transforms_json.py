@@ -44,8 +44,7 @@ def load(folder: Path) -> Recording:
     poses = posed(((name, _pose(path, name, entry)) for name, entry in entries.items()), folder)
     views = [_view(folder, name, {**content, **entries[name]}, pose, calibration) for name, pose in poses]
     _warn_of_distortion(path, content)
-    cloud = folder / content["ply_file_path"] if "ply_file_path" in content else None
-    return Recording(views, cloud=cloud if cloud and cloud.exists() else None, z_up=True)
+    return Recording(views, cloud=_cloud(folder, content), z_up=True)
 
 
 def write(scene: Scene, folder: Path) -> None:
@@ -88,6 +87,16 @@ def write(scene: Scene, folder: Path) -> None:
             content["ply_file_path"] = "points.ply"
             ply.write(Scene(scene.points, scene.colors, scene.normals), place / "points.ply")
         (place / NAME).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _cloud(folder: Path, content: Mapping[str, Any]) -> Path | None:
+    if not content.get("ply_file_path"):
+        return None
+    cloud = folder / str(content["ply_file_path"])
+    if cloud.is_file():
+        return cloud
+    warnings.warn(f"{cloud}: not there; the depth maps are fused instead", ScanwiseWarning, stacklevel=3)
+    return None
 
 
 def _has_own_depth_camera(view: View) -> bool:
@@ -159,6 +168,9 @@ def _intrinsics(path: Path, image: ImageFile, entry: Mapping[str, Any]) -> np.nd
         cx, cy = float(entry.get("cx", named_width / 2)), float(entry.get("cy", named_height / 2))
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise InputError(f"{path}: no focal length; give fl_x or camera_angle_x, in numbers") from error
+    numbers = (fx, fy, named_width, named_height)
+    if not (all(0 < number < math.inf for number in numbers) and math.isfinite(cx + cy)):
+        raise InputError(f"{path}: focal lengths and w, h must be positive; they are {numbers}")
     sx, sy = width / named_width, height / named_height
     return np.array([[fx * sx, 0, cx * sx - 0.5], [0, fy * sy, cy * sy - 0.5], [0, 0, 1]])
 
