@@ -20,7 +20,7 @@ NAME = "calibration.json"
 class Pinhole(BaseModel):
     """A camera in pixels, pixel centres at whole numbers."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
     fx: Annotated[float, Field(gt=0)]
     fy: Annotated[float, Field(gt=0)]
     cx: float
@@ -34,7 +34,7 @@ class Pinhole(BaseModel):
 class Shift(BaseModel):
     """A move without a turn, metres."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
     translation: tuple[float, float, float]
 
 
@@ -48,7 +48,7 @@ class Calibration(BaseModel):
         depth_max: metres beyond which readings are dropped.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
     color: Pinhole | None = None
     depth: Pinhole | None = None
     depth_to_color: Shift | list[list[float]] | None = None
@@ -105,6 +105,6 @@ def _reason(error: ValueError) -> str:
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] != "extra_forbidden":
         return f"{key}: {first['msg']}"
-    known = [*Calibration.model_fields, *Pinhole.model_fields]
+    known = [*Calibration.model_fields, *Pinhole.model_fields, *Shift.model_fields]
     close = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
     return f"unknown key {key}" + (f"; did you mean {close[0]}?" if close else f"; known are {', '.join(known)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,9 @@ def read_matrix(path: Path, shapes: tuple[tuple[int, int], ...]) -> np.ndarray:
         InputError: missing, not numbers, or of another shape.
     """
     try:
-        matrix = np.loadtxt(path, ndmin=2)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of an empty file, which the shape tells as well
+            matrix = np.loadtxt(path, ndmin=2)
     except OSError as error:
         raise InputError(f"{path}: cannot read ({error.strerror or error})") from error
     except ValueError as error:

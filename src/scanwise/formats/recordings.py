@@ -47,7 +47,10 @@ def _cloud(path: Path, recording: Recording) -> Scene:
     if recording.cloud is not None:
         from scanwise.formats.registry import read_scene
 
-        return replace(read_scene(recording.cloud), views=recording.views)
+        check_depth_unit(path, recording.views)
+        scene = read_scene(recording.cloud)
+        moved = np.linalg.inv(scene.to_source)
+        return replace(scene, views=[_turned(view, moved) for view in recording.views])
     if not any(view.depth_raster for view in recording.views):
         raise InputError(f"{path}: neither depth maps nor a point cloud; export one of them with the recording")
 
@@ -65,8 +68,9 @@ def _cloud(path: Path, recording: Recording) -> Scene:
 
 def check_depth_unit(path: Path, views: list[View]) -> None:
     """Raises InputError when the first depth maps are not in the unit that the layout says."""
-    readings = [view.depth for view in views if view.depth_raster is not None][:_TRIED]
-    positive = np.concatenate([depth[depth > 0] for depth in readings if depth is not None] or [np.zeros(0)])
+    rasters = [view.depth_raster for view in views if view.depth_raster is not None][:_TRIED]
+    readings = [raster.read() for raster in rasters]
+    positive = np.concatenate([depth[depth > 0] for depth in readings] or [np.zeros(0)])
     median = float(np.median(positive)) if len(positive) else 1.0
     if not 0.05 <= median <= 100:
         raise InputError(

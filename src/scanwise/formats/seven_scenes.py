@@ -39,13 +39,13 @@ def load(folder: Path) -> Recording:
     """
     places = [place for place in _places(folder) if next(place.glob(_PATTERN), None) is not None]
     intrinsics = _intrinsics(places[0], folder)
-    calibration = read_calibration(folder) or read_calibration(places[0])
     frames = [frame for place in places for frame in sorted(place.glob(_PATTERN))]
-    if calibration is None:
-        calibration = _default_calibration(intrinsics, frames[0])
-    views = posed(((frame.name, _pose(frame)) for frame in frames), folder)
-    named = {frame.name: frame for frame in frames}
-    made = [_view(named[name], pose, intrinsics, calibration) for name, pose in views]
+    said = read_calibration(folder) or read_calibration(places[0])
+    calibration = _completed(said or Calibration(), intrinsics, frames[0])
+    named = {frame.relative_to(folder).as_posix().split(".color.")[0]: frame for frame in frames}
+    kept = posed(((name, _pose(frame)) for name, frame in named.items()), folder)
+    cameras = _cameras(frames, intrinsics, calibration)
+    made = [_view(name, named[name], pose, cameras, calibration) for name, pose in kept]
     return Recording(made, gravity=_gravity(folder))
 
 
@@ -65,9 +65,33 @@ def _intrinsics(place: Path, folder: Path) -> np.ndarray:
     return _KINECT
 
 
-def _default_calibration(intrinsics: np.ndarray, frame: Path) -> Calibration:
-    unregistered = np.array_equal(intrinsics, _KINECT) and ImageFile(frame).size() == (480, 640)
-    return _KINECT_COLOUR if unregistered else Calibration()
+def _completed(said: Calibration, intrinsics: np.ndarray, frame: Path) -> Calibration:
+    """What the data set is known for fills what the file leaves open: its cameras all together or not at all."""
+    if said.color or said.depth or said.depth_to_color is not None or not np.array_equal(intrinsics, _KINECT):
+        return said
+    if ImageFile(frame).size() != (480, 640):
+        return said
+    return _KINECT_COLOUR.model_copy(update=said.model_dump(exclude_none=True))
+
+
+def _cameras(frames: list[Path], intrinsics: np.ndarray, calibration: Calibration) -> tuple[np.ndarray, np.ndarray]:
+    """Intrinsics of the colour and of the depth camera."""
+    depth = calibration.depth.matrix() if calibration.depth else intrinsics
+    if calibration.color:
+        return calibration.color.matrix(), depth
+    pair = next(((frame, path) for frame in frames if (path := _beside(frame, "depth.png")).exists()), None)
+    if pair is None:
+        return depth, depth
+    color_size, depth_size = ImageFile(pair[0]).size(), DepthFile(pair[1]).size()
+    if color_size == depth_size:
+        return depth, depth
+    warnings.warn(
+        f"{pair[0].parent}: colour and depth differ in size; taking one camera for both. If that is wrong, "
+        "colours land beside their shapes: say so in calibration.json (docs/recordings.md)",
+        ScanwiseWarning,
+        stacklevel=2,
+    )
+    return scale_intrinsics(depth, depth_size, color_size), depth
 
 
 def _pose(frame: Path) -> np.ndarray | None:
@@ -79,28 +103,15 @@ def _beside(frame: Path, suffix: str) -> Path:
     return frame.with_name(f"{frame.name.split('.')[0]}.{suffix}")
 
 
-def _view(frame: Path, pose: np.ndarray, intrinsics: np.ndarray, calibration: Calibration) -> View:
-    depth_path, image = _beside(frame, "depth.png"), ImageFile(frame)
-    depth_intrinsics = calibration.depth.matrix() if calibration.depth else intrinsics
-    depth = None
+def _view(
+    name: str, frame: Path, pose: np.ndarray, cameras: tuple[np.ndarray, np.ndarray], calibration: Calibration
+) -> View:
+    depth_path, depth = _beside(frame, "depth.png"), None
     if depth_path.exists():
         far = calibration.depth_max or float("inf")
         depth = DepthFile(depth_path, calibration.depth_scale or 1000.0, far)
-    if calibration.color:
-        color_intrinsics = calibration.color.matrix()
-    elif depth is not None and depth.size() != image.size():
-        color_intrinsics = scale_intrinsics(depth_intrinsics, depth.size(), image.size())
-        warnings.warn(
-            f"{frame.parent}: colour and depth differ in size; taking one camera for both. If that is wrong, "
-            "colours land beside their shapes: say so in calibration.json (docs/recordings.md)",
-            ScanwiseWarning,
-            stacklevel=2,
-        )
-    else:
-        color_intrinsics = depth_intrinsics
     color_to_world = pose @ np.linalg.inv(calibration.depth_to_color_matrix())
-    name = frame.name.split(".")[0]
-    return View(image, color_intrinsics, color_to_world, depth, depth_intrinsics, pose, name)
+    return View(ImageFile(frame), cameras[0], color_to_world, depth, cameras[1], pose, name)
 
 
 def _gravity(folder: Path) -> np.ndarray | None:

@@ -114,8 +114,11 @@ def _listing(path: Path) -> tuple[np.ndarray, list[str]]:
 def _trajectory(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Time stamps (n,) and poses (n, 4, 4) from lines of `t tx ty tz qx qy qz qw`."""
     table = _numbers(path, [row[:8] for row in _rows(path, 8)])
+    table = table[np.isfinite(table).all(1)]  # lost tracking: frames near it find no pose
+    if not len(table):
+        raise InputError(f"{path}: no finite pose in it")
     length = np.linalg.norm(table[:, 4:], axis=1)
-    if not np.isfinite(table).all() or (np.abs(length - 1) > 0.01).any():
+    if (np.abs(length - 1) > 0.01).any():
         raise InputError(f"{path}: a rotation is no unit quaternion; lines are `time tx ty tz qx qy qz qw`")
     x, y, z, w = (table[:, 4:] / length[:, None]).T
     poses = np.tile(np.eye(4), (len(table), 1, 1))
