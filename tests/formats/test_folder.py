@@ -14,7 +14,7 @@ from PIL import Image
 from scanwise.errors import InputError, OutputError
 from scanwise.files import DepthFile, ImageFile
 from scanwise.formats import folder
-from scanwise.scene import ArrayRaster, Referral, Scene, View
+from scanwise.scene import ArrayRaster, Box, Referral, Scene, View
 
 FIELDS = ("points", "colors", "normals", "intensity", "labels", "instances", "source_points", "to_source")
 
@@ -26,7 +26,8 @@ def _assert_equal(a: Scene, b: Scene) -> None:
         if x is not None:
             assert x.dtype == y.dtype, field
             assert np.array_equal(x, y, equal_nan=True), field
-    assert (a.classes, a.sentences, a.name, a.source_format) == (b.classes, b.sentences, b.name, b.source_format)
+    for field in ("classes", "boxes", "sentences", "name", "source_format"):
+        assert getattr(a, field) == getattr(b, field)
     assert list(a.attributes) == list(b.attributes)
     for name in a.attributes:
         assert a.attributes[name].dtype == b.attributes[name].dtype
@@ -79,6 +80,19 @@ def scenes(draw) -> Scene:
         classes=maybe(["chair", "töpfe"]),
         views=views,
         sentences=[Referral("the chair by the sink", 2)] if draw(st.booleans()) else [],
+        boxes=[
+            Box(
+                2,
+                "chair",
+                (0.1, 2.0, -3.5),
+                (1.0, 0.5, 0.9),
+                1.2,
+                draw(st.none() | st.just((0.5, -1.0))),
+                "red",
+                "m",
+                True,
+            )
+        ],
         name=draw(st.text(st.characters(exclude_categories=["Cs"]), max_size=5)),
         to_source=pose / 3,
         source_points=maybe(rng.normal(size=(n, 3)) * 1e6),

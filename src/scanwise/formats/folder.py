@@ -1,6 +1,6 @@
 """Our own scene folder: every field of a `Scene`, exactly, in files that other tools can open.
 
-    scene.json               version, name, classes, transform, sentences, views, names of the attributes
+    scene.json               version, name, classes, transform, boxes, sentences, views, names of the attributes
     points.npy               float32 (N, 3), metres, z up; memory-mapped when read, like all arrays here
     colors.npy, normals.npy, intensity.npy, labels.npy, instances.npy, source_points.npy    where known
     attributes/000.npy ...   further columns, in the order of `attributes` in scene.json
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from PIL import Image
 
 from scanwise.errors import InputError, OutputError
 from scanwise.files import DepthFile, ImageFile, cannot_write, read_bytes, replacing_folder
-from scanwise.scene import Raster, Referral, Scene, View
+from scanwise.scene import Box, Raster, Referral, Scene, View
 
 VERSION = 1
 
@@ -60,6 +61,7 @@ def read(path: Path) -> Scene:
         names = [(name, f"attributes/{index:03d}.npy") for index, name in enumerate(record["attributes"])]
         return Scene(
             **arrays,
+            boxes=[_read_box(box) for box in record.get("boxes", [])],
             classes=record["classes"],
             views=[_read_view(path, view) for view in record["views"]],
             sentences=[Referral(text, instance) for text, instance in record["sentences"]],
@@ -92,6 +94,7 @@ def write(scene: Scene, path: Path) -> None:
             "source_format": scene.source_format,
             "arrays": arrays,
             "attributes": list(scene.attributes),
+            "boxes": [asdict(box) for box in scene.boxes],
             "sentences": [[referral.text, referral.instance] for referral in scene.sentences],
             "views": [_write_view(folder, index, view) for index, view in enumerate(scene.views)],
         }
@@ -135,6 +138,14 @@ def _matrix(rows: Any, shape: tuple[int, int]) -> np.ndarray:
     if matrix.shape != shape:
         raise ValueError(f"a matrix of {matrix.shape} in place of {shape}")
     return matrix
+
+
+def _read_box(record: dict[str, Any]) -> Box:
+    center, size = (tuple(float(value) for value in record[key]) for key in ("center", "size"))
+    velocity = record["velocity"] and tuple(float(value) for value in record["velocity"])
+    if len(center) != 3 or len(size) != 3 or (velocity and len(velocity) != 2):
+        raise ValueError(f"box of instance {record['instance']}")
+    return Box(**record | {"center": center, "size": size, "velocity": velocity})
 
 
 def _write_view(folder: Path, index: int, view: View) -> dict[str, Any]:
