@@ -159,3 +159,8 @@ def test_any_text_is_read_or_refused(tmp_path_factory, content):
     except InputError:
         return
     assert scene.points.shape == (len(scene), 3)
+
+
+def test_a_count_of_nothing_is_a_scene_without_points(tmp_path):
+    (tmp_path / "none.pts").write_text("0\n")
+    assert len(text.read(tmp_path / "none.pts")) == 0

@@ -75,7 +75,7 @@ def read(path: Path) -> Scene:
         names, header = _names_of_comment(comments, table.shape[1])
     if names is not None and table.size and len(names) != table.shape[1]:
         raise InputError(f"{path}: the header names {len(names)} columns, the rows have {table.shape[1]}")
-    names = _apart(names or names_by_count(table))
+    names = _apart(names or (names_by_count(table) if len(table) else ["x", "y", "z"]))
     columns = _typed(names, table.reshape(-1, len(names)))
     style = TextStyle(delimiter, header, count is not None)
     form = path.suffix.lower().lstrip(".")
