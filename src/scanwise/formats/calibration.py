@@ -104,7 +104,7 @@ def _reason(error: ValueError) -> str:
     first = next((one for one in error.errors() if one["type"] == "extra_forbidden"), error.errors()[0])
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] != "extra_forbidden":
-        return f"{key}: {first['msg']}"
+        return f"{key}: {first['msg']}" if key else first["msg"]
     known = [*Calibration.model_fields, *Pinhole.model_fields, *Shift.model_fields]
     close = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
     return f"unknown key {key}" + (f"; did you mean {close[0]}?" if close else f"; known are {', '.join(known)}")

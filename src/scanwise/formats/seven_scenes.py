@@ -41,7 +41,8 @@ def load(folder: Path) -> Recording:
     intrinsics = _intrinsics(places[0], folder)
     frames = [frame for place in places for frame in sorted(place.glob(_PATTERN))]
     said = read_calibration(folder) or read_calibration(places[0])
-    calibration = _completed(said or Calibration(), intrinsics, frames[0])
+    is_empty = said is not None and not said.model_fields_set  # {} says that the layout is right as it is
+    calibration = Calibration() if is_empty else _completed(said or Calibration(), intrinsics, frames[0])
     named = {frame.relative_to(folder).as_posix().split(".color.")[0]: frame for frame in frames}
     kept = posed(((name, _pose(frame)) for name, frame in named.items()), folder)
     cameras = _cameras(frames, intrinsics, calibration)
@@ -67,7 +68,8 @@ def _intrinsics(place: Path, folder: Path) -> np.ndarray:
 
 def _completed(said: Calibration, intrinsics: np.ndarray, frame: Path) -> Calibration:
     """What the data set is known for fills what the file leaves open: its cameras all together or not at all."""
-    if said.color or said.depth or said.depth_to_color is not None or not np.array_equal(intrinsics, _KINECT):
+    cameras = (said.color, said.depth, said.depth_to_color, said.color_to_depth)
+    if any(part is not None for part in cameras) or not np.array_equal(intrinsics, _KINECT):
         return said
     if ImageFile(frame).size() != (480, 640):
         return said

@@ -22,6 +22,7 @@ NAME = "transforms.json"
 _OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])  # OpenGL's camera looks along -z with y up
 _DISTORTION = ("k1", "k2", "k3", "k4", "p1", "p2")
 _NOTICEABLE = 0.02
+_WRITER = "scanwise"
 
 
 def recognises(folder: Path) -> bool:
@@ -52,7 +53,7 @@ def write(scene: Scene, folder: Path) -> None:
     in the scene's own upright frame, metres.
 
     Raises:
-        OutputError: the scene has no views, or the folder is there and is no such recording.
+        OutputError: the scene has no views, or something is there that this function did not write.
     """
     from PIL import Image
 
@@ -60,8 +61,8 @@ def write(scene: Scene, folder: Path) -> None:
 
     if not scene.views:
         raise OutputError(f"{folder / NAME}: the scan has no pictures, so there is nothing to list in it")
-    if folder.exists() and not recognises(folder) and any(folder.iterdir()):
-        raise OutputError(f"{folder}: is there and is no recording; choose a new folder")
+    if folder.exists() and not _is_ours(folder):
+        raise OutputError(f"{folder}: is there and holds what scanwise did not write; choose a new folder")
     apart = sum(_has_own_depth_camera(view) for view in scene.views)
     if apart:
         warnings.warn(
@@ -82,11 +83,25 @@ def write(scene: Scene, folder: Path) -> None:
                 stored = np.clip(np.rint(view.depth_raster.read() * 1000), 0, 65534).astype(np.uint16)
                 Image.fromarray(stored).save(place / frame["depth_file_path"])
             frames.append(frame)
-        content: dict[str, Any] = {"camera_model": "OPENCV", "frames": frames}
+        content: dict[str, Any] = {"camera_model": "OPENCV", "written_by": _WRITER, "frames": frames}
         if len(scene):
             content["ply_file_path"] = "points.ply"
             ply.write(Scene(scene.points, scene.colors, scene.normals), place / "points.ply")
         (place / NAME).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether the folder is empty or holds what `write` made and nothing else, so that nothing is lost."""
+    if not folder.is_dir():
+        return False
+    names = {path.name for path in folder.iterdir()}
+    if NAME not in names:
+        return not names
+    try:
+        content = _content(folder / NAME)
+    except InputError:
+        return False
+    return content.get("written_by") == _WRITER and names <= {NAME, "images", "depth", "points.ply"}
 
 
 def _cloud(folder: Path, content: Mapping[str, Any]) -> Path | None:
@@ -138,7 +153,7 @@ def _view(folder: Path, name: str, entry: Mapping[str, Any], pose: np.ndarray, c
     depth_intrinsics = calibration.depth.matrix() if calibration.depth else None
     depth_to_world = None
     if calibration.depth_to_color is not None or calibration.color_to_depth is not None:
-        depth_to_world, pose = pose, pose @ np.linalg.inv(calibration.depth_to_color_matrix())
+        depth_to_world = pose @ calibration.depth_to_color_matrix()  # transform_matrix is the picture's pose
     return View(image, intrinsics, pose, depth, depth_intrinsics, depth_to_world, name)
 
 
@@ -176,8 +191,13 @@ def _intrinsics(path: Path, image: ImageFile, entry: Mapping[str, Any]) -> np.nd
 
 
 def _warn_of_distortion(path: Path, content: Mapping[str, Any]) -> None:
-    values = {key: content[key] for key in _DISTORTION if isinstance(content.get(key), int | float)}
-    found = [key for key, value in values.items() if abs(value) > _NOTICEABLE]
+    places = [content, *(frame for frame in content["frames"] if isinstance(frame, dict))]
+    values = {key: [place.get(key) for place in places] for key in _DISTORTION}
+    found = [
+        key
+        for key, given in values.items()
+        if any(isinstance(value, int | float) and abs(value) > _NOTICEABLE for value in given)
+    ]
     if found:
         warnings.warn(
             f"{path}: lens distortion ({', '.join(found)}) is not undone; labels shift by some pixels towards the "
