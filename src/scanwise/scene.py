@@ -143,7 +143,7 @@ class Scene:
         colors: (N, 3) uint8 RGB. normals: (N, 3) float32 unit. intensity: (N,) float32 in 0..1.
         labels: (N,) int32 index into `classes`, -1 = unlabelled. instances: (N,) int32, -1 = none.
         classes: names that `labels` points into; None where the file has numbers alone.
-        boxes: the objects, one each. views: the posed pictures. sentences: referring expressions of objects in the scene.
+        boxes: the objects, one each. views: the posed pictures. sentences: referring expressions of objects.
         name: short name, for titles and folders.
         to_source: (4, 4) float64, scene coordinates to the source's own frame and units.
         source_points: (N, 3) in the file's own frame and precision, when `to_source` alone would round.
