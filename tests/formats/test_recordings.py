@@ -60,9 +60,7 @@ def scannet(folder: Path) -> Path:
 
 def tum(folder: Path) -> Path:
     folder.mkdir()
-    (folder / "calibration.json").write_text(
-        json.dumps({"color": {"fx": 70, "fy": 70, "cx": 39.5, "cy": 29.5}})
-    )
+    (folder / "calibration.json").write_text(json.dumps({"color": {"fx": 70, "fy": 70, "cx": 39.5, "cy": 29.5}}))
     lists: dict[str, list[str]] = {"rgb": [], "depth": [], "groundtruth": []}
     for number, pose in enumerate(poses()):
         image, depth = render(pose)
