@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import os
 import shutil
 import tempfile
@@ -101,6 +102,25 @@ class ImageFile:
 
     def digest(self) -> str:
         return hashlib.sha256(read_bytes(self.path)).hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedImage:
+    """A picture held as the bytes of its file, as a camera would store it; `suffix` is the file's (".jpg")."""
+
+    data: bytes
+    suffix: str
+
+    def read(self) -> np.ndarray:
+        with Image.open(io.BytesIO(self.data)) as picture:
+            return np.asarray(picture.convert("RGB"))
+
+    def size(self) -> tuple[int, int]:
+        with Image.open(io.BytesIO(self.data)) as picture:
+            return picture.height, picture.width
+
+    def digest(self) -> str:
+        return hashlib.sha256(self.data).hexdigest()
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,7 +23,7 @@ import numpy as np
 from PIL import Image
 
 from scanwise.errors import InputError, OutputError
-from scanwise.files import DepthFile, ImageFile, cannot_write, read_bytes, replacing_folder
+from scanwise.files import DepthFile, EncodedImage, ImageFile, cannot_write, read_bytes, replacing_folder
 from scanwise.scene import Box, Raster, Referral, Scene, View
 
 VERSION = 1
@@ -183,6 +183,11 @@ def _inside(folder: Path, file: str) -> Path:
 def _write_image(folder: Path, index: int, raster: Raster) -> str:
     if isinstance(raster, ImageFile):
         return _copied(folder, f"images/{index:06d}", raster.path)
+    if isinstance(raster, EncodedImage):
+        file = f"images/{index:06d}{raster.suffix}"
+        (folder / file).parent.mkdir(exist_ok=True)
+        (folder / file).write_bytes(raster.data)
+        return file
     file = f"images/{index:06d}.png"
     _save_png(folder / file, raster.read())
     return file

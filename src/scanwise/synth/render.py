@@ -119,14 +119,15 @@ class Renderer:
             instance int32 (H, W) (-1 = none). Depth and instance are those of the pixel's centre.
         """
         generator = np.random.default_rng(quality.seed)
+        hits = self._trace(*pinhole_rays(intrinsics, camera_to_world, size))
         radiance = np.zeros((*size, 3), np.float32)
         offsets = (np.arange(quality.supersample) + 0.5) / quality.supersample - 0.5
         for dy in offsets:
             for dx in offsets:
-                rays = pinhole_rays(intrinsics, camera_to_world, size, (dx, dy))
-                radiance += self._radiance(self._trace(*rays), size, quality, generator)
+                centred = dx == dy == 0
+                seen = hits if centred else self._trace(*pinhole_rays(intrinsics, camera_to_world, size, (dx, dy)))
+                radiance += self._radiance(seen, size, quality, generator)
         radiance /= quality.supersample**2
-        hits = self._trace(*pinhole_rays(intrinsics, camera_to_world, size))
         depth = np.where(hits.face < 0, 0, hits.distance).astype(np.float32).reshape(size)
         instance = np.where(hits.face < 0, -1, self._instance[hits.face]).reshape(size)
         return to_srgb(film(radiance)), depth, instance

@@ -127,7 +127,7 @@ def moved(light: np.ndarray, length: float, angle: float) -> np.ndarray:
 
 def _speckle(shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
     """Unit normal noise that is alike over a few pixels, as block matching makes it."""
-    fine = generator.normal(0, 1, shape).astype(np.float32)
-    return 0.6 * fine + 0.8 * ndimage.zoom(generator.normal(0, 1, (-(-shape[0] // 4), -(-shape[1] // 4))), 4, order=1)[
-        : shape[0], : shape[1]
-    ].astype(np.float32)
+    fine = generator.normal(0, 1, shape)
+    grid = generator.normal(0, 1, (-(-shape[0] // 4), -(-shape[1] // 4)))
+    coarse = ndimage.zoom(grid, 4, order=1)[: shape[0], : shape[1]]
+    return (0.6 * fine + 0.8 * coarse / max(coarse.std(), 1e-6)).astype(np.float32)

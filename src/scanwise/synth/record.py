@@ -1,0 +1,100 @@
+"""A made world, as a camera that is carried through it records it: a labelled `Scene`."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from scanwise.files import EncodedImage
+from scanwise.formats.fusion import fuse
+from scanwise.scene import ArrayRaster, Scene, View
+from scanwise.synth.render import Renderer
+from scanwise.synth.sensors import SENSORS, Exposure, measure
+from scanwise.synth.world import SCANNET_20, World
+
+JPEG_QUALITY = 88
+_CLOSE = 0.06  # metres between a fused point and the surface that a view shows there
+
+
+def record(
+    world: World, poses: list[np.ndarray], sensor: str, size: tuple[int, int], generator: np.random.Generator
+) -> Scene:
+    """What a "kinect" or a "phone" records from these poses (4, 4), fused at 2 cm and labelled.
+
+    Args:
+        size: (H, W) of colour and depth.
+
+    Returns:
+        A scene with ScanNet-20 labels (-1 where a body has none), instances, boxes of the objects with at least one
+        point, views with JPEG pictures, normals. Sentences are the caller's.
+    """
+    bodies = world.bodies
+    renderer = Renderer([(body.mesh, np.eye(4)) for body in bodies], world.lights)
+    camera, exposure = SENSORS[sensor], Exposure.drawn(generator)
+    intrinsics = _intrinsics(sensor, size)
+    views, shown, truths = [], [], []
+    for number, pose in enumerate(poses):
+        image, depth, body = renderer.render(intrinsics, pose, size)
+        photo = EncodedImage(_jpeg(exposure.photograph(image, generator)), ".jpg")
+        measured = np.rint(measure(depth, intrinsics, camera, generator) * 1000) / 1000  # stored as millimetres
+        views.append(View(photo, intrinsics, pose, ArrayRaster(measured.astype(np.float32)), name=f"{number:06d}"))
+        shown.append(body)
+        truths.append(depth)
+    points, colors, normals = fuse(views)
+    body_of_point = vote(points, views, truths, shown, len(bodies))
+    kept = body_of_point >= 0
+    points, colors, normals, body_of_point = points[kept], colors[kept], normals[kept], body_of_point[kept]
+    kinds = np.array([SCANNET_20.index(body.kind) if body.kind in SCANNET_20 else -1 for body in bodies])
+    instances = np.array([-1 if body.box is None else body.box.instance for body in bodies])
+    present = set(instances[body_of_point].tolist())
+    return Scene(
+        points,
+        colors,
+        normals,
+        labels=kinds[body_of_point],
+        instances=instances[body_of_point],
+        classes=list(SCANNET_20),
+        boxes=[body.box for body in bodies if body.box is not None and body.box.instance in present],
+        views=views,
+        name=world.name,
+    )
+
+
+def vote(
+    points: np.ndarray, views: list[View], depths: list[np.ndarray], shown: list[np.ndarray], bodies: int
+) -> np.ndarray:
+    """(N,) body that most views show at each point, -1 where none shows a surface within 6 cm of it."""
+    keys = []
+    for view, depth, body in zip(views, depths, shown, strict=True):
+        world_to_camera = np.linalg.inv(view.camera_to_world)
+        local = points @ world_to_camera[:3, :3].T + world_to_camera[:3, 3]
+        z = local[:, 2]
+        ahead = z > 0.05
+        pixel = local @ view.intrinsics.T
+        with np.errstate(divide="ignore", invalid="ignore"):
+            column, row = (np.rint(np.where(ahead, pixel[:, axis] / z, -1)).astype(int) for axis in (0, 1))
+        inside = np.flatnonzero(ahead & (column >= 0) & (row >= 0) & (column < depth.shape[1]) & (row < depth.shape[0]))
+        near = np.abs(depth[row[inside], column[inside]] - z[inside]) < _CLOSE
+        inside = inside[near]
+        found = body[row[inside], column[inside]].astype(np.int64)
+        keys.append((inside * (bodies + 1) + found)[found >= 0])
+    pairs, counts = np.unique(np.concatenate(keys), return_counts=True)
+    point, body_of_pair = pairs // (bodies + 1), pairs % (bodies + 1)
+    order = np.lexsort((counts, point))  # the last of each point's pairs has the most votes
+    result = np.full(len(points), -1, np.int64)
+    result[point[order]] = body_of_pair[order]
+    return result
+
+
+def _intrinsics(sensor: str, size: tuple[int, int]) -> np.ndarray:
+    height, width = size
+    focal = {"kinect": 525 / 640, "phone": 480 / 640}[sensor] * width
+    return np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]])
+
+
+def _jpeg(image: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "JPEG", quality=JPEG_QUALITY)
+    return buffer.getvalue()
