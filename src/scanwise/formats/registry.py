@@ -37,7 +37,7 @@ _FILES = (
     _Format("mesh", ("obj", "glb", "gltf", "stl", "off"), writes=False, columns=False),
 )
 _BY_SUFFIX = {suffix: form for form in _FILES for suffix in form.suffixes}
-_FOLDERS = ("folder", "recordings")
+_FOLDERS = ("folder", "scannet_v2", "s3dis", "recordings")
 
 
 def read_scene(path: str | os.PathLike[str]) -> Scene:
