@@ -37,6 +37,7 @@ _FILES = (
     _Format("mesh", ("obj", "glb", "gltf", "stl", "off"), writes=False, columns=False),
 )
 _BY_SUFFIX = {suffix: form for form in _FILES for suffix in form.suffixes}
+_REGION = _Format("matterport", ("ply",), writes=False)  # a PLY file known by what lies beside it
 _FOLDERS = ("folder", "scannet_v2", "s3dis", "recordings")
 
 
@@ -57,7 +58,7 @@ def read_scene(path: str | os.PathLike[str]) -> Scene:
         return _read_folder(path)
     if not is_there:
         raise InputError(f"{path}: no such file or folder{_did_you_mean(path)}")
-    form = _BY_SUFFIX.get(_suffix(path))
+    form = _REGION if _REGION.load().recognises(path) else _BY_SUFFIX.get(_suffix(path))
     if form is None:
         raise InputError(f"{path}: unknown format; known are {_listing(_FILES)}, and folders of recordings")
     return form.load().read(path)

@@ -1,0 +1,143 @@
+"""Regions of Matterport3D: region_segmentations/regionN.ply, labelled through its faces and category_mapping.tsv."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scanwise.errors import InputError, ScanwiseWarning
+from scanwise.files import read_bytes
+from scanwise.formats import ply
+from scanwise.formats.columns import Columns
+from scanwise.formats.ply_elements import Element, ListColumn
+from scanwise.formats.scannet_labels import read_tsv, to_scannet20
+from scanwise.scene import Box, Scene
+
+MAPPING = "category_mapping.tsv"
+
+
+def recognises(path: Path) -> bool:
+    """Whether this is regionN.ply with regionN.semseg.json or regionN.fsegs.json beside it."""
+    if path.suffix != ".ply" or not path.name.startswith("region"):
+        return False
+    return path.with_suffix(".semseg.json").is_file() or path.with_suffix(".fsegs.json").is_file()
+
+
+def read(path: Path) -> Scene:
+    """The region's vertices, each with what most of its faces say.
+
+    With category_mapping.tsv in the folder or one of the four above: labels are mpcat40, `classes` its names, and the
+    attributes `nyu40` (0 = none) and `scannet20` (-1 = none) hold the other sets. Without it, a warning, and the
+    attribute `category` alone. Instances are the objects of .semseg.json, found by .fsegs.json, with a box each.
+
+    Raises:
+        InputError: damaged, or the files do not fit each other.
+    """
+    cloud = ply.read(path)
+    assert isinstance(cloud.raw, Columns)
+    face = cloud.raw.extras.ply.elements.get("face")
+    corners = _corners(face, len(cloud), path)
+    scene = replace(cloud, name=path.stem, raw=None, source_format="")
+    scene = _with_categories(scene, face, corners, path)
+    return _with_objects(scene, corners, path)
+
+
+def _corners(face: Element | None, vertices: int, path: Path) -> np.ndarray:
+    """(F, 3) vertices of each face."""
+    lists = [column for column in face.columns.values() if isinstance(column, ListColumn)] if face else []
+    if not lists or not (lists[0].counts == 3).all():
+        raise InputError(f"{path}: a region needs faces, all of them triangles")
+    corners = lists[0].values.reshape(-1, 3).astype(np.int64)
+    if len(corners) and (corners.min() < 0 or corners.max() >= vertices):
+        raise InputError(f"{path}: a face names vertex {int(corners.max())} of {vertices}")
+    return corners
+
+
+def _of_vertices(values: np.ndarray, corners: np.ndarray, vertices: int) -> np.ndarray:
+    """(F,) values of faces -> (V,) the most frequent around each vertex (the smaller of two alike); -1 without one."""
+    result = np.full(vertices, -1, np.int64)
+    pairs = np.stack([corners.ravel(), np.repeat(values, 3)], axis=1)
+    distinct, counts = np.unique(pairs, axis=0, return_counts=True)
+    order = np.lexsort((-distinct[:, 1], counts))  # the last write of a vertex stays
+    result[distinct[order, 0]] = distinct[order, 1]
+    return result
+
+
+def _with_categories(scene: Scene, face: Element | None, corners: np.ndarray, path: Path) -> Scene:
+    column = face.columns.get("category_id") if face else None
+    if not isinstance(column, np.ndarray):
+        raise InputError(f"{path}: its faces have no property category_id; take the ply of region_segmentations")
+    category = _of_vertices(column.astype(np.int64), corners, len(scene))
+    scene = replace(scene, attributes=scene.attributes | {"category": category.astype(np.int32)})
+    mapping = next((p for place in path.resolve().parents[:5] if (p := place / MAPPING).is_file()), None)
+    if mapping is None:
+        text = f"{path}: no {MAPPING} in the folders above, so points have category numbers and no classes"
+        warnings.warn(text, ScanwiseWarning, stacklevel=4)
+        return scene
+    table = _mapping(mapping)
+    rows = np.array([table.get(int(number), (0, 0)) for number in range(int(category.max(initial=0)) + 1)], np.int64)
+    known = category > 0
+    mpcat40, nyu40 = np.where(known[:, None], rows[np.maximum(category, 0)], 0).T
+    names = _names(mapping)
+    order = sorted(names)
+    labels = np.searchsorted(order, mpcat40)
+    columns = {"nyu40": nyu40.astype(np.int32), "scannet20": to_scannet20(nyu40)}
+    return replace(
+        scene,
+        labels=np.where(np.isin(mpcat40, order) & (mpcat40 > 0), labels, -1),
+        classes=[names[number] for number in order],
+        attributes=scene.attributes | columns,
+    )
+
+
+def _mapping(path: Path) -> dict[int, tuple[int, int]]:
+    """Category number -> (mpcat40, nyu40)."""
+    try:
+        rows = read_tsv(path, ("index", "mpcat40index", "mpcat40", "nyu40id"))
+        return {int(row["index"]): (int(row["mpcat40index"] or 0), int(row["nyu40id"] or 0)) for row in rows}
+    except ValueError as error:
+        raise InputError(f"{path}: {error}; download the file again") from error
+
+
+def _names(path: Path) -> dict[int, str]:
+    rows = read_tsv(path, ("mpcat40index", "mpcat40"))
+    return {int(row["mpcat40index"]): row["mpcat40"] for row in rows if row["mpcat40index"].strip() not in ("", "0")}
+
+
+def _with_objects(scene: Scene, corners: np.ndarray, path: Path) -> Scene:
+    objects, segments = path.with_suffix(".semseg.json"), path.with_suffix(".fsegs.json")
+    absent = next((file for file in (objects, segments) if not file.is_file()), None)
+    if absent is not None:
+        text = f"{absent}: missing, so the region has no instances and no boxes; download it as well"
+        warnings.warn(text, ScanwiseWarning, stacklevel=4)
+        return scene
+    try:
+        of_face = np.array(_json(segments)["segIndices"], np.int64)
+        groups = [(int(g["id"]), str(g["label"]), list(map(int, g["segments"]))) for g in _json(objects)["segGroups"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: segIndices or segGroups beside it are damaged ({error!r})") from error
+    if of_face.shape != (len(corners),):
+        raise InputError(f"{segments}: {of_face.size} segIndices for the {len(corners)} faces of {path.name}")
+    face_object = np.full(len(corners), -1, np.int64)
+    for number, _, members in groups:
+        face_object[np.isin(of_face, members)] = number
+    instances = _of_vertices(face_object, corners, len(scene)).astype(np.int32)
+    boxes = [_box(scene.points[instances == number], number, name) for number, name, _ in groups if number in instances]
+    return replace(scene, instances=instances, boxes=boxes)
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(read_bytes(path))
+    except ValueError as error:
+        raise InputError(f"{path}: damaged JSON ({error})") from error
+
+
+def _box(points: np.ndarray, number: int, name: str) -> Box:
+    low, high = points.min(0).astype(float), points.max(0).astype(float)
+    return Box(number, name, tuple(((low + high) / 2).tolist()), tuple((high - low).tolist()))
