@@ -12,6 +12,7 @@ from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.formats.ply_elements import Element, ListColumn, Ply, write_elements
 from scanwise.formats.registry import read_scene, write_scene
 from scanwise.formats.scannet_labels import SCANNET_200_IDS, TSV
+from tests.formats.test_scannet_sens import stream
 
 NAME = "scene0000_00"
 POINTS = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 0, 1], [0, 2, 1]], np.float32)
@@ -65,6 +66,16 @@ def test_it_becomes_a_scene_folder(folder: Path, tmp_path: Path) -> None:
     assert len(again.boxes) == 2
 
 
+def test_views_of_the_stream_are_aligned_with_the_points(folder: Path, tmp_path: Path) -> None:
+    (folder / f"{NAME}.sens").write_bytes(stream())
+    scene = read_scene(folder)
+    np.testing.assert_allclose(scene.views[2].camera_to_world[:3, 3], [5, 2, 2])
+    write_scene(scene, tmp_path / "out")
+    again = read_scene(tmp_path / "out")
+    np.testing.assert_array_equal(again.views[1].image, scene.views[1].image)
+    np.testing.assert_array_equal(again.views[1].depth, scene.views[1].depth)
+
+
 def test_the_hidden_test_set_has_no_labels(folder: Path) -> None:
     for path in [*folder.glob("*.json"), *folder.glob("*.labels.ply"), folder / f"{NAME}.txt"]:
         path.unlink()
@@ -76,7 +87,7 @@ def test_the_hidden_test_set_has_no_labels(folder: Path) -> None:
 
 def test_half_of_the_instance_files_is_named(folder: Path) -> None:
     next(folder.glob("*.segs.json")).unlink()
-    with pytest.warns(ScanwiseWarning, match="segs.json is missing"):
+    with pytest.warns(ScanwiseWarning, match="segs.json: missing"):
         assert read_scene(folder).instances is None
 
 

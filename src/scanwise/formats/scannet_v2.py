@@ -129,16 +129,13 @@ def _with_labels(scene: Scene, path: Path) -> Scene:
 
 
 def _with_instances(scene: Scene, path: Path, stem: str) -> Scene:
-    aggregation = next(
-        (p for p in (path / f"{stem}.aggregation.json", path / f"{stem}_vh_clean.aggregation.json") if p.is_file()),
-        None,
-    )
+    aggregation = path / f"{stem}.aggregation.json"  # `_vh_clean.aggregation.json` is of another mesh
     segments = path / f"{stem}_vh_clean_2.0.010000.segs.json"
-    if aggregation is None and not segments.is_file():
+    absent = [part for part in (aggregation, segments) if not part.is_file()]
+    if len(absent) == 2:
         return scene
-    if aggregation is None or not segments.is_file():
-        absent = segments.name if aggregation is not None else f"{stem}.aggregation.json"
-        text = f"{path}: {absent} is missing, so the scene has no instances and no boxes; download it as well"
+    if absent:
+        text = f"{absent[0]}: missing, so the scene has no instances and no boxes; download it as well"
         warnings.warn(text, ScanwiseWarning, stacklevel=4)
         return scene
     indices = _segment_of_vertex(segments, len(scene))
