@@ -90,7 +90,8 @@ def test_a_mover_is_hit_where_it_is_when_the_head_looks_at_it() -> None:
 def test_a_mover_hides_and_is_hidden() -> None:
     pose = at(0, 0, HDL64.height)
     wall = rectangle((30, -20, 0), (0, 40, 0), (0, 0, 10), color=(230, 230, 230))
-    near, far = (Mover(box((-1, -1, 0), (1, 1, 3)), "other", lambda time, x=x: at(x, 0, 0)) for x in (20, 40))
+    cube = box((-1, -1, 0), (1, 1, 3))
+    near, far = Mover(cube, "other", lambda time: at(20, 0, 0)), Mover(cube, "other", lambda time: at(40, 0, 0))
     sweep = LidarWorld([(wall, "building")], [near, far]).scan(perfect(HDL64), pose, pose, np.random.default_rng(0))
     assert (sweep.body == 1).sum() > 50
     assert not (sweep.body == 2).any()
@@ -116,7 +117,8 @@ def test_what_is_far_dark_or_grazed_is_lost_first() -> None:
     bright, dark = [share(distance, 220) for distance in (10, 70)], [share(distance, 5) for distance in (10, 70)]
     assert dark[1] < 0.5 * bright[1]
     assert dark[1] / dark[0] < bright[1] / bright[0]
-    road = scan([(GROUND, "road")], HDL64, *[at(0, 0, HDL64.height)] * 2, np.random.default_rng(0))
+    pose = at(0, 0, HDL64.height)
+    road = scan([(GROUND, "road")], HDL64, pose, pose, np.random.default_rng(0))
     assert np.percentile(np.linalg.norm(road.points, axis=1), 99.9) < 60
     assert road.intensity[np.linalg.norm(road.points, axis=1) > 35].mean() < 0.7 * road.intensity.mean()
 

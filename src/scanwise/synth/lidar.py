@@ -94,13 +94,14 @@ class Sweep:
     Attributes:
         points: (N, 3) float32 in the sensor's frame at the reference time. intensity: (N,) float32 in 0..1.
         ring: (N,) uint16 index of the beam. body: (N,) int32, which body was hit: standing ones first, then movers;
-            -1 where two were mixed.
+            -1 where two were mixed. time: (N,) float32 seconds since the reference time.
     """
 
     points: np.ndarray
     intensity: np.ndarray
     ring: np.ndarray
     body: np.ndarray
+    time: np.ndarray
 
 
 class _Target:
@@ -172,6 +173,7 @@ class LidarWorld:
             intensity=np.clip(np.round(intensity[seen], 2), 0, 1).astype(np.float32),
             ring=ring[seen],
             body=np.where(mixed, -1, body)[seen].astype(np.int32),
+            time=((moment[seen] - 0.5) / model.rate).astype(np.float32),
         )
 
     def _cast(
