@@ -8,7 +8,8 @@ import numpy as np
 
 from scanwise.scene import Box, Scene
 from scanwise.synth.lidar import LidarModel, LidarWorld, Mover, Sweep, between
-from scanwise.synth.streets import Actor, Street
+from scanwise.synth.street_things import Actor
+from scanwise.synth.streets import Street
 from scanwise.synth.world import SEMANTIC_KITTI_19, Body
 
 NUSCENES_16 = (

@@ -154,7 +154,7 @@ def tree(generator: np.random.Generator) -> list[Part]:
         end = start + reach * np.array([np.cos(angle), np.sin(angle), 1.0])
         trunk.append(tube(start, end, (0.4 * radius, 0.15 * radius), bark, 5))
     wide = height * generator.uniform(0.2, 0.32)
-    low = bare * generator.uniform(0.8, 1.1)
+    low = bare * generator.uniform(0.45, 1.05)
     crown = foliage(generator, (*lean, (low + height) / 2), (wide, wide, (height - low) / 2), int(900 * wide))
     return [("tree trunk", "trunk", joined(trunk)), ("tree crown", "vegetation", crown)]
 

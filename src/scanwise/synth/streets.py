@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from scanwise.scene import Box
 from scanwise.synth import street_parts as parts
 from scanwise.synth.mesh import Mesh, joined
 from scanwise.synth.mesh import box as block
 from scanwise.synth.street_parts import Course, Part
-from scanwise.synth.world import SEMANTIC_KITTI_19, Body, Model, Supply, World
+from scanwise.synth.street_things import Actor, Placer, extent
+from scanwise.synth.world import Model, Supply, World
 
 KERB = 0.12
 FAR_GROUND = 45.0
@@ -21,43 +21,6 @@ GROUND = {
     "road": (70, 70, 72), "parking": (95, 92, 90), "sidewalk": (150, 148, 142), "terrain": (85, 110, 55),
     "other-ground": (135, 125, 110),
 }  # fmt: skip
-SIZES: dict[str, tuple[tuple[float, float], tuple[float, float], tuple[float, float]]] = {
-    "car": ((2.4, 6.5), (1.2, 2.4), (1.0, 2.6)),
-    "truck": ((4.5, 22.0), (1.6, 3.2), (1.6, 4.6)),
-    "other-vehicle": ((3.0, 14.5), (1.2, 3.2), (1.2, 4.6)),
-    "person": ((0.1, 0.8), (0.2, 1.0), (1.2, 2.2)),
-    "bicycle": ((1.0, 2.2), (0.1, 1.0), (0.6, 1.6)),
-    "motorcycle": ((1.2, 2.8), (0.3, 1.3), (0.7, 1.8)),
-}
-"""Length, width and height (from, to) in metres of what may stand in a street: no toys, no ships."""
-CONES = ("cone", "traffic cone", "road cone")
-
-
-@dataclass(eq=False)
-class Actor:
-    """Something that moves along a course at a steady speed.
-
-    Attributes:
-        body: its mesh in its own frame (x forward, standing on z = 0) and its box in the world at time 0.
-        course, start, left: where it is at time 0. speed: metres per second along the course, negative = against it.
-    """
-
-    body: Body
-    course: Course
-    start: float
-    left: float
-    speed: float
-    z: float = 0.0
-
-    def pose_at(self, time: float) -> np.ndarray:
-        """(4, 4) in the world at `time` seconds."""
-        turn = np.pi if self.speed < 0 else 0.0
-        return self.course.pose(self.start + self.speed * time, self.left, turn, self.z)
-
-    def velocity_at(self, time: float) -> np.ndarray:
-        """(2,) metres per second in the world."""
-        ahead, behind = (self.pose_at(time + step)[:2, 3] for step in (0.01, -0.01))
-        return (ahead - behind) / 0.02
 
 
 @dataclass(eq=False)
@@ -115,26 +78,13 @@ def make_street(supply: Supply, generator: np.random.Generator, *, held_out: boo
 
     Vehicles, people, bicycles and cones are those of the supply; kinds that it has none of are left out.
     """
-    return _Maker(supply, generator, held_out).street(name)
+    return _Maker(Placer(supply, generator, held_out), generator).street(name)
 
 
 @dataclass
 class _Maker:
-    supply: Supply
+    place: Placer
     generator: np.random.Generator
-    held_out: bool
-    bodies: list[Body] = field(default_factory=list)
-    actors: list[Actor] = field(default_factory=list)
-    taken: list[tuple[float, float, float]] = field(default_factory=list)
-    instances: int = 0
-
-    def __post_init__(self) -> None:
-        self.pools: dict[str, list[Model]] = {kind: [] for kind in (*SIZES, "cone")}
-        for name in self.supply.names():
-            for model in self.supply.models(name, held_out=self.held_out):
-                role = "cone" if name.lower() in CONES else model.kind
-                if role in self.pools and _fits(role, model.size):
-                    self.pools[role].append(model)
 
     def street(self, name: str) -> Street:
         layout = ("straight", "curve", "crossing")[int(self.generator.integers(3))]
@@ -159,7 +109,9 @@ class _Maker:
         self._traffic(course, length, start, speed, sides)
         if side:
             self._waiting(side)
-        return Street(World(name, "street", self.bodies), self.actors, course, -sides[-1].lane / 2, start, speed)
+        return Street(
+            World(name, "street", self.place.bodies), self.place.actors, course, -sides[-1].lane / 2, start, speed
+        )
 
     # -- layout
 
@@ -191,7 +143,7 @@ class _Maker:
 
     def _square(self, x: float, y: float, sides: dict[int, _Section], across: dict[int, _Section]) -> None:
         middle = Course((0.0, 0.0), 0.0)
-        self._structure("road", "road", parts.ribbon(middle, (-x, x), [(-y, 0.0), (y, 0.0)], GROUND["road"]))
+        self.place.structure("road", "road", parts.ribbon(middle, (-x, x), [(-y, 0.0), (y, 0.0)], GROUND["road"]))
         for hand in (1, -1):
             for end in (1, -1):
                 near_x, near_y = across[-end].kerb, sides[hand].kerb
@@ -200,10 +152,10 @@ class _Maker:
                     (max(end * near_x, end * x), max(hand * near_y, hand * y), KERB),
                     GROUND["sidewalk"],
                 )
-                self._structure("pavement", "sidewalk", corner)
+                self.place.structure("pavement", "sidewalk", corner)
                 if self.generator.random() < 0.7 and x - near_x > 0.8 and y - near_y > 0.8:
                     place = parts.standing(end * (near_x + 0.5), hand * (near_y + 0.5), KERB, 0 if hand < 0 else np.pi)
-                    self._add(parts.traffic_light(self.generator), place, 0.3)
+                    self.place.add(parts.traffic_light(self.generator), place, 0.3)
 
     def _ground(self, arm: _Arm) -> None:
         course, span, left, right = arm.course, arm.span, arm.sides[1], arm.sides[-1]
@@ -211,7 +163,7 @@ class _Maker:
         self._strip(arm, "road", [(-right.lane, 0.0), (0.0, crown), (left.lane, 0.0)])
         for s in np.arange(span[0] + 1, span[1] - 4, 9.0):
             paint = parts.ribbon(course, (s, s + 3.0), [(-0.08, crown + 0.005), (0.08, crown + 0.005)], (235, 235, 230))
-            self._structure("lane marking", "road", paint)
+            self.place.structure("lane marking", "road", paint)
         for hand, section in arm.sides.items():
             kerb, verge, edge = section.kerb, section.kerb + section.verge, section.edge
             if section.parking:
@@ -233,7 +185,7 @@ class _Maker:
         color = np.array(GROUND[kind]) + self.generator.integers(-12, 12)
         if arm.span[1] - arm.span[0] > 0.1:
             mesh = parts.ribbon(arm.course, arm.span, profile, color.tolist(), rough, self.generator if rough else None)
-            self._structure({"sidewalk": "pavement", "terrain": "grass"}.get(kind, kind), kind, mesh)
+            self.place.structure({"sidewalk": "pavement", "terrain": "grass"}.get(kind, kind), kind, mesh)
 
     # -- along the kerb
 
@@ -245,16 +197,16 @@ class _Maker:
         post = section.kerb + 0.4
         green = section.verge > 0 or (section.pavement > 2.4 and self.generator.random() < 0.5)
         for s in np.arange(low + self.generator.uniform(3, 12), high - 2, self.generator.uniform(22, 32)):
-            self._add(parts.lamp_post(self.generator), arm.course.pose(s, hand * post, turn, KERB), 0.4)
+            self.place.add(parts.lamp_post(self.generator), arm.course.pose(s, hand * post, turn, KERB), 0.4)
         if green:
             away = section.kerb + max(section.verge / 2, 0.8)
             for s in np.arange(low + self.generator.uniform(2, 8), high - 2, self.generator.uniform(7, 13)):
-                self._add(parts.tree(self.generator), arm.course.pose(s, hand * away, turn, KERB), 0.9)
+                self.place.add(parts.tree(self.generator), arm.course.pose(s, hand * away, turn, KERB), 0.5)
         for make, count in ((parts.traffic_sign, 3), (parts.bare_pole, 3), (parts.litter_bin, 2), (parts.bench, 1)):
             for _ in range(int(self.generator.integers(count + 1))):
                 s, inset = self.generator.uniform(low + 2, high - 2), self.generator.uniform(0.3, 0.7)
                 away = section.edge - 0.7 if make is parts.bench else section.kerb + inset
-                self._add(make(self.generator), arm.course.pose(s, hand * away, turn, KERB), 0.5)
+                self.place.add(make(self.generator), arm.course.pose(s, hand * away, turn, KERB), 0.5)
         if section.pavement:
             self._pavement_life(arm, hand)
 
@@ -263,16 +215,16 @@ class _Maker:
         s += self.generator.uniform(4, 8)
         occupancy = self.generator.uniform(0.3, 0.9)
         while s < high - 8:
-            kind = str(self.generator.choice(["car", "truck", "other-vehicle"], p=[0.9, 0.05, 0.05]))
-            found = self._load(kind)
+            kind = str(self.generator.choice(["car", "truck", "other-vehicle"], p=[0.94, 0.03, 0.03]))
+            found = self.place.load(kind)
             if found is None or self.generator.random() > occupancy:
                 s += 5.5
                 continue
             model, mesh = found
-            length, width, _ = _extent(mesh)
+            length, width, _ = extent(mesh)
             away = section.lane + max(section.parking, width) - width / 2 - 0.1
             turn = (0.0 if hand < 0 else np.pi) + self.generator.normal(0, 0.02)
-            self._thing(model, mesh, arm.course.pose(s + length / 2, hand * away, turn), kind)
+            self.place.thing(model, mesh, arm.course.pose(s + length / 2, hand * away, turn), kind)
             s += length + self.generator.uniform(0.6, 1.6)
 
     def _pavement_life(self, arm: _Arm, hand: int) -> None:
@@ -281,17 +233,17 @@ class _Maker:
         counts = {"person": 4, "bicycle": 3, "motorcycle": 2, "cone": 3}
         for kind, most in counts.items():
             for _ in range(int(self.generator.integers(most + 1))):
-                found = self._load(kind)
+                found = self.place.load(kind)
                 if found is None:
                     break
                 s, share = self.generator.uniform(low + 2, high - 2), self.generator.uniform(0.3, 0.85)
                 away, turn, z = first + share * section.pavement, self.generator.uniform(-np.pi, np.pi), KERB
-                if kind == "cone":
-                    away, z = section.lane - 0.4, 0.0
+                if kind == "cone" and section.parking:
+                    away, z = section.lane + 0.25, 0.0
                 if kind == "person" and self.generator.random() < 0.6:
                     self._walker(*found, arm, hand * away, s)
                 else:
-                    self._thing(*found, arm.course.pose(s, hand * away, turn, z), kind)
+                    self.place.thing(*found, arm.course.pose(s, hand * away, turn, z), kind)
 
     # -- beyond the pavement
 
@@ -300,7 +252,7 @@ class _Maker:
         s, high = arm.built
         edge = arm.sides[hand].edge
         setback = float(self.generator.choice([0.3, 2.0, 5.0])) + self.generator.uniform(0, 0.5)
-        share = self.generator.uniform(0.5, 0.9)
+        share = self.generator.uniform(0.25, 0.9)
         while s < high - 5:
             width = min(self.generator.uniform(8, 20), high - s)
             middle = s + width / 2
@@ -309,14 +261,16 @@ class _Maker:
                 house = parts.building(
                     self.generator, width - self.generator.uniform(0, 3), self.generator.uniform(8, 12)
                 )
-                self._add(house, arm.course.pose(middle, hand * (edge + setback), turn, KERB), None)
+                self.place.add(house, arm.course.pose(middle, hand * (edge + setback), turn, KERB), None)
                 self._garden(arm, hand, (s, s + width), edge, setback)
             else:
-                self._garden(arm, hand, (s, s + width), edge, 14.0)
+                self._garden(arm, hand, (s, s + width), edge, 14.0, wild=self.generator.uniform(1, 5))
             s += width
 
-    def _garden(self, arm: _Arm, hand: int, span: tuple[float, float], edge: float, deep: float) -> None:
-        """What encloses and grows in the ground between the pavement and a house."""
+    def _garden(
+        self, arm: _Arm, hand: int, span: tuple[float, float], edge: float, deep: float, wild: float = 1.0
+    ) -> None:
+        """What encloses and grows in the ground between the pavement and a house; `wild` times as much grows."""
         if deep < 1.0:
             return
         turn = 0.0 if hand > 0 else np.pi
@@ -327,43 +281,43 @@ class _Maker:
             enclose = (parts.hedge, parts.fence, parts.garden_wall)[int(border * 4)]
         if enclose is not None:
             piece = enclose(self.generator, length)
-            self._add(piece, arm.course.pose(middle, hand * (edge + 0.5), turn, KERB), None)
+            self.place.add(piece, arm.course.pose(middle, hand * (edge + 0.5), turn, KERB), None)
         if deep < 1.8:
             return
         for make, per_area in ((parts.bush, 0.02), (parts.tree, 0.012 if deep > 4 else 0.0)):
-            for _ in range(int(self.generator.poisson(per_area * deep * length))):
+            for _ in range(int(self.generator.poisson(wild * per_area * deep * length))):
                 s, away = self.generator.uniform(*span), edge + self.generator.uniform(1.2, deep - 0.5)
                 pose = arm.course.pose(s, hand * away, self.generator.uniform(-np.pi, np.pi), KERB)
-                self._add(make(self.generator), pose, 1.0)
+                self.place.add(make(self.generator), pose, 1.0)
 
     # -- traffic
 
     def _traffic(self, course: Course, length: float, start: float, speed: float, sides: dict[int, _Section]) -> None:
         """Vehicles on both lanes, each lane at one speed so that nobody drives into another."""
         ahead, behind = start + self.generator.uniform(14, 40), start - self.generator.uniform(14, 25)
-        for s in (ahead, ahead + self.generator.uniform(20, 40), behind):
+        for s in (ahead, ahead + self.generator.uniform(24, 40), behind):
             if self.generator.random() < 0.6:
                 self._driver(course, s, -sides[-1].lane / 2, speed)
         oncoming = -self.generator.uniform(5, 13)
-        for s in np.arange(start + self.generator.uniform(5, 30), length, self.generator.uniform(18, 35)):
+        for s in np.arange(start + self.generator.uniform(5, 30), length, self.generator.uniform(24, 40)):
             if self.generator.random() < 0.7:
                 self._driver(course, s, sides[1].lane / 2, oncoming)
         for hand in (1, -1):
             if self.generator.random() < 0.5:
                 self._rider(
-                    course, start + self.generator.uniform(5, 40), -sides[-1].lane + 0.7, sides[1].lane - 0.7, hand
+                    course, start + self.generator.uniform(5, 40), -sides[-1].lane + 0.35, sides[1].lane - 0.35, hand
                 )
 
     def _driver(self, course: Course, s: float, left: float, speed: float) -> None:
-        kind = str(self.generator.choice(["car", "truck", "other-vehicle"], p=[0.8, 0.1, 0.1]))
-        found = self._load(kind) or self._load("car")
+        kind = str(self.generator.choice(["car", "truck", "other-vehicle"], p=[0.84, 0.08, 0.08]))
+        found = self.place.load(kind) or self.place.load("car")
         if found is not None:
-            self._actor(found[0], found[1], found[0].kind, found[0].name, course, s, left, speed)
+            self.place.actor(found[0], found[1], found[0].kind, found[0].name, course, s, left, speed)
 
     def _rider(self, course: Course, s: float, right: float, left: float, hand: int) -> None:
         """Somebody on two wheels near the kerb; one object of its own class, as SemanticKITTI counts them."""
         kind, rider = (("bicycle", "bicyclist"), ("motorcycle", "motorcyclist"))[int(self.generator.random() < 0.4)]
-        wheels, person = self._load(kind), self._load("person")
+        wheels, person = self.place.load(kind), self.place.load("person")
         if wheels is None or person is None:
             return
         seat = np.eye(4)
@@ -371,100 +325,22 @@ class _Maker:
         seat[2, 3] = 0.35
         mesh = joined([wheels[1], person[1].moved(seat)])
         name = {"bicyclist": "cyclist"}.get(rider, rider)
-        self._actor(
+        self.place.actor(
             wheels[0], mesh, rider, name, course, s, left if hand > 0 else right, -hand * self.generator.uniform(3, 6)
         )
 
     def _walker(self, model: Model, mesh: Mesh, arm: _Arm, left: float, s: float) -> None:
         speed = float(self.generator.choice([-1, 1])) * self.generator.uniform(0.8, 1.7)
-        self._actor(model, mesh, "person", model.name, arm.course, s, left, speed, KERB)
+        self.place.actor(model, mesh, "person", model.name, arm.course, s, left, speed, KERB)
 
     def _waiting(self, arms: list[_Arm]) -> None:
         """Cars that stand in the side roads and wait."""
         for arm in arms:
-            found = self._load("car")
+            found = self.place.load("car")
             if found is not None and self.generator.random() < 0.7:
                 model, mesh = found
-                s = arm.span[0] + 1.0 + _extent(mesh)[0] / 2
-                self._thing(model, mesh, arm.course.pose(s, arm.sides[1].lane / 2, np.pi), "car")
-
-    # -- bodies
-
-    def _structure(self, name: str, kind: str, mesh: Mesh) -> None:
-        self.bodies.append(Body(name, kind, mesh))
-
-    def _add(self, pieces: list[Part], pose: np.ndarray, radius: float | None) -> None:
-        """Puts parts there unless something stands within `radius` metres; None = whatever stands there."""
-        if radius is not None and not self._claim(pose, radius):
-            return
-        for name, kind, mesh in pieces:
-            self._structure(name, kind, mesh.moved(pose))
-
-    def _claim(self, pose: np.ndarray, radius: float) -> bool:
-        x, y = pose[:2, 3].tolist()
-        if any(np.hypot(x - other[0], y - other[1]) < radius + other[2] for other in self.taken):
-            return False
-        self.taken.append((x, y, radius))
-        return True
-
-    def _load(self, kind: str) -> tuple[Model, Mesh] | None:
-        """A model of a kind, with its mesh turned to x forward and put on the ground; None where there is none."""
-        pool = self.pools[kind]
-        if not pool:
-            return None
-        model = pool[int(self.generator.integers(len(pool)))]
-        mesh = model.load(self.generator).moved(parts.standing(0, 0, 0, np.pi / 2))
-        low, high = mesh.bounds.astype(np.float64)
-        return model, mesh.moved(parts.standing(-(low[0] + high[0]) / 2, -(low[1] + high[1]) / 2, -low[2], 0))
-
-    def _thing(self, model: Model, mesh: Mesh, pose: np.ndarray, kind: str) -> None:
-        if self._claim(pose, max(_extent(mesh)[1] / 2, 0.2)):
-            body = Body(
-                model.name, _label(model.kind, kind), mesh.moved(pose), self._box(model, model.name, mesh, pose)
-            )
-            self.bodies.append(body)
-
-    def _actor(self, model: Model, mesh: Mesh, kind: str, name: str, course: Course, s: float, left: float,
-               speed: float, z: float = 0.0) -> None:  # fmt: skip
-        body = Body(name, kind, mesh)
-        actor = Actor(body, course, s, left, speed, z)
-        body.box = replace(self._box(model, name, mesh, actor.pose_at(0)), velocity=_pair(actor.velocity_at(0)))
-        self.actors.append(actor)
-
-    def _box(self, model: Model, name: str, mesh: Mesh, pose: np.ndarray) -> Box:
-        length, width, height = _extent(mesh)
-        x, y, z = pose[:3, 3].tolist()
-        self.instances += 1
-        return Box(
-            instance=self.instances - 1,
-            name=name,
-            center=(x, y, z + height / 2),
-            size=(length, width, height),
-            heading=float(np.arctan2(pose[1, 0], pose[0, 0])),
-            velocity=(0.0, 0.0),
-            model=model.id,
-            held_out=model.held_out,
-        )
-
-
-def _fits(role: str, size: tuple[float, float, float]) -> bool:
-    if role == "cone":
-        return size[2] < 1.3
-    width, length, height = size
-    return all(low <= value <= high for value, (low, high) in zip((length, width, height), SIZES[role], strict=True))
-
-
-def _label(kind: str, role: str) -> str:
-    return role if role in SEMANTIC_KITTI_19 else kind
-
-
-def _extent(mesh: Mesh) -> tuple[float, float, float]:
-    length, width, height = (mesh.bounds[1] - mesh.bounds[0]).tolist()
-    return length, width, height
-
-
-def _pair(vector: np.ndarray) -> tuple[float, float]:
-    return float(vector[0]), float(vector[1])
+                s = arm.span[0] + 1.0 + extent(mesh)[0] / 2
+                self.place.thing(model, mesh, arm.course.pose(s, arm.sides[1].lane / 2, np.pi), "car")
 
 
 def _profile(hand: int, *steps: tuple[float, float]) -> list[tuple[float, float]]:
