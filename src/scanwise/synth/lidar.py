@@ -181,7 +181,7 @@ class LidarWorld:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """(N,) each: distance (inf = nothing), cosine of incidence, reflectivity, body."""
         distance, face = self._standing.cast(origins, directions)
-        cosine = np.abs((self._standing.normal[face] * directions).sum(1))
+        cosine = np.abs(_dot(self._standing.normal[face], directions))
         strength, body = self._standing.reflectivity[face], self._standing.body[face]
         beams = len(model.elevations)
         for target, pose_at in self._moving:
@@ -192,7 +192,7 @@ class LidarWorld:
             closer = there < distance[rays]
             rays, hit = rays[closer], hit[closer]
             distance[rays] = there[closer]
-            cosine[rays] = np.abs((target.normal[hit] * nearby[1][closer]).sum(1))
+            cosine[rays] = np.abs(_dot(target.normal[hit], nearby[1][closer]))
             strength[rays], body[rays] = target.reflectivity[hit], target.body[hit]
         return distance, cosine, strength, body
 
@@ -219,7 +219,7 @@ def between(start: np.ndarray, end: np.ndarray, share: float) -> np.ndarray:
 
 def reflectivity(mesh: Mesh, kind: str) -> np.ndarray:
     """(F,) float32 infrared reflectivity, from the kind of thing and the colours of the faces."""
-    linear = to_linear(mesh.colors).mean(1)
+    linear = to_linear(mesh.colors) @ np.full(3, 1 / 3, np.float32)
     for index, texture in enumerate(mesh.textures):
         linear[mesh.texture == index] = to_linear(texture[..., :3].reshape(-1, 3)).mean()
     usual = OUTDOORS.get(kind)
@@ -273,13 +273,18 @@ def _near(
     share = (time - time[0]) / max(float(time[-1] - time[0]), 1e-9)
     where = [pose[:3, :3] @ target.centre + pose[:3, 3] for pose in (first, last)]
     away = where[0] + share[:, None] * (where[1] - where[0]) - origins
-    ahead = (away * directions).sum(1)
-    rays = np.flatnonzero(((away**2).sum(1) - ahead**2 <= (target.radius * 1.05) ** 2) & (ahead > -target.radius))
+    ahead = _dot(away, directions)
+    rays = np.flatnonzero((_dot(away, away) - ahead**2 <= (target.radius * 1.05) ** 2) & (ahead > -target.radius))
     angle, axis = _turn(first, last)
     turn = first[:3, :3] @ _rotation(axis, share[rays] * angle)
     place = first[:3, 3] + share[rays, None] * (last[:3, 3] - first[:3, 3])
     back = np.einsum("nji,nj->ni", turn, origins[rays] - place)
     return rays, (back, np.einsum("nji,nj->ni", turn, directions[rays]))
+
+
+def _dot(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """(N,) products of vectors (N, 3)."""
+    return np.einsum("ij,ij->i", one, other)
 
 
 def _mix(distance: np.ndarray, model: LidarModel, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
