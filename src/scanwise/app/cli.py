@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from scanwise.app import synth
 from scanwise.app.console import note, notes_for_warnings, progress
 from scanwise.errors import InputError, ScanwiseError
 from scanwise.scene import Scene
@@ -24,6 +25,8 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(synth.app, name="synth")
 
 DEMO_TEXTS = "sofa,table,chair,television,bookcase,plant,lamp,refrigerator,rug,wall,floor"
 

@@ -1,0 +1,83 @@
+"""`scanwise synth`: labelled rooms and streets."""
+
+from __future__ import annotations
+
+import os
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scanwise.app.console import progress
+from scanwise.errors import InputError
+
+app = typer.Typer(no_args_is_help=True, help="Make labelled scenes: rooms and streets with known truth.")
+
+OutArgument = Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the set; one that was begun is finished.")]
+NumberOption = Annotated[
+    int | None, typer.Option("-n", "--number", min=1, help="Scenes in all, 8:1:2 for train, val and test.")
+]
+SetOption = Annotated[
+    str | None, typer.Option("--set", help="A frozen set (rooms-1, streets-1), or a YAML file that describes one.")
+]
+SeedOption = Annotated[int, typer.Option("--seed", help="With -n: another seed makes other scenes.")]
+WorkersOption = Annotated[int | None, typer.Option("--workers", min=1, help="Processes. [default: one a core]")]
+
+
+@app.command()
+def rooms(
+    out: OutArgument,
+    number: NumberOption = None,
+    chosen: SetOption = None,
+    seed: SeedOption = 1,
+    workers: WorkersOption = None,
+) -> None:
+    """Furnished rooms, recorded by a camera that is carried through them.
+
+    Examples:
+
+        scanwise synth rooms data/few -n 11
+
+        scanwise synth rooms data/rooms-1 --set rooms-1
+    """
+    _synth("rooms", out, number, chosen, seed, workers)
+
+
+@app.command()
+def streets(
+    out: OutArgument,
+    number: NumberOption = None,
+    chosen: SetOption = None,
+    seed: SeedOption = 1,
+    workers: WorkersOption = None,
+) -> None:
+    """Streets with traffic, swept by a spinning LiDAR along a drive.
+
+    Examples:
+
+        scanwise synth streets data/drives -n 3
+
+        scanwise synth streets data/streets-1 --set streets-1
+    """
+    _synth("streets", out, number, chosen, seed, workers)
+
+
+def _synth(kind: str, out: Path, number: int | None, chosen: str | None, seed: int, workers: int | None) -> None:
+    from scanwise.synth.generate import SetConfig, read_config, shares, write_set
+
+    if (number is None) == (chosen is None):
+        raise InputError(f"say how many with -n, or which set with --set (such as {kind}-1), one of the two")
+    if chosen is not None:
+        frozen = Path(str(files("scanwise") / "synth" / f"{chosen}.yaml"))
+        config = read_config(frozen if frozen.exists() else Path(chosen))
+    else:
+        assert number is not None
+        config = SetConfig.model_validate({"name": out.name, "kind": kind, "seed": seed, "splits": shares(number)})
+    if config.kind != kind:
+        raise InputError(f"{chosen} describes {config.kind}; use `scanwise synth {config.kind}`")
+    with progress() as show:
+        index = write_set(config, out, workers=workers or os.cpu_count() or 1, progress=show)
+    scenes = index["scenes"]
+    size = sum(entry["bytes"] for entry in scenes)
+    print(f"{out}: {len(scenes)} scenes, {sum(entry['points'] for entry in scenes):,} points, {size / 1e6:.0f} MB")
