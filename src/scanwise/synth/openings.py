@@ -89,7 +89,7 @@ def door_mesh(width: float, height: float, thickness: float, trim: Color, genera
     face = -thickness / 2 + float(generator.uniform(0.01, 0.05))
     frame, half = 0.05, width / 2
     parts = _frame(width, height, frame, -thickness / 2 - 0.015, thickness / 2, trim, closed_below=False)
-    parts.append(box((-half + frame, face, 0.005), (half - frame, face + 0.04, height - frame), color))
+    parts.append(box((-half + frame, face, 0.0), (half - frame, face + 0.04, height - frame), color))
     darker = tuple(int(value * 0.82) for value in color)
     rows = int(generator.integers(0, 4))
     inner = half - frame - 0.12
@@ -125,7 +125,7 @@ def window_mesh(
         z = height * row / rows
         parts.append(box((-half + frame, front, z - bar / 2), (half - frame, back, z + bar / 2), trim))
     if height < 1.8:
-        parts.append(box((-half - 0.04, -thickness / 2 - 0.06, -0.03), (half + 0.04, front, 0.0), trim))
+        parts.append(box((-half - 0.04, -thickness / 2 - 0.06, -0.03), (half + 0.04, front, 0.003), trim))
     if frosted or generator.random() < 0.5:
         size = (2 * half - 2 * frame, 0, 0), (0, 0, height - 2 * frame)
         view = np.full((8, 8, 3), 245, np.uint8) if frosted else outdoors(generator)

@@ -38,8 +38,8 @@ def flat(vertices: np.ndarray, faces: np.ndarray, colors: np.ndarray | Color) ->
 
 
 def lathe(profile: Sequence[tuple[float, float]], color: Color, *, at: Point = (0, 0, 0), sides: int = 20) -> Mesh:
-    """A solid of revolution about the vertical through `at`: `profile` is (radius, z) from bottom to top of the outside,
-    and, for a vessel, on down the inside."""
+    """A solid of revolution about the vertical through `at`: `profile` is (radius, z) from bottom to top of the
+    outside, and, for a vessel, on down the inside."""
     radius, z = np.array(profile, np.float64).T
     angle = 2 * np.pi * np.arange(sides + 1) / sides
     ring = np.stack([np.cos(angle), np.sin(angle)], axis=1)

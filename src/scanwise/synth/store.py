@@ -6,6 +6,7 @@ furniture` fills, and where Debian's package puts them.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import warnings
@@ -71,19 +72,17 @@ class CatalogueModel:
             return _load_mesh(path)
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             mesh = _small_textures(self.catalogue.load(self.piece))
-        try:
+        with contextlib.suppress(OutputError):  # a cache that cannot be written costs time, and nothing else
             _save_mesh(mesh, path)
-        except OutputError:
-            pass  # a cache that cannot be written costs time, and nothing else
         return mesh
 
 
 class Store:
     """A `Supply` of these models.
 
-        store = furniture_supply()
-        chair = store.models("office chair", held_out=False)[0]
-        mesh = chair.load(np.random.default_rng(0))
+    store = furniture_supply()
+    chair = store.models("office chair", held_out=False)[0]
+    mesh = chair.load(np.random.default_rng(0))
     """
 
     def __init__(self, models: Iterable[Model]) -> None:

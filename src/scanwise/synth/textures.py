@@ -60,7 +60,8 @@ def _planks(generator: np.random.Generator) -> np.ndarray:
 
 def _tiles(generator: np.random.Generator) -> np.ndarray:
     count = int(generator.choice([1, 2, 4]))
-    ground, grout = pick(generator, (*PALE, *WOODS[:1], (120, 124, 128))), pick(generator, ((200, 200, 198), (90, 90, 90)))
+    ground = pick(generator, (*PALE, *WOODS[:1], (120, 124, 128)))
+    grout = pick(generator, ((200, 200, 198), (90, 90, 90)))
     picture = ground * (1 + 0.02 * noise(generator, (6, 6))[..., None])
     width = SIZE // count
     if generator.random() < 0.25 and count > 1:
