@@ -13,7 +13,7 @@ import numpy as np
 from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
 
-from scanwise.synth.mesh import Mesh, face_normals, joined
+from scanwise.synth.mesh import Mesh, dot, face_normals, joined
 from scanwise.synth.render import to_linear
 
 FAINTEST = 5e-6
@@ -181,7 +181,7 @@ class LidarWorld:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """(N,) each: distance (inf = nothing), cosine of incidence, reflectivity, body."""
         distance, face = self._standing.cast(origins, directions)
-        cosine = np.abs(_dot(self._standing.normal[face], directions))
+        cosine = np.abs(dot(self._standing.normal[face], directions))
         strength, body = self._standing.reflectivity[face], self._standing.body[face]
         beams = len(model.elevations)
         for target, pose_at in self._moving:
@@ -192,7 +192,7 @@ class LidarWorld:
             closer = there < distance[rays]
             rays, hit = rays[closer], hit[closer]
             distance[rays] = there[closer]
-            cosine[rays] = np.abs(_dot(target.normal[hit], nearby[1][closer]))
+            cosine[rays] = np.abs(dot(target.normal[hit], nearby[1][closer]))
             strength[rays], body[rays] = target.reflectivity[hit], target.body[hit]
         return distance, cosine, strength, body
 
@@ -273,18 +273,13 @@ def _near(
     share = (time - time[0]) / max(float(time[-1] - time[0]), 1e-9)
     where = [pose[:3, :3] @ target.centre + pose[:3, 3] for pose in (first, last)]
     away = where[0] + share[:, None] * (where[1] - where[0]) - origins
-    ahead = _dot(away, directions)
-    rays = np.flatnonzero((_dot(away, away) - ahead**2 <= (target.radius * 1.05) ** 2) & (ahead > -target.radius))
+    ahead = dot(away, directions)
+    rays = np.flatnonzero((dot(away, away) - ahead**2 <= (target.radius * 1.05) ** 2) & (ahead > -target.radius))
     angle, axis = _turn(first, last)
     turn = first[:3, :3] @ _rotation(axis, share[rays] * angle)
     place = first[:3, 3] + share[rays, None] * (last[:3, 3] - first[:3, 3])
     back = np.einsum("nji,nj->ni", turn, origins[rays] - place)
     return rays, (back, np.einsum("nji,nj->ni", turn, directions[rays]))
-
-
-def _dot(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """(N,) products of vectors (N, 3)."""
-    return np.einsum("ij,ij->i", one, other)
 
 
 def _mix(distance: np.ndarray, model: LidarModel, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

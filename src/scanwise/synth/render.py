@@ -10,7 +10,7 @@ import numpy as np
 from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
 
-from scanwise.synth.mesh import Mesh, face_normals, joined, unit
+from scanwise.synth.mesh import Mesh, dot, face_normals, joined, unit
 
 OFFSET = 1e-3
 """Metres by which a secondary ray starts off its surface."""
@@ -161,9 +161,9 @@ class Renderer:
         corners = self._mesh.normals[face]
         smooth = unit(_blend(corners, weights)).astype(np.float32)
         flat = self._flat[face]
-        toward = -np.sign((flat * directions).sum(1, keepdims=True))
+        toward = -np.sign(dot(flat, directions))[:, None]
         flat = flat * toward
-        agrees = np.sign((smooth * flat).sum(1, keepdims=True))
+        agrees = np.sign(dot(smooth, flat))[:, None]
         return np.where(agrees == 0, flat, smooth * agrees)
 
     def _surface(self, face: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -175,7 +175,7 @@ class Renderer:
             chosen = np.flatnonzero(texture == index)
             uv = _blend(self._mesh.uv[face[chosen]], weights[chosen])
             texels = sample_texture(self._mesh.textures[index], uv)
-            albedo[chosen] = to_linear(texels[:, :3])
+            albedo[chosen] = _LINEAR[np.rint(texels[:, :3]).astype(np.uint8)]
             alpha[chosen] = texels[:, 3] / 255
         return albedo, alpha
 
@@ -212,8 +212,8 @@ class Renderer:
         right, up = np.asarray(light.right, np.float32), np.asarray(light.up, np.float32)
         toward = np.asarray(light.corner, np.float32) + s[:, None] * right + t[:, None] * up - start
         cross = np.cross(right, up)
-        squared = np.maximum((toward**2).sum(1), 1e-4)
-        at_surface = np.maximum((toward * normal).sum(1), 0)
+        squared = np.maximum(dot(toward, toward), 1e-4)
+        at_surface = np.maximum(dot(toward, normal), 0)
         at_light = np.maximum(-(toward @ cross), 0)
         factor = at_surface * at_light / (np.pi * squared**2)
         if shadows:
@@ -325,6 +325,9 @@ def to_linear(color: np.ndarray) -> np.ndarray:
     return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4).astype(np.float32)
 
 
+_LINEAR = to_linear(np.arange(256))
+
+
 def to_srgb(linear: np.ndarray) -> np.ndarray:
     """Linear 0..1 -> sRGB uint8."""
     value = np.clip(linear, 0, 1)
@@ -334,8 +337,8 @@ def to_srgb(linear: np.ndarray) -> np.ndarray:
 
 def _blend(corners: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Values at the corners (N, 3, C) mixed by the weights (N, 2) of the second and third."""
-    first = 1 - weights.sum(1, keepdims=True)
-    return corners[:, 0] * first + corners[:, 1] * weights[:, :1] + corners[:, 2] * weights[:, 1:]
+    all_weights = np.column_stack([1 - weights[:, 0] - weights[:, 1], weights])
+    return np.einsum("nkc,nk->nc", corners, all_weights)
 
 
 def _light_samples(count: int, rays: int, generator: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
