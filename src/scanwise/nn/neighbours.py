@@ -1,0 +1,249 @@
+"""Which voxel sees which: tables of (input row, output row, kernel tap), built once a resolution and shared by layers.
+
+A table's outputs are cut into chunks along the sorted (cloud, x, y, z) order, so that what a chunk reads, multiplies
+and sums stays in the processor's cache, and memory is bounded however large the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+
+from scanwise.errors import InputError
+
+FARTHEST = 1 << 20  # coordinates lie in -FARTHEST..FARTHEST
+_CHUNK = {"cpu": 2048}  # output rows worked on at a time; docs/performance.md says how it was found
+_CHUNK_ELSEWHERE = 32768
+_COLUMNS = [(dx, dy) for dx in (-1, 0, 1) for dy in (-1, 0, 1)]
+
+
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """The P pairs of n output rows, sorted by tap, then by output row.
+
+    Attributes:
+        rows: the output rows, (n,) int64, or a slice where they follow each other.
+        sources: (P,) int32 input row of each pair. targets: (P,) int32 output row of each pair.
+        counts: pairs of each tap. by_row: (P,) int32 places of the pairs, sorted by output row, then by tap.
+        starts: (n,) int32, where each output row begins in `by_row`.
+    """
+
+    rows: torch.Tensor | slice
+    sources: torch.Tensor
+    targets: torch.Tensor
+    counts: list[int]
+    by_row: torch.Tensor
+    starts: torch.Tensor
+
+
+@dataclass(eq=False)
+class Table:
+    """All pairs of one kernel between the voxels that it reads and those that it writes.
+
+    Attributes:
+        inputs, outputs: numbers of rows. taps: kernel positions, x slowest, z fastest.
+        chunks: the pairs. mirrored: tap k from i to j is tap `taps - 1 - k` from j to i, as among neighbours.
+    """
+
+    inputs: int
+    outputs: int
+    taps: int
+    chunks: list[Chunk]
+    mirrored: bool = False
+
+    @property
+    def pairs(self) -> int:
+        return sum(len(chunk.sources) for chunk in self.chunks)
+
+    @cached_property
+    def reverse(self) -> Table:
+        """The same pairs, inputs and outputs exchanged; for tables that are not mirrored."""
+        if not self.chunks:
+            return Table(self.outputs, self.inputs, self.taps, [])
+        sources = torch.cat([chunk.sources for chunk in self.chunks])
+        targets = torch.cat([chunk.targets for chunk in self.chunks])
+        counts = torch.tensor([chunk.counts for chunk in self.chunks]).flatten()
+        taps = torch.arange(self.taps).repeat(len(self.chunks)).repeat_interleave(counts).to(sources.device)
+        return table_of_pairs(targets, sources, taps, self.outputs, self.inputs, self.taps)
+
+
+class Neighbours:
+    """Voxels of a batch at every resolution (level 0 as given, each further one half as fine) and their tables.
+
+    Args:
+        coords: (N, 3) integers within ±2^20, no (cloud, coordinate) twice. batch: (N,) integers >= 0.
+
+    Raises:
+        InputError: wrong shapes or types, coordinates out of range; on the first table: a voxel given twice.
+    """
+
+    def __init__(self, coords: torch.Tensor, batch: torch.Tensor) -> None:
+        _check(coords, batch)
+        self._levels = [(coords, batch)]
+        self._same: dict[int, Table] = {}
+        self._halving: dict[int, Table] = {}
+        self.foreign: dict[int, dict[str, Any]] = {}  # what another backend keeps for the voxels of a level
+
+    def voxels(self, level: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """coords (N, 3) and batch (N,) of a level that is there already."""
+        return self._levels[level]
+
+    def same(self, level: int) -> Table:
+        """Neighbours within 3x3x3: tap (i, j, k) of output v reads the voxel at v + (i, j, k) - 1."""
+        if level not in self._same:
+            self._same[level] = _neighbour_table(*self._levels[level])
+        return self._same[level]
+
+    def halving(self, level: int) -> Table:
+        """Each voxel v of a level to voxel floor(v / 2) of the next one, tap v mod 2; coarse rows come sorted."""
+        if level not in self._halving:
+            coords, batch, table = _halving_table(*self._levels[level])
+            if level + 1 == len(self._levels):
+                self._levels.append((coords, batch))
+            self._halving[level] = table
+        return self._halving[level]
+
+
+def table_of_pairs(
+    sources: torch.Tensor, targets: torch.Tensor, tap: torch.Tensor, inputs: int, outputs: int, taps: int
+) -> Table:
+    """The table of any pairs; each output row is reached by one pair at least."""
+    order = torch.argsort(targets.long() * taps + tap)
+    sources, targets, tap = sources[order], targets[order], tap[order]
+    size = _CHUNK.get(targets.device.type, _CHUNK_ELSEWHERE)
+    bounds = torch.searchsorted(targets, torch.arange(0, outputs + size, size, device=targets.device).to(targets))
+    chunks = []
+    edges = bounds.tolist()
+    for begin, end, first in zip(edges, edges[1:], range(0, outputs, size), strict=False):
+        by_tap = torch.argsort(tap[begin:end], stable=True)
+        by_row = torch.empty_like(by_tap)
+        by_row[by_tap] = torch.arange(len(by_tap), device=by_tap.device)
+        last = min(first + size, outputs)
+        rows = torch.arange(first, last, device=targets.device).to(targets)
+        chunks.append(
+            Chunk(
+                slice(first, last),
+                sources[begin:end][by_tap].int(),
+                targets[begin:end][by_tap].int(),
+                torch.bincount(tap[begin:end], minlength=taps).tolist(),
+                by_row.int(),
+                torch.searchsorted(targets[begin:end].contiguous(), rows, out_int32=True),
+            )
+        )
+    return Table(inputs, outputs, taps, chunks)
+
+
+def _neighbour_table(coords: torch.Tensor, batch: torch.Tensor) -> Table:
+    keys, (x_step, y_step) = _keys(coords, batch)
+    keys, order = torch.sort(keys)
+    if bool((keys[1:] == keys[:-1]).any()):
+        raise InputError("two rows of a sparse tensor are the same voxel of the same cloud; voxelise the cloud first")
+    steps = torch.tensor([dx * x_step + dy * y_step - 1 for dx, dy in _COLUMNS], device=keys.device)
+    in_order = bool((order == torch.arange(len(order), device=order.device)).all())
+    finder = _Finder(keys, order.int(), steps, in_order)
+    return Table(len(keys), len(keys), 27, list(finder.chunks()), mirrored=True)
+
+
+class _Finder:
+    """Finds neighbours along z at once: of sorted voxels they follow each other."""
+
+    def __init__(self, keys: torch.Tensor, order: torch.Tensor, steps: torch.Tensor, in_order: bool) -> None:
+        self.keys, self.order, self.steps, self.in_order = keys, order, steps, in_order
+        self.padded = torch.cat([keys, keys.new_full((3,), -1)])  # looked at beyond the end, and never equal
+
+    def chunks(self) -> Iterator[Chunk]:
+        size = _CHUNK.get(self.keys.device.type, _CHUNK_ELSEWHERE)
+        for first in range(0, len(self.keys), size):
+            yield self._chunk(slice(first, min(first + size, len(self.keys))))
+
+    def _chunk(self, part: slice) -> Chunk:
+        place, found = self._look_up(self.keys[part])
+        rows = self.order[part]
+        by_tap = found.flatten().nonzero().squeeze(1)
+        sources = self.order[place.flatten()[by_tap]]
+        targets = rows[by_tap % len(rows)]
+        number = found.flatten().cumsum(0, dtype=torch.int32).view_as(found) - 1
+        by_row = number.t()[found.t()]
+        counts = found.sum(1)
+        per_row = found.sum(0, dtype=torch.int32)
+        starts = per_row.cumsum(0, dtype=torch.int32) - per_row
+        where = part if self.in_order else rows.long()
+        return Chunk(where, sources, targets, counts.tolist(), by_row, starts)
+
+    def _look_up(self, keys: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(27, n) places in the sorted order, and whether there is such a voxel."""
+        wanted = keys + self.steps[:, None]
+        below = torch.searchsorted(self.keys, wanted)
+        has_below = self.padded[below] == wanted
+        middle = below + has_below
+        has_middle = self.padded[middle] == wanted + 1
+        above = middle + has_middle
+        has_above = self.padded[above] == wanted + 2
+        place = torch.stack([below, middle, above], 1)
+        found = torch.stack([has_below, has_middle, has_above], 1)
+        return place.view(27, -1), found.view(27, -1)
+
+
+def _halving_table(coords: torch.Tensor, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, Table]:
+    coarse = coords >> 1  # rounds down, below zero too
+    keys, _ = _keys(coarse, batch)
+    unique, target = torch.unique(keys, return_inverse=True)
+    source = torch.arange(len(coords), device=coords.device)
+    first = torch.empty_like(unique)
+    first[target] = source  # any of the up to eight: all have the same coarse coordinates
+    bits = (coords & 1).long()
+    tap = bits[:, 0] * 4 + bits[:, 1] * 2 + bits[:, 2]
+    table = table_of_pairs(source, target, tap, len(coords), len(unique), 8)
+    return coarse[first], batch[first], table
+
+
+def _keys(coords: torch.Tensor, batch: torch.Tensor) -> tuple[torch.Tensor, tuple[int, int]]:
+    """One int64 a voxel that sorts by (cloud, x, y, z), and what a step in x and in y adds; a step in z adds 1.
+
+    Between any two values of an axis that are more than one apart a step leads nowhere, in a neighbour's row least
+    of all: each axis has an empty place at both ends.
+    """
+    if not len(coords):
+        return coords.new_zeros(0, dtype=torch.long), (1, 1)
+    axes = list(coords.long().unbind(1))
+    clouds = batch.long()
+    if _span(clouds) * _span(axes[0]) * _span(axes[1]) * _span(axes[2]) >= 1 << 62:
+        axes = [_without_gaps(axis) for axis in axes]
+        clouds = torch.unique(clouds, return_inverse=True)[1]
+    spans = [_span(axis) for axis in axes]
+    if _span(clouds) * spans[0] * spans[1] * spans[2] >= 1 << 62:
+        raise InputError("the batch is spread too far for its voxels to be numbered; put fewer clouds in it")
+    x, y, z = (axis - axis.min() + 1 for axis in axes)
+    return (((clouds - clouds.min()) * spans[0] + x) * spans[1] + y) * spans[2] + z, (spans[1] * spans[2], spans[2])
+
+
+def _span(values: torch.Tensor) -> int:
+    low, high = torch.aminmax(values)
+    return int(high) - int(low) + 3
+
+
+def _without_gaps(values: torch.Tensor) -> torch.Tensor:
+    """The same order and the same pairs of successive numbers, with every wider gap shrunk to two."""
+    present, place = torch.unique(values, return_inverse=True)
+    steps = present.diff(prepend=present[:1]).clamp(max=2)
+    return steps.cumsum(0)[place]
+
+
+def _check(coords: torch.Tensor, batch: torch.Tensor) -> None:
+    if coords.ndim != 2 or coords.shape[1] != 3 or batch.shape != coords.shape[:1]:
+        raise InputError(
+            f"voxel coordinates must be (N, 3) with a batch of (N,), not {tuple(coords.shape)} and {tuple(batch.shape)}"
+        )
+    for name, values in (("coordinates", coords), ("batch numbers", batch)):
+        if values.is_floating_point() or values.dtype == torch.bool:
+            raise InputError(f"voxel {name} must be whole numbers, not {values.dtype}; divide by the voxel size, floor")
+    if len(coords):
+        low, high = (int(bound) for bound in torch.aminmax(coords))
+        if low < -FARTHEST or high > FARTHEST:
+            raise InputError(f"voxel coordinates run from {low} to {high}, beyond ±{FARTHEST}; shift the origin")
+        if int(batch.min()) < 0:
+            raise InputError(f"batch numbers start at 0, not at {int(batch.min())}")

@@ -1,0 +1,271 @@
+"""Convolutions of sparse voxels in plain torch: submanifold 3x3x3 and 1x1x1, halving, its inverse, pooling.
+
+Submanifold convolution: Graham, Engelcke, van der Maaten, CVPR 2018 (arXiv 1711.10275). The same code runs on CPU and
+CUDA; on CUDA, spconv does the 3x3x3 convolutions where it is installed. A kernel is stored as (Cout, k, k, k, Cin),
+axes x, y, z as the columns of `coords`: spconv's layout, so that its state dicts load as they are.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from importlib.util import find_spec
+from typing import Any, Literal, cast
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.autograd.function import once_differentiable
+
+from scanwise.errors import InputError
+from scanwise.nn.neighbours import Neighbours, Table
+
+Backend = Literal["auto", "torch", "spconv"]
+
+
+class SparseTensor:
+    """Features of the voxels of a flat batch of clouds, of any sizes.
+
+    Example:
+        >>> x = SparseTensor(coords, feats, batch)
+        >>> y = SparseConv3d(64, 128)(SubmanifoldConv3d(32, 64)(x))
+
+    Args:
+        coords: (N, 3) integers within ±2^20. feats: (N, C). batch: (N,) integers >= 0, the cloud of each row.
+        cache: another tensor's `cache`, whose voxels at `level` these are; tables are built once and shared.
+        level: how often the cache's own voxels were halved.
+
+    Raises:
+        InputError: shapes, types or ranges that do not fit; a voxel given twice is found by the first convolution.
+    """
+
+    def __init__(
+        self,
+        coords: torch.Tensor,
+        feats: torch.Tensor,
+        batch: torch.Tensor,
+        *,
+        cache: Neighbours | None = None,
+        level: int = 0,
+    ) -> None:
+        if feats.ndim != 2 or len(feats) != len(coords):
+            raise InputError(f"features must be ({len(coords)}, C), one row a voxel, not {tuple(feats.shape)}")
+        self.coords, self.feats, self.batch, self.level = coords, feats, batch, level
+        self.cache = Neighbours(coords, batch) if cache is None else cache
+
+    def __len__(self) -> int:
+        return len(self.feats)
+
+    @property
+    def stride(self) -> int:
+        """Edge of these voxels in voxels of level 0."""
+        return 1 << self.level
+
+    def replace(self, feats: torch.Tensor) -> SparseTensor:
+        """The same voxels with other features (N, C')."""
+        return SparseTensor(self.coords, feats, self.batch, cache=self.cache, level=self.level)
+
+    def at_level(self, level: int, feats: torch.Tensor) -> SparseTensor:
+        """These features at the voxels of another level, which has been visited before."""
+        coords, batch = self.cache.voxels(level)
+        return SparseTensor(coords, feats, batch, cache=self.cache, level=level)
+
+
+class _Conv(nn.Module):
+    """A kernel and a bias, initialised as torch's own convolutions are."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, bias: bool) -> None:
+        super().__init__()
+        size = kernel_size
+        self.weight = nn.Parameter(torch.empty(out_channels, size, size, size, in_channels))
+        self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
+        bound = 1 / math.sqrt(in_channels * size**3)
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -bound, bound)
+
+    def extra_repr(self) -> str:
+        out_channels, size, _, _, in_channels = self.weight.shape
+        return f"{in_channels}, {out_channels}, kernel_size={size}, bias={self.bias is not None}"
+
+    def _check(self, x: SparseTensor) -> None:
+        if x.feats.shape[1] != self.weight.shape[4]:
+            raise InputError(f"this layer takes {self.weight.shape[4]} channels, the voxels have {x.feats.shape[1]}")
+
+
+class SubmanifoldConv3d(_Conv):
+    """Convolution whose outputs are the voxels of its input: tap (i, j, k) reads the voxel at v + (i, j, k) - 1.
+
+    Args:
+        in_channels, out_channels: widths. kernel_size: 3, or 1 (a linear layer, weight (Cout, 1, 1, 1, Cin)).
+        backend: "torch", "spconv" (CUDA only), or "auto": spconv where it can be used.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int = 3,
+        bias: bool = True,
+        *,
+        backend: Backend = "auto",
+    ) -> None:
+        if kernel_size not in (1, 3):
+            raise InputError(f"a submanifold kernel has size 1 or 3, not {kernel_size}")
+        super().__init__(in_channels, out_channels, kernel_size, bias)
+        self.backend = backend
+
+    def forward(self, x: SparseTensor) -> SparseTensor:
+        self._check(x)
+        if self.weight.shape[1] == 1:
+            return x.replace(F.linear(x.feats, self.weight.flatten(1), self.bias))
+        if _takes_spconv(self.backend, x.feats):
+            return x.replace(_spconv_submanifold(x, self.weight, self.bias))
+        return x.replace(convolve(x.feats, self.weight, self.bias, x.cache.same(x.level)))
+
+
+class SparseConv3d(_Conv):
+    """2x2x2 convolution of stride 2: voxel v goes to floor(v / 2) through tap v mod 2; rows come out sorted."""
+
+    def __init__(self, in_channels: int, out_channels: int, bias: bool = True) -> None:
+        super().__init__(in_channels, out_channels, 2, bias)
+
+    def forward(self, x: SparseTensor) -> SparseTensor:
+        self._check(x)
+        table = x.cache.halving(x.level)
+        return x.at_level(x.level + 1, convolve(x.feats, self.weight, self.bias, table))
+
+
+class SparseInverseConv3d(_Conv):
+    """Back to the voxels that were halved last: voxel v reads floor(v / 2) through tap v mod 2."""
+
+    def __init__(self, in_channels: int, out_channels: int, bias: bool = True) -> None:
+        super().__init__(in_channels, out_channels, 2, bias)
+
+    def forward(self, x: SparseTensor) -> SparseTensor:
+        self._check(x)
+        if x.level == 0:
+            raise InputError("an inverse convolution needs voxels that came out of a halving; these are at level 0")
+        table = x.cache.halving(x.level - 1).reverse
+        return x.at_level(x.level - 1, convolve(x.feats, self.weight, self.bias, table))
+
+
+class SparsePool3d(nn.Module):
+    """Greatest or mean feature of the up to eight voxels that fall into one of twice the edge; rows come out sorted."""
+
+    def __init__(self, mode: Literal["max", "mean"] = "max") -> None:
+        super().__init__()
+        self.mode = mode
+
+    def forward(self, x: SparseTensor) -> SparseTensor:
+        table = x.cache.halving(x.level)
+        pooled = [
+            F.embedding_bag(chunk.sources[chunk.by_row], x.feats, chunk.starts, mode=self.mode)
+            for chunk in table.chunks
+        ]
+        return x.at_level(x.level + 1, torch.cat(pooled) if pooled else x.feats)
+
+
+def convolve(feats: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, table: Table) -> torch.Tensor:
+    """Sum over a table's pairs of feats (N, Cin) times the tap's part of weight (Cout, k, k, k, Cin): (M, Cout).
+
+    Under autocast everything is cast first. Gradients of all three inputs, once. Working memory beside the result:
+    the gathered rows and the products of one chunk.
+    """
+    device = feats.device.type
+    if torch.is_autocast_enabled(device):
+        dtype = torch.get_autocast_dtype(device)
+        feats, weight, bias = feats.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype)
+    taps = weight.flatten(1, 3).permute(1, 2, 0)
+    return cast(torch.Tensor, _Convolve.apply(feats, taps, bias, table))
+
+
+class _Convolve(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, feats: torch.Tensor, taps: torch.Tensor, bias: torch.Tensor | None, table: Table) -> Any:
+        ctx.save_for_backward(feats, taps)
+        ctx.table = table
+        with torch.autocast(feats.device.type, enabled=False):
+            return _sum_of_products(feats, taps, bias, table)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: torch.Tensor) -> Any:
+        feats, taps = ctx.saved_tensors
+        table: Table = ctx.table
+        grad_feats = grad_taps = grad_bias = None
+        grad = grad.contiguous()
+        with torch.autocast(feats.device.type, enabled=False):
+            if ctx.needs_input_grad[0]:
+                back, turned = (table, taps.flip(0)) if table.mirrored else (table.reverse, taps)
+                grad_feats = _sum_of_products(grad, turned.transpose(1, 2), None, back)
+            if ctx.needs_input_grad[1]:
+                grad_taps = _taps_gradient(feats, grad, table).to(taps.dtype)
+            if ctx.needs_input_grad[2]:
+                grad_bias = grad.sum(0)
+        return grad_feats, grad_taps, grad_bias, None
+
+
+def _sum_of_products(feats: torch.Tensor, taps: torch.Tensor, bias: torch.Tensor | None, table: Table) -> torch.Tensor:
+    """(M, Cout): a chunk at a time, rows gathered and multiplied tap by tap, then summed for each output row."""
+    width, kernels = taps.shape[2], taps.unbind(0)
+    result = feats.new_empty(table.outputs, width)
+    most_rows = max((max(chunk.counts) for chunk in table.chunks), default=0)
+    most_pairs = max((len(chunk.sources) for chunk in table.chunks), default=0)
+    gathered = feats.new_empty(most_rows, feats.shape[1])
+    products = feats.new_empty(most_pairs, width)
+    for chunk in table.chunks:
+        into = products[: len(chunk.sources)].split(chunk.counts)
+        for kernel, rows, product in zip(kernels, chunk.sources.split(chunk.counts), into, strict=True):
+            torch.mm(torch.index_select(feats, 0, rows, out=gathered[: len(rows)]), kernel, out=product)
+        sums = F.embedding_bag(chunk.by_row, products, chunk.starts, mode="sum")
+        if bias is not None:
+            sums += bias
+        result[chunk.rows] = sums
+    return result
+
+
+def _taps_gradient(feats: torch.Tensor, grad: torch.Tensor, table: Table) -> torch.Tensor:
+    """(taps, Cin, Cout), summed over chunks in float32 at least."""
+    wide = torch.promote_types(feats.dtype, torch.float32)
+    result = torch.zeros(table.taps, feats.shape[1], grad.shape[1], dtype=wide, device=feats.device)
+    most_rows = max((max(chunk.counts) for chunk in table.chunks), default=0)
+    inputs, outputs = feats.new_empty(most_rows, feats.shape[1]), grad.new_empty(most_rows, grad.shape[1])
+    for chunk in table.chunks:
+        for tap, (sources, targets) in enumerate(
+            zip(chunk.sources.split(chunk.counts), chunk.targets.split(chunk.counts), strict=True)
+        ):
+            left = torch.index_select(feats, 0, sources, out=inputs[: len(sources)])
+            right = torch.index_select(grad, 0, targets, out=outputs[: len(targets)])
+            if wide == feats.dtype:
+                result[tap].addmm_(left.t(), right)
+            else:
+                result[tap] += left.t() @ right
+    return result
+
+
+@cache
+def _has_spconv() -> bool:
+    return find_spec("spconv") is not None
+
+
+def _takes_spconv(backend: Backend, feats: torch.Tensor) -> bool:
+    if backend == "spconv" and not (_has_spconv() and feats.is_cuda):
+        raise InputError("backend spconv needs CUDA and the package spconv; use backend auto or torch")
+    return backend != "torch" and feats.is_cuda and _has_spconv()
+
+
+def _spconv_submanifold(x: SparseTensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    """spconv's own layer around our weight; its index tables stay with the level's voxels."""
+    import spconv.pytorch as spconv  # type: ignore[import-not-found]
+
+    with torch.no_grad():
+        lowest = x.coords.amin(0)
+        shape = (x.coords.amax(0) - lowest + 1).tolist()
+        indices = torch.cat([x.batch[:, None], x.coords - lowest], 1).int()
+    out_channels, size, _, _, in_channels = weight.shape
+    layer = spconv.SubMConv3d(in_channels, out_channels, size, bias=False, indice_key="same").to(x.feats.device)
+    layer.weight = cast(nn.Parameter, weight)
+    voxels = spconv.SparseConvTensor(x.feats, indices, shape, int(x.batch.max()) + 1)
+    voxels.indice_dict = x.cache.foreign.setdefault(x.level, {})
+    sums = layer(voxels).features
+    return sums if bias is None else sums + bias
