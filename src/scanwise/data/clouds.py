@@ -1,0 +1,166 @@
+"""Clouds on their way into a network: features, voxels, and flat batches of clouds of any size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import torch
+
+from scanwise.data.voxels import Voxels, voxelize
+from scanwise.errors import InputError
+from scanwise.scene import Scene
+
+FEATURES = {"coord": 3, "color": 3, "normal": 3, "intensity": 1}
+"""What a network can be given of each voxel, and how many channels it takes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cloud:
+    """The per-point part of a scene.
+
+    Attributes:
+        points: (n, 3) float32 metres. colors: (n, 3) uint8. normals: (n, 3) float32 unit. intensity: (n,) 0..1.
+        labels, instances: (n,) int32, -1 = none. row: (n,) row of each point in the scene it came from.
+    """
+
+    points: np.ndarray
+    colors: np.ndarray | None = None
+    normals: np.ndarray | None = None
+    intensity: np.ndarray | None = None
+    labels: np.ndarray | None = None
+    instances: np.ndarray | None = None
+    row: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, scene: Scene) -> Cloud:
+        """The finite points of a scene. Raises InputError when there are none."""
+        cloud = cls(
+            scene.points, scene.colors, scene.normals, scene.intensity, scene.labels, scene.instances,
+            np.arange(len(scene)),
+        )  # fmt: skip
+        finite = scene.finite
+        if not finite.any():
+            raise InputError(f"{scene.name}: has no point with finite coordinates")
+        return cloud if finite.all() else cloud.take(np.flatnonzero(finite))
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def take(self, rows: np.ndarray) -> Cloud:
+        """Some of the points."""
+        columns = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        return replace(self, **{name: column[rows] for name, column in columns.items() if column is not None})
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One voxelised cloud.
+
+    Attributes:
+        coords: (m, 3) int32 from 0. feats: (m, C) float32. centers: (m, 3) float32 metres, mean of the points.
+        labels: (m,) int32, that of most points in the voxel, -1 = none. of_point: (n,) int64 voxel of each point.
+        row: (n,) row of each point in the scene. size: edge in metres.
+    """
+
+    coords: np.ndarray
+    feats: np.ndarray
+    centers: np.ndarray
+    labels: np.ndarray | None
+    of_point: np.ndarray
+    row: np.ndarray
+    size: float
+    name: str = ""
+
+    def __len__(self) -> int:
+        return len(self.coords)
+
+
+def sample_of(cloud: Cloud, size: float, features: Sequence[str], name: str = "") -> Sample:
+    """Voxelises a cloud.
+
+    Args:
+        size: edge in metres. features: of FEATURES, in this order; what the cloud lacks is zero.
+    """
+    voxels = voxelize(cloud.points, size)
+    low = cloud.points.min(0)
+    first = np.empty(len(voxels), np.int64)
+    first[voxels.of_point[::-1]] = np.arange(len(cloud))[::-1]
+    coords = np.floor((cloud.points[first] - low) / size).astype(np.int32)
+    centers = voxels.mean(cloud.points)
+    columns = [_feature(cloud, feature, voxels, centers) for feature in features]
+    labels = None if cloud.labels is None else _majority(cloud.labels, voxels.of_point, len(voxels))
+    row = np.arange(len(cloud)) if cloud.row is None else cloud.row
+    return Sample(coords, np.concatenate(columns, 1), centers, labels, voxels.of_point, row, size, name)
+
+
+def _feature(cloud: Cloud, feature: str, voxels: Voxels, centers: np.ndarray) -> np.ndarray:
+    """(m, C) float32: coordinates about the cloud's middle on its floor, colours -1..1, unit normals, intensity."""
+    if feature == "coord":
+        low, high = centers.min(0), centers.max(0)
+        return np.asarray(centers - [*((low + high) / 2)[:2], low[2]], np.float32)
+    column = {"color": cloud.colors, "normal": cloud.normals, "intensity": cloud.intensity}[feature]
+    if column is None:
+        return np.zeros((len(centers), FEATURES[feature]), np.float32)
+    values = voxels.mean(column)
+    if feature == "color":
+        return np.asarray(values / 127.5 - 1, np.float32)
+    if feature == "normal":
+        return np.asarray(values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-6), np.float32)
+    return np.asarray(values, np.float32)
+
+
+def _majority(labels: np.ndarray, of_point: np.ndarray, count: int) -> np.ndarray:
+    """(count,) int32: the label that most labelled points of each voxel have, -1 where none has one."""
+    known = labels >= 0
+    if not known.any():
+        return np.full(count, -1, np.int32)
+    classes = int(labels.max()) + 1
+    keys, votes = np.unique(of_point[known] * classes + labels[known], return_counts=True)
+    order = np.lexsort((votes, keys // classes))  # the last of each voxel's has the most votes
+    result = np.full(count, -1, np.int32)
+    result[keys[order] // classes] = keys[order] % classes
+    return result
+
+
+@dataclass(eq=False)
+class Batch:
+    """Voxels of some clouds, one cloud after the other.
+
+    Attributes:
+        coords: (N, 3) int32. feats: (N, C). batch: (N,) int64 cloud of each voxel. labels: (N,) int64, -1 = none;
+            None for unlabelled clouds. centers: (N, 3) metres. samples: what it was made of.
+    """
+
+    coords: torch.Tensor
+    feats: torch.Tensor
+    batch: torch.Tensor
+    labels: torch.Tensor | None
+    centers: torch.Tensor
+    samples: list[Sample]
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The tensors on a device."""
+        tensors = {
+            entry.name: getattr(self, entry.name).to(device, non_blocking=True)
+            for entry in fields(self)
+            if isinstance(getattr(self, entry.name), torch.Tensor)
+        }
+        return replace(self, **tensors)
+
+
+def collate(samples: Sequence[Sample]) -> Batch:
+    """One flat batch of clouds of any size."""
+    labels = None
+    if all(sample.labels is not None for sample in samples):
+        labels = torch.from_numpy(np.concatenate([sample.labels for sample in samples if sample.labels is not None]))
+    counts = torch.tensor([len(sample) for sample in samples])
+    return Batch(
+        torch.from_numpy(np.concatenate([sample.coords for sample in samples])),
+        torch.from_numpy(np.concatenate([sample.feats for sample in samples])),
+        torch.repeat_interleave(torch.arange(len(samples)), counts),
+        None if labels is None else labels.long(),
+        torch.from_numpy(np.concatenate([sample.centers for sample in samples])),
+        list(samples),
+    )

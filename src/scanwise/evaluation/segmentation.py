@@ -1,0 +1,124 @@
+"""Semantic segmentation measured: confusion matrices, IoU and accuracy of each class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from scanwise.files import replacing
+
+
+@dataclass
+class Confusion:
+    """How often each class of the truth was called what.
+
+    Attributes:
+        classes: their names. matrix: (K, K) int64, rows = truth, columns = prediction.
+    """
+
+    classes: Sequence[str]
+    matrix: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.int64))
+
+    def __post_init__(self) -> None:
+        if not self.matrix.size:
+            self.matrix = np.zeros((len(self.classes), len(self.classes)), np.int64)
+
+    def add(self, truth: np.ndarray, predicted: np.ndarray) -> None:
+        """Counts points: class indices (N,); those whose truth is negative are passed over."""
+        known = truth >= 0
+        count = len(self.classes)
+        pairs = truth[known].astype(np.int64) * count + predicted[known]
+        self.matrix += np.bincount(pairs, minlength=count * count).reshape(count, count)
+
+    @property
+    def iou(self) -> np.ndarray:
+        """(K,) intersection over union; NaN for classes that the truth does not have."""
+        hits = np.diag(self.matrix)
+        union = self.matrix.sum(0) + self.matrix.sum(1) - hits
+        return np.where(self.matrix.sum(1) > 0, hits / np.maximum(union, 1), np.nan)
+
+    @property
+    def accuracy(self) -> np.ndarray:
+        """(K,) share of each class's points that were found; NaN for classes that the truth does not have."""
+        truth = self.matrix.sum(1)
+        return np.where(truth > 0, np.diag(self.matrix) / np.maximum(truth, 1), np.nan)
+
+    def figures(self) -> dict[str, float]:
+        """`miou`, `macc` (means over the classes that the truth has) and `accuracy` of all points, 0..1."""
+        total = max(int(self.matrix.sum()), 1)
+        if not (self.matrix.sum(1) > 0).any():
+            return {"miou": 0.0, "macc": 0.0, "accuracy": 0.0}
+        return {
+            "miou": float(np.nanmean(self.iou)),
+            "macc": float(np.nanmean(self.accuracy)),
+            "accuracy": float(np.diag(self.matrix).sum() / total),
+        }
+
+    def reduced(self, all_sum: Callable[[np.ndarray], np.ndarray]) -> Confusion:
+        """The sum over all processes."""
+        return Confusion(self.classes, all_sum(self.matrix))
+
+    def table(self) -> str:
+        """A Markdown table with a row a class that the truth has."""
+        lines = ["| class | IoU | accuracy | points |", "|---|---|---|---|"]
+        for name, iou, accuracy, points in zip(
+            self.classes, self.iou, self.accuracy, self.matrix.sum(1).tolist(), strict=True
+        ):
+            if points:
+                lines.append(f"| {name} | {100 * iou:.1f} | {100 * accuracy:.1f} | {points:,} |")
+        figures = self.figures()
+        total = int(self.matrix.sum())
+        lines.append(f"| **mean** | **{100 * figures['miou']:.1f}** | {100 * figures['macc']:.1f} | {total:,} |")
+        return "\n".join(lines) + "\n"
+
+    def draw(self, path: Path) -> None:
+        """The matrix as a picture: each row is a class of the truth and sums to 1."""
+        from matplotlib.figure import Figure
+
+        shown = np.flatnonzero(self.matrix.sum(1) > 0)
+        rows = self.matrix[np.ix_(shown, shown)] / np.maximum(self.matrix[shown].sum(1, keepdims=True), 1)
+        side = 2.5 + 0.38 * len(shown)
+        figure = Figure(figsize=(side, side), layout="constrained")
+        axes = figure.subplots()
+        axes.imshow(rows, vmin=0, vmax=1, cmap="Blues")
+        names = [self.classes[int(place)] for place in shown]
+        axes.set_xticks(range(len(shown)), names, rotation=90)
+        axes.set_yticks(range(len(shown)), names)
+        axes.set_xlabel("predicted")
+        axes.set_ylabel("truth")
+        for row, column in zip(*np.nonzero(rows >= 0.05), strict=True):
+            color = "white" if rows[row, column] > 0.6 else "black"
+            text = f"{100 * rows[row, column]:.0f}"
+            axes.text(column, row, text, ha="center", va="center", fontsize=7, color=color)
+        with replacing(path) as temporary:
+            figure.savefig(temporary, dpi=110)
+
+
+def tiles(places: np.ndarray, most: int, overlap: float) -> list[np.ndarray]:
+    """Cuts a cloud into pieces of at most about `most` rows, each with `overlap` metres of its neighbours.
+
+    Args:
+        places: (N, 3) metres; cuts are across the plan's longer side.
+
+    Returns:
+        Rows of each piece; together they hold every row.
+    """
+    return _halved(np.arange(len(places)), places, most, overlap)
+
+
+def _halved(rows: np.ndarray, places: np.ndarray, most: int, overlap: float) -> list[np.ndarray]:
+    if len(rows) <= most:
+        return [rows]
+    plan = places[rows, :2]
+    axis = int(np.ptp(plan, axis=0).argmax())
+    along = plan[:, axis]
+    middle = float(np.median(along))
+    below, above = rows[along <= middle + overlap], rows[along > middle - overlap]
+    if max(len(below), len(above)) > 0.9 * len(rows):  # the overlap is as wide as the piece
+        below, above = rows[along <= middle], rows[along > middle]
+        if not len(above):
+            return [rows]
+    return _halved(below, places, most, overlap) + _halved(above, places, most, overlap)

@@ -1,0 +1,92 @@
+"""Recipes: everything that a training run depends on, in a few lines of flat YAML."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from scanwise.errors import InputError
+from scanwise.files import read_bytes
+
+
+class Recipe(BaseModel):
+    """What every training has in common; each method adds its own.
+
+    Attributes:
+        data: root of the scenes. share: of the training scenes, 0..1.
+        seed: of everything random. steps: optimiser steps. batch: scenes of a step, over all processes.
+        accumulate: parts that a batch is computed in, one after the other.
+        learning_rate: of AdamW, at its highest. weight_decay: of matrices. warmup: share of the steps in which the
+            rate rises; then it falls along half a cosine to `final_rate` of it. clip: largest norm of the gradient,
+            0 = any.
+        precision: of the matrix products. ema: decay of the averaged weights that are validated and kept; 0 = none.
+        validate_every, checkpoint_every: steps. patience: validations without a better score before training
+            stops; 0 = never. workers: processes that read scenes for each training process.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    data: Path
+    share: float = Field(1.0, gt=0, le=1)
+    seed: int = 1
+    steps: int = Field(1000, ge=1)
+    batch: int = Field(4, ge=1)
+    accumulate: int = Field(1, ge=1)
+    learning_rate: float = Field(2e-3, gt=0)
+    weight_decay: float = Field(0.02, ge=0)
+    warmup: float = Field(0.05, ge=0, lt=1)
+    final_rate: float = Field(0.01, ge=0, le=1)
+    clip: float = Field(1.0, ge=0)
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    ema: float = Field(0.0, ge=0, lt=1)
+    validate_every: int = Field(200, ge=1)
+    checkpoint_every: int = Field(50, ge=1)
+    patience: int = Field(0, ge=0)
+    workers: int = Field(0, ge=0)
+
+
+R = TypeVar("R", bound=Recipe)
+
+
+def read_recipe(path: Path, kind: type[R], changes: Sequence[str] = ()) -> R:
+    """A recipe from a YAML file.
+
+    Args:
+        kind: the recipe's class. changes: "key=value" each, over what the file says; values are YAML.
+
+    Raises:
+        InputError: no such file, not YAML, or a wrong key or value; the nearest right key is named.
+    """
+    try:
+        values = yaml.safe_load(read_bytes(path)) or {}
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not YAML ({' '.join(str(error).split())})") from error
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: a recipe is lines of `key: value`")
+    for change in changes:
+        key, equals, value = change.partition("=")
+        if not equals:
+            raise InputError(f"--set {change}: write key=value, such as --set steps=500")
+        try:
+            values[key.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise InputError(f"--set {change}: the value is not YAML") from error
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise InputError(f"{path}: {_first_fault(error, kind)}") from error
+
+
+def _first_fault(error: ValidationError, kind: type[Recipe]) -> str:
+    fault = error.errors()[0]
+    key = ".".join(map(str, fault["loc"]))
+    if fault["type"] != "extra_forbidden":
+        return f"{key}: {fault['msg']}"
+    close = difflib.get_close_matches(key, kind.model_fields, n=1, cutoff=0.5)
+    return f"{key}: no such key" + (
+        f"; did you mean {close[0]}?" if close else f"; there are {', '.join(kind.model_fields)}"
+    )
