@@ -1,0 +1,12 @@
+"""What our modules make of each golden file: functions of its tensors and description that give (key, value)."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+
+from checks.sonata import serialization, sonata
+
+Check = Callable[[dict[str, torch.Tensor], dict[str, Any]], Iterator[tuple[str, torch.Tensor]]]
+
+CHECKS: dict[str, Check] = {"serialization": serialization, "sonata": sonata}
