@@ -23,16 +23,15 @@ _COLUMNS = [(dx, dy) for dx in (-1, 0, 1) for dy in (-1, 0, 1)]
 
 @dataclass(frozen=True, eq=False)
 class Chunk:
-    """The P pairs of n output rows, sorted by tap, then by output row.
+    """The P pairs of n successive output rows, sorted by tap, then by output row.
 
     Attributes:
-        rows: the output rows, (n,) int64, or a slice where they follow each other.
-        sources: (P,) int32 input row of each pair. targets: (P,) int32 output row of each pair.
+        rows: the output rows. sources: (P,) int32 input row of each pair. targets: (P,) int32 output row of each.
         counts: pairs of each tap. by_row: (P,) int32 places of the pairs, sorted by output row, then by tap.
         starts: (n,) int32, where each output row begins in `by_row`.
     """
 
-    rows: torch.Tensor | slice
+    rows: slice
     sources: torch.Tensor
     targets: torch.Tensor
     counts: list[int]
@@ -45,15 +44,27 @@ class Table:
     """All pairs of one kernel between the voxels that it reads and those that it writes.
 
     Attributes:
-        inputs, outputs: numbers of rows. taps: kernel positions, x slowest, z fastest.
-        chunks: the pairs. mirrored: tap k from i to j is tap `taps - 1 - k` from j to i, as among neighbours.
+        inputs, outputs: numbers of rows. taps: kernel positions, x slowest, z fastest. chunks: the pairs.
+        order: (N,) int32, among neighbours: the pairs count inputs and outputs in this order of the voxels, by
+            (cloud, x, y, z); None = as the voxels come. place: its inverse.
+        mirrored: tap k from i to j is tap `taps - 1 - k` from j to i, as among neighbours.
     """
 
     inputs: int
     outputs: int
     taps: int
     chunks: list[Chunk]
+    order: torch.Tensor | None = None
+    place: torch.Tensor | None = None
     mirrored: bool = False
+
+    def arrange(self, rows: torch.Tensor) -> torch.Tensor:
+        """Rows of voxels as they come, put as the pairs count them."""
+        return rows.contiguous() if self.order is None else rows.index_select(0, self.order)
+
+    def restore(self, rows: torch.Tensor) -> torch.Tensor:
+        """The inverse of `arrange`."""
+        return rows if self.place is None else rows.index_select(0, self.place)
 
     @property
     def pairs(self) -> int:
@@ -143,16 +154,20 @@ def _neighbour_table(coords: torch.Tensor, batch: torch.Tensor) -> Table:
     if bool((keys[1:] == keys[:-1]).any()):
         raise InputError("two rows of a sparse tensor are the same voxel of the same cloud; voxelise the cloud first")
     steps = torch.tensor([dx * x_step + dy * y_step - 1 for dx, dy in _COLUMNS], device=keys.device)
-    in_order = bool((order == torch.arange(len(order), device=order.device)).all())
-    finder = _Finder(keys, order.int(), steps, in_order)
-    return Table(len(keys), len(keys), 27, list(finder.chunks()), mirrored=True)
+    table = Table(len(keys), len(keys), 27, list(_Finder(keys, steps).chunks()), mirrored=True)
+    rows = torch.arange(len(keys), device=keys.device)
+    if not torch.equal(order, rows):
+        table.order = order.int()
+        table.place = torch.empty_like(table.order)
+        table.place[order] = rows.int()
+    return table
 
 
 class _Finder:
-    """Finds neighbours along z at once: of sorted voxels they follow each other."""
+    """Finds the neighbours of sorted voxels: those of one (x, y) follow each other, so one search serves three."""
 
-    def __init__(self, keys: torch.Tensor, order: torch.Tensor, steps: torch.Tensor, in_order: bool) -> None:
-        self.keys, self.order, self.steps, self.in_order = keys, order, steps, in_order
+    def __init__(self, keys: torch.Tensor, steps: torch.Tensor) -> None:
+        self.keys, self.steps = keys, steps
         self.padded = torch.cat([keys, keys.new_full((3,), -1)])  # looked at beyond the end, and never equal
 
     def chunks(self) -> Iterator[Chunk]:
@@ -160,19 +175,16 @@ class _Finder:
         for first in range(0, len(self.keys), size):
             yield self._chunk(slice(first, min(first + size, len(self.keys))))
 
-    def _chunk(self, part: slice) -> Chunk:
-        place, found = self._look_up(self.keys[part])
-        rows = self.order[part]
+    def _chunk(self, rows: slice) -> Chunk:
+        place, found = self._look_up(self.keys[rows])
         by_tap = found.flatten().nonzero().squeeze(1)
-        sources = self.order[place.flatten()[by_tap]]
-        targets = rows[by_tap % len(rows)]
+        sources = place.flatten()[by_tap].int()
+        targets = (by_tap % found.shape[1] + rows.start).int()
         number = found.flatten().cumsum(0, dtype=torch.int32).view_as(found) - 1
         by_row = number.t()[found.t()]
-        counts = found.sum(1)
         per_row = found.sum(0, dtype=torch.int32)
         starts = per_row.cumsum(0, dtype=torch.int32) - per_row
-        where = part if self.in_order else rows.long()
-        return Chunk(where, sources, targets, counts.tolist(), by_row, starts)
+        return Chunk(rows, sources, targets, found.sum(1).tolist(), by_row, starts)
 
     def _look_up(self, keys: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(27, n) places in the sorted order, and whether there is such a voxel."""

@@ -185,7 +185,8 @@ class _Convolve(torch.autograd.Function):
         ctx.save_for_backward(feats, taps)
         ctx.table = table
         with torch.autocast(feats.device.type, enabled=False):
-            return _sum_of_products(feats, taps, bias, table)
+            sums = _sum_of_products(table.arrange(feats), taps, bias, table)
+        return table.restore(sums)
 
     @staticmethod
     @once_differentiable
@@ -193,15 +194,15 @@ class _Convolve(torch.autograd.Function):
         feats, taps = ctx.saved_tensors
         table: Table = ctx.table
         grad_feats = grad_taps = grad_bias = None
-        grad = grad.contiguous()
         with torch.autocast(feats.device.type, enabled=False):
-            if ctx.needs_input_grad[0]:
-                back, turned = (table, taps.flip(0)) if table.mirrored else (table.reverse, taps)
-                grad_feats = _sum_of_products(grad, turned.transpose(1, 2), None, back)
-            if ctx.needs_input_grad[1]:
-                grad_taps = _taps_gradient(feats, grad, table).to(taps.dtype)
             if ctx.needs_input_grad[2]:
                 grad_bias = grad.sum(0)
+            grad = table.arrange(grad)
+            if ctx.needs_input_grad[0]:
+                back, turned = (table, taps.flip(0)) if table.mirrored else (table.reverse, taps)
+                grad_feats = table.restore(_sum_of_products(grad, turned.transpose(1, 2), None, back))
+            if ctx.needs_input_grad[1]:
+                grad_taps = _taps_gradient(table.arrange(feats), grad, table).to(taps.dtype)
         return grad_feats, grad_taps, grad_bias, None
 
 
