@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-
 from checks.sonata import serialization, sonata
 
 Check = Callable[[dict[str, torch.Tensor], dict[str, Any]], Iterator[tuple[str, torch.Tensor]]]

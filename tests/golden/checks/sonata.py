@@ -74,16 +74,17 @@ def _encoder(network: PointTransformerV3, voxels: SparseTensor, tensors: Tensors
     levels: list[Level] = network(voxels)
     for name, value in inner.items():
         yield f"enc_only.{name}", value
-    coord, counts = tensors.get("in.coord"), None
+    coord = tensors.get("in.coord")
     for number, level in enumerate(levels):
         key = f"enc_only.enc{number}"
         grid, batch = level.voxels.coords, level.voxels.batch
-        if number and coord is not None:
+        if number:
             parent = levels[number - 1].parent
             assert parent is not None
-            counts = torch.bincount(parent)
-            coord = torch.zeros(len(counts), 3).index_add(0, parent, coord) / counts[:, None]
             yield f"{key}.pooling_inverse", parent
+            if coord is not None:
+                counts = torch.bincount(parent)
+                coord = torch.zeros(len(counts), 3).index_add(0, parent, coord) / counts[:, None]
         yield f"{key}.feat", level.feats
         yield f"{key}.grid_coord", grid
         if coord is not None:
