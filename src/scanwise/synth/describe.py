@@ -29,7 +29,7 @@ from scanwise.synth.relations import (
 
 KINDS = {
     "plain": 2.0, "coloured": 2.0, "sized": 2.0, "next": 3.0, "on": 2.0, "under": 2.5, "above": 2.0, "between": 3.0,
-    "closest": 2.0, "farthest": 0.8, "place": 2.0, "side": 2.5, "ordered": 2.5,
+    "closest": 1.5, "farthest": 0.8, "place": 2.0, "side": 2.5, "ordered": 2.5,
 }  # fmt: skip
 _FILTERS = ("next", "on", "under", "above", "place")
 _HAVE_FRONT = lexicon.names_in(
@@ -47,7 +47,7 @@ class Describer:
     def __init__(self, layout: Layout, poses: Sequence[np.ndarray], generator: np.random.Generator) -> None:
         self.layout = layout
         self.generator = generator
-        self.words = [lexicon.words_for(box.name, layout.vocabulary.get(box.name, ())) for box in layout.boxes]
+        self.words = [lexicon.words_for(box.name, layout.lexicon.synonyms[box.name]) for box in layout.boxes]
         self._anchors: dict[int, list[Form]] = {}
         self._kinds: dict[int, tuple[list[str], np.ndarray]] = {}
         self.views = self._stated_views(poses)
@@ -100,7 +100,7 @@ class Describer:
         if box.color and len(forms) < 2:
             colored = [Coloured(noun, box.color) for noun in nouns[:2]]
             forms += [form for form in colored if form.extent(self.layout).single == place]
-        if not forms:
+        if not forms and lexicon.is_countable(nouns[0].word) and nouns[0].extent(self.layout).sure.bit_count() > 1:
             sized = [Sized(noun, "size", least) for noun in nouns[:1] for least in (False, True)]
             forms += [form for form in sized if form.extent(self.layout).single == place]
         return forms
@@ -146,9 +146,14 @@ class Describer:
         layout, bit = self.layout, 1 << target
         if kind == "place":
             places = [place for place, extent in layout.places.items() if extent.sure & bit]
+            if lexicon.belongs_on_floor(layout.boxes[target].name):
+                places = [place for place in places if place != "floor"]  # where else
             return Placed(of, pick(places, self.generator)) if places else None
         table = {"next": layout.next_to, "on": layout.on, "under": layout.under, "above": layout.above}[kind]
         anchors = [place for place, extent in enumerate(table) if extent.sure & bit]
+        if kind == "next":  # nobody says where the door is by the mug beside it
+            longest = layout.size.max(1)
+            anchors = [place for place in anchors if longest[place] > 0.35 * longest[target]]
         anchor = self.anchor(anchors)
         if anchor is None:
             return None
@@ -188,8 +193,7 @@ class Describer:
 
     def _sized(self, target: int) -> Form | None:
         of = self._base(target, self.generator.random() < 0.2)
-        extent = of.extent(self.layout)
-        if extent.possible.bit_count() < 2:
+        if of.extent(self.layout).sure.bit_count() < 2:
             return None
         ways = [(quality, least) for quality in ("size", "size", "height", "width") for least in (False, True)]
         start = int(self.generator.integers(len(ways)))
@@ -202,12 +206,15 @@ class Describer:
 
     def _closest(self, target: int, farthest: bool) -> Form | None:
         of = self._base(target, self.generator.random() < 0.25)
-        if of.extent(self.layout).sure.bit_count() < 2:
+        alike = of.extent(self.layout)
+        if alike.sure.bit_count() < 2:
             return None
         for _ in range(4 if self.landmarks else 0):
             place = pick(self.landmarks, self.generator)
+            if alike.possible >> place & 1:
+                continue
             form = Closest(of, pick(self.anchors(place), self.generator), farthest)
-            if place != target and form.extent(self.layout).single == target:
+            if form.extent(self.layout).single == target:
                 return form
         return None
 
@@ -215,7 +222,7 @@ class Describer:
         """To one side of something near, from a stated viewpoint."""
         layout = self.layout
         view = pick(self.views, self.generator)
-        near = (layout.flat_gap[target] < 2.0) & (layout.upright_gap[target] < 0.5)
+        near = (layout.flat_gap[target] < 2.0) & (layout.upright_gap[target] < 0.05)
         places = [place for place in np.flatnonzero(near).tolist() if place != target and self.anchors(place)]
         axes = view.axes(layout)
         if not places or axes is None:

@@ -7,12 +7,15 @@ that has the same single object in both is one that nobody would take for anothe
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
 
 from scanwise.scene import Box
 from scanwise.synth import lexicon
+from scanwise.synth.classes import NAMES
 
 NEXT, NEAR = 0.6, 1.0
 """Metres between boxes: up to NEXT two things are next to each other; beyond NEAR nobody would say so."""
@@ -50,6 +53,7 @@ class Layout:
         next_to, on, on_top, under, above: for each anchor, the things that stand so to it.
         places: "corner", "middle", "wall", "floor" -> the things there.
         center (N, 2), bottom (N,), top (N,): metres. middle (2,): of the room.
+        floor, loose, hanging, opening: (N,) bool: on the floor; not in a wall, too; off the floor; in a wall.
     """
 
     def __init__(
@@ -61,7 +65,13 @@ class Layout:
     ) -> None:
         self.boxes = list(boxes)
         self.vocabulary = vocabulary
+        strange = {box.name: () for box in boxes if box.name not in vocabulary and box.name not in NAMES}
+        self.lexicon = lexicon.lexicon_of({**vocabulary, **strange})
+        self._named: dict[str, int] = {}
+        for place, box in enumerate(self.boxes):
+            self._named[box.name] = self._named.get(box.name, 0) | 1 << place
         self.all = (1 << len(self.boxes)) - 1
+        self._at_a_pinch = False
         self._words: dict[str, Extent] = {}
         self._closer: dict[int, tuple[list[int], list[int]]] = {}
         self._between: dict[tuple[int, int], Extent] = {}
@@ -70,6 +80,8 @@ class Layout:
         self.support = [index.get(supports.get(box.instance, -1), -1) for box in self.boxes]
         self.standing = np.array([supports.get(box.instance, -1) == -1 for box in self.boxes], bool)
         self.floor = self.standing & (self.bottom < 0.15)
+        self.opening = np.array([box.name in lexicon.OPENINGS for box in self.boxes], bool)
+        self.loose = self.floor & ~self.opening
         self.hanging = self.standing & (self.bottom > 0.5)
         self._relate()
         self.middle = self.center.mean(0) if floor_plan is None else (floor_plan.min(0) + floor_plan.max(0)) / 2
@@ -78,8 +90,14 @@ class Layout:
     def word(self, word: str) -> Extent:
         """What is surely called by a word, and what might be."""
         if word not in self._words:
-            self._words[word] = lexicon_extent(word, self.boxes, self.vocabulary)
+            self._words[word] = self._find_word(word)
         return self._words[word]
+
+    def at_a_pinch(self) -> Layout:
+        """The same, for a listener who takes a stool for a chair rather than to find nothing."""
+        other = copy(self)
+        other._at_a_pinch, other._words = True, {}
+        return other
 
     def closer(self, anchor: int, farther: bool = False) -> list[int]:
         """For each thing, the others that are clearly farther from the anchor (closer with `farther`): by 20 % and
@@ -100,6 +118,19 @@ class Layout:
         if key not in self._between:
             self._between[key] = self._find_between(*key)
         return self._between[key]
+
+    def _find_word(self, word: str) -> Extent:
+        sure, possible, parts = (
+            reduce(int.__or__, (self._named.get(name, 0) for name in names), 0)
+            for names in (
+                self.lexicon.called(word),
+                self.lexicon.might_be_called(word, at_a_pinch=self._at_a_pinch),
+                self.lexicon.owners(word),
+            )
+        )
+        if parts:  # a bed has pillows of its own: nobody knows which one is meant
+            return Extent(0, sure | possible | parts)
+        return Extent(sure, possible)
 
     def _measure(self) -> None:
         boxes = self.boxes
@@ -175,8 +206,9 @@ class Layout:
         flat = (self.size[:, 2] < 0.12) & self.floor
         inside = overlap > np.where(flat[:, None] | flat, 0.0, 0.4)
         level = (np.array(self.support)[:, None] == np.array(self.support)) & (self.standing[:, None] == self.standing)
-        opening = np.array([name in lexicon.OPENINGS for name in names], bool)
-        meets = (self.upright_gap < 0.3) | (opening & self.floor[:, None])
+        opening = self.opening
+        overhead = np.array([name in NAMES and NAMES[name].support == ("ceiling",) for name in names], bool)
+        meets = ((self.upright_gap <= 0) & ~overhead & ~overhead[:, None]) | (opening & self.floor[:, None])
         across = np.maximum(self.size[:, :2].max(1)[:, None], self.size[:, :2].max(1))
         close = self.flat_gap < np.minimum(NEXT, 0.25 + 0.5 * across)
         aside = close & meets & level & ~inside & ~carried & ~carried.T & ~under & ~under.T & other
@@ -185,7 +217,7 @@ class Layout:
 
     def _place(self, plan: np.ndarray | None) -> dict[str, Extent]:
         """Where things are in the room; without its plan, nothing is sure but what stands on the floor."""
-        on_floor = Extent(bits(self.floor), bits(self.bottom < 0.4))
+        on_floor = Extent(bits(self.loose), bits(self.bottom < 0.4))
         if plan is None or not self.boxes:
             return {place: Extent(0, self.all) for place in _PLACES} | {"floor": on_floor}
         start, along = plan, np.roll(plan, -1, 0) - plan
@@ -198,12 +230,12 @@ class Layout:
         small = self.size[:, :2].max(1) < 2.5
         relative = np.abs(self.center - self.middle) / np.maximum(np.ptp(plan, axis=0), 0.1)
         whole = len(plan) == 4
-        central = (relative < 0.17).all(1) & (to_wall > 0.8) & self.floor & whole
+        central = (relative < 0.17).all(1) & (to_wall > 0.8) & self.loose & whole
         maybe_central = (relative < 0.32).all(1) & (to_wall > 0.3) if whole else to_wall > 0.3
         return {
-            "corner": Extent(bits((to_corner < 0.4) & self.floor & small), bits(to_corner < 1.1)),
+            "corner": Extent(bits((to_corner < 0.4) & self.loose & small), bits(to_corner < 1.1)),
             "middle": Extent(bits(central), bits(maybe_central)),
-            "wall": Extent(bits((to_wall < 0.12) & self.floor & (self.size[:, 2] > 0.15)), bits(to_wall < 0.5)),
+            "wall": Extent(bits((to_wall < 0.12) & self.loose & (self.size[:, 2] > 0.15)), bits(to_wall < 0.5)),
             "floor": on_floor,
         }
 
@@ -221,20 +253,6 @@ class Layout:
         possible = (share > 0) & (share < 1) & (aside < max(0.7, 0.4 * length))
         ends = 1 << first | 1 << second
         return Extent(bits(sure) & ~ends, bits(possible | sure) & ~ends)
-
-
-def lexicon_extent(word: str, boxes: Sequence[Box], vocabulary: Mapping[str, tuple[str, ...]]) -> Extent:
-    """The objects that are called by a word, surely and possibly."""
-    names = sorted({box.name for box in boxes})
-    sure = {name for name in names if lexicon.is_called(name, word, vocabulary.get(name, ()))}
-    possible = {name for name in names if lexicon.might_be_called(name, word, vocabulary)}
-    parts = lexicon.owners(word, vocabulary).intersection(names)
-    if parts:  # a bed has pillows of its own: nobody knows which one is meant
-        sure = set()
-    return Extent(
-        sum(1 << place for place, box in enumerate(boxes) if box.name in sure),
-        sum(1 << place for place, box in enumerate(boxes) if box.name in sure | possible | parts),
-    )
 
 
 def bits(flags: np.ndarray) -> int:

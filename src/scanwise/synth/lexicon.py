@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 
-from scanwise.synth.classes import NAMES
+from scanwise.synth.classes import NAMES, SYNONYMS
 
 
 def names_in(text: str) -> frozenset[str]:
@@ -39,41 +39,45 @@ HOLLOW = names_in(
 )
 """Furniture with room for things under it."""
 OPENINGS = names_in("door,double door,screen door,elevator door,window,French window")
-_LOOKALIKES = (
-    "cabinet,chest of drawers", "cabinet,wardrobe", "cabinet,TV stand", "cabinet,wall unit", "cabinet,nightstand",
-    "cabinet,bookshelf", "nightstand,chest of drawers", "TV stand,chest of drawers", "TV stand,coffee table",
-    "bookshelf,wall unit", "bookshelf,wall shelf", "wardrobe,wall unit", "kitchen cabinet,kitchen counter",
-    "kitchen cabinet,cabinet", "kitchen counter,kitchen island", "kitchen cabinet,tall kitchen cabinet",
-    "bathroom vanity,cabinet", "bathroom vanity,washbasin", "stove,oven", "oven,microwave", "microwave,toaster oven",
-    "cooktop,stove", "washing machine,tumble dryer", "cup,mug", "bowl,plate", "bowl,salad bowl", "bowl,fruit bowl",
-    "kettle,teapot", "kettle,moka pot", "teapot,moka pot", "coffee press,moka pot", "stand mixer,blender",
-    "wine bottle,bottle", "wine bottle,beer bottle", "jar,vase", "jar,sugar bowl", "milk jug,cup", "vase,milk jug",
-    "soap dispenser,bottle", "spray bottle,bottle", "trash can,basket", "trash can,recycling bin", "books,book",
-    "trash can,laundry basket", "basket,laundry basket", "trash can,wheelie bin", "trash can,litter bin",
+_TWINS = (
+    "cabinet,chest of drawers", "cabinet,wardrobe", "cabinet,TV stand", "cabinet,wall unit",
+    "nightstand,chest of drawers", "TV stand,chest of drawers", "bookshelf,wall unit",
+    "kitchen cabinet,kitchen counter", "kitchen cabinet,cabinet", "kitchen counter,kitchen island",
+    "kitchen cabinet,tall kitchen cabinet", "bathroom vanity,washbasin", "stove,oven", "microwave,toaster oven",
+    "cooktop,stove", "washing machine,tumble dryer", "cup,mug", "bowl,salad bowl", "bowl,fruit bowl", "kettle,teapot",
+    "kettle,moka pot", "teapot,moka pot", "coffee press,moka pot", "wine bottle,bottle", "wine bottle,beer bottle",
+    "trash can,recycling bin", "books,book", "basket,laundry basket", "trash can,wheelie bin", "trash can,litter bin",
     "potted plant,orchid", "potted plant,cactus", "potted plant,bonsai", "potted plant,vase of flowers",
-    "potted plant,flower box", "potted plant,Christmas tree", "potted plant,palm tree", "orchid,vase of flowers",
-    "vase,vase of flowers", "potted plant,bamboo", "potted plant,bush", "potted plant,tree", "rug,bath mat",
-    "rug,doormat", "bath mat,doormat", "television,monitor", "television,wall-mounted television", "monitor,laptop",
-    "stereo,radio", "stereo,amplifier", "DVD player,amplifier", "DVD player,game console", "speaker,box",
-    "table lamp,desk lamp", "table lamp,lantern", "table lamp,floor lamp", "ceiling lamp,pendant lamp",
-    "pendant lamp,chandelier", "ceiling lamp,chandelier", "ceiling lamp,ceiling fan", "sofa,armchair",
-    "sofa,corner sofa", "sofa,sofa bed", "sofa,day bed", "sofa,lounge chair", "sofa,futon", "armchair,lounge chair",
-    "armchair,chair", "chair,office chair", "chair,stool", "chair,bar stool", "stool,bar stool", "stool,bean bag",
-    "stool,coffee table", "stool,nightstand", "bench,coffee table", "bench,stool", "table,desk",
-    "table,dressing table", "desk,dressing table", "table,coffee table", "bed,day bed", "bed,futon",
-    "bed,children's bed", "box,cardboard box", "box,wooden crate", "box,trunk", "box,gift box", "picture,photo frame",
-    "picture,whiteboard", "picture,wall-mounted television", "handbag,backpack", "handbag,briefcase",
-    "briefcase,suitcase", "suitcase,backpack", "shoes,slippers", "hat,helmet", "teddy bear,doll", "door,French window",
-    "window,French window", "door,double door", "curtain,window blind", "curtain,shower curtain", "door,wardrobe",
-    "towel,curtain", "towel rack,towel radiator", "radiator,towel radiator", "towel,towel rack",
-    "clothes rack,coat rack",
-    "clothes rack,drying rack", "toilet,bidet", "toilet,urinal", "washbasin,kitchen sink", "bathtub,shower cabin",
-    "washbasin,wall-mounted washbasin", "candle,lantern", "candle,vase", "plastic tub,laundry basket", "bread,cake",
-    "letter tray,tray", "tray,cutting board", "tray,plate", "newspaper,book", "laptop,book", "radiator,heater",
-    "room divider,whiteboard", "chest freezer,refrigerator", "bookshelf,wardrobe", "piano,electronic keyboard",
-    "fireplace,wood stove", "water heater,air conditioner", "pillow,teddy bear", "folded clothes,towel",
-    "safe,microwave", "security camera,camera", "printer,box", "vase,potted plant", "figurine,doll", "jar,cup",
+    "potted plant,flower box", "potted plant,palm tree", "orchid,vase of flowers", "vase,vase of flowers",
+    "potted plant,bamboo", "potted plant,bush", "rug,bath mat", "rug,doormat", "bath mat,doormat",
+    "television,monitor", "television,wall-mounted television", "stereo,radio", "DVD player,amplifier",
+    "table lamp,desk lamp", "ceiling lamp,pendant lamp", "pendant lamp,chandelier", "ceiling lamp,chandelier",
+    "sofa,corner sofa", "sofa,sofa bed", "armchair,lounge chair", "stool,bar stool", "bed,day bed", "bed,futon",
+    "bed,children's bed", "box,cardboard box", "box,wooden crate", "box,gift box", "picture,photo frame",
+    "handbag,backpack", "shoes,slippers", "window,French window", "door,double door", "curtain,window blind",
+    "towel,towel rack", "clothes rack,coat rack", "clothes rack,drying rack", "washbasin,kitchen sink",
+    "washbasin,wall-mounted washbasin", "plastic tub,laundry basket", "letter tray,tray", "tray,cutting board",
 )  # fmt: skip
+"""Names that one might give to each other's things."""
+_LOOKALIKES = (
+    "cabinet,nightstand", "cabinet,bookshelf", "TV stand,coffee table", "bookshelf,wall shelf", "wardrobe,wall unit",
+    "bathroom vanity,cabinet", "oven,microwave", "bowl,plate", "stand mixer,blender", "jar,vase", "jar,sugar bowl",
+    "milk jug,cup", "vase,milk jug", "soap dispenser,bottle", "spray bottle,bottle", "trash can,basket",
+    "trash can,laundry basket", "potted plant,Christmas tree", "potted plant,tree", "monitor,laptop",
+    "stereo,amplifier", "DVD player,game console", "speaker,box", "table lamp,lantern", "table lamp,floor lamp",
+    "ceiling lamp,ceiling fan", "sofa,armchair", "sofa,day bed", "sofa,lounge chair", "sofa,futon", "armchair,chair",
+    "chair,office chair", "chair,stool", "chair,bar stool", "stool,bean bag", "stool,coffee table",
+    "stool,nightstand", "bench,coffee table", "bench,stool", "table,desk", "table,dressing table",
+    "desk,dressing table", "table,coffee table", "box,trunk", "picture,whiteboard", "picture,wall-mounted television",
+    "handbag,briefcase", "briefcase,suitcase", "suitcase,backpack", "hat,helmet", "teddy bear,doll",
+    "door,French window", "curtain,shower curtain", "towel,curtain", "towel rack,towel radiator",
+    "radiator,towel radiator", "toilet,bidet", "toilet,urinal", "bathtub,shower cabin", "candle,lantern",
+    "candle,vase", "bread,cake", "tray,plate", "newspaper,book", "laptop,book", "room divider,whiteboard",
+    "chest freezer,refrigerator", "bookshelf,wardrobe", "piano,electronic keyboard", "fireplace,wood stove",
+    "water heater,air conditioner", "pillow,teddy bear", "folded clothes,towel", "safe,microwave",
+    "security camera,camera", "printer,box", "vase,potted plant", "figurine,doll", "jar,cup",
+)  # fmt: skip
+"""Names of things that one might point to when there is nothing better."""
 _PARTS_OF = {
     "pillow": "bed,children's bed,day bed,bunk bed,crib,hospital bed,futon,sofa,corner sofa,sofa bed,armchair,loft bed",
     "books": "bookshelf,wall unit,desk", "book": "bookshelf,wall unit,books",
@@ -86,7 +90,7 @@ _PARTS_OF = {
     "wall shelf": "bookshelf,wall unit", "speaker": "stereo", "drying rack": "towel rack", "cup": "place setting,tray",
     "shower curtain": "bathtub,shower cabin", "tray": "letter tray", "utensil holder": "knife block",
     "photo frame": "bookshelf,wall unit", "kitchen counter": "kitchen cabinet,kitchen sink", "basket": "bookshelf",
-    "window": "French window,door", "knife block": "utensil holder", "television": "wall unit", "jar": "spice rack",
+    "knife block": "utensil holder", "television": "wall unit", "jar": "spice rack",
 }  # fmt: skip
 """Name -> things of whose models it may be a part."""
 _PARTS = {part: names_in(names) for part, names in _PARTS_OF.items()}
@@ -99,7 +103,7 @@ _MISLEADING = names_in(
     "video game,cleaner,pottery,living room cabinet,unit,multicooker,reflex camera,retro radio,portable radio,"
     "casement,window pane,leafy tree,chip pan,creamer,platter,beamer,geyser,furnace,headgear,opening,roast,"
     "dining chair,seat,notebook,scooter,present,container,chaise longue,lecture chair,tart,electric guitar,"
-    "crystal lamp,pencil cup,antique,dining table,sausage,lavatory"
+    "crystal lamp,pencil cup,antique,dining table,sausage,lavatory,doorway"
 )
 """Synonyms that say more than the name does, or mean something else more often: understood, not used."""
 _UNSURE_WORDS = (" on ", " in ", " with ", "-lidded ")
@@ -115,25 +119,44 @@ _SINGULAR_HEADS = ("pair", "pile", "stack", "row", "set", "loaf", "bottle", "vas
 _IRREGULAR = {"person": "people", "loaf": "loaves", "knife": "knives", "shelf": "shelves", "bookshelf": "bookshelves"}
 
 
-@cache
-def is_called(name: str, word: str, synonyms: tuple[str, ...]) -> bool:
-    """Whether things of an open name go by a word: their name, a synonym, or a more general word ("lamp")."""
-    return name == word or word in synonyms or name.endswith(" " + word)
+class Lexicon:
+    """Which open names a word can mean, given the synonyms of each; names of ours are known in any case."""
+
+    def __init__(self, vocabulary: Mapping[str, tuple[str, ...]]) -> None:
+        self.synonyms = SYNONYMS | dict(vocabulary)
+        self._called: dict[str, set[str]] = {}
+        self._ending: dict[str, set[str]] = {}
+        for name, synonyms in self.synonyms.items():
+            tokens = name.split(" ")
+            for word in (*synonyms, *(" ".join(tokens[start:]) for start in range(len(tokens)))):
+                self._called.setdefault(word, set()).add(name)
+            for known in (name, *synonyms):
+                for start in range(len(known)):
+                    self._ending.setdefault(known[start:], set()).add(name)
+
+    def called(self, word: str) -> set[str]:
+        """Names of the things that go by a word: it is their name, a synonym, or a more general word ("lamp")."""
+        return self._called.get(word, set())
+
+    def might_be_called(self, word: str, *, at_a_pinch: bool = False) -> set[str]:
+        """Names of the things that a listener could take for what a word says; `at_a_pinch`: if need be."""
+        likes = _pairs(_TWINS + _LOOKALIKES if at_a_pinch else _TWINS)
+        meant = [name for name in self.called(word) if name == word or word in self.synonyms[name]]
+        return self.called(word).union(self._ending.get(word, ()), *(likes.get(name, ()) for name in meant))
+
+    def owners(self, word: str) -> set[str]:
+        """Names of the things whose models may contain something that goes by the word."""
+        return set[str]().union(*(_PARTS.get(name, ()) for name in self.called(word)))
 
 
-def might_be_called(name: str, word: str, vocabulary: Mapping[str, tuple[str, ...]]) -> bool:
-    """Whether a listener could take things of an open name for what a word says."""
-    synonyms = vocabulary.get(name, ())
-    if is_called(name, word, synonyms) or any(known.endswith(word) for known in (name, *synonyms)):
-        return True
-    return any(is_called(other, word, vocabulary.get(other, ())) for other in _lookalikes().get(name, ()))
+def lexicon_of(vocabulary: Mapping[str, tuple[str, ...]]) -> Lexicon:
+    """The lexicon of a vocabulary, made once."""
+    return _lexicon(tuple(sorted(vocabulary.items())))
 
 
-def owners(word: str, vocabulary: Mapping[str, tuple[str, ...]]) -> frozenset[str]:
-    """Open names of things whose models may contain something that goes by the word."""
-    return frozenset().union(
-        *(names for part, names in _PARTS.items() if is_called(part, word, vocabulary.get(part, ())))
-    )
+@lru_cache(maxsize=4)
+def _lexicon(entries: tuple[tuple[str, tuple[str, ...]], ...]) -> Lexicon:
+    return Lexicon(dict(entries))
 
 
 @cache
@@ -191,15 +214,21 @@ def article(phrase: str) -> str:
     return "an" if low[0] in "aeiou" or low.startswith(("hour", "heir", "honest")) else "a"
 
 
-def stands_on_floor(name: str) -> bool:
+def belongs_on_floor(name: str) -> bool:
+    """Whether it goes without saying that such a thing is on the floor."""
+    return name in NAMES and NAMES[name].support == ("floor",)
+
+
+def stands(name: str) -> bool:
     """Whether one would say of such a thing that it stands."""
-    return name in NAMES and NAMES[name].support == ("floor",) and name not in ("rug", "bath mat", "doormat")
+    return belongs_on_floor(name) and name not in ("rug", "bath mat", "doormat")
 
 
 @cache
-def _lookalikes() -> dict[str, tuple[str, ...]]:
+def _pairs(entries: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """Each name with those that it is paired with."""
     pairs: dict[str, list[str]] = {}
-    for entry in _LOOKALIKES:
+    for entry in entries:
         first, second = entry.split(",")
         pairs.setdefault(first, []).append(second)
         pairs.setdefault(second, []).append(first)

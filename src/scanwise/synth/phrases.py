@@ -69,20 +69,20 @@ _ANY = (
     "{the}{posts}", "{the}{posts}", "find {the}{posts}", "find {the}{posts}", "show me {the}{posts}.",
     "where {is} {the}{posts}?", "point to {the}{posts}.", "I am looking for {the}{posts}.",
     "can you find {the}{posts}?",
-    "look at {the}{posts}.", "which object is {the}{posts}?", "select {the}{posts}.", "locate {the}{posts}",
-    "I mean {the}{posts}.", "please mark {the}{posts}.", "the object I want is {the}{posts}.",
+    "look at {the}{posts}.", "which {object} {is} {the}{posts}?", "select {the}{posts}.", "locate {the}{posts}",
+    "I mean {the}{posts}.", "please mark {the}{posts}.", "the {object} I want {is} {the}{posts}.",
 )  # fmt: skip
 _INDEFINITE = (
-    "{this} {is} {a}{posts}.", "there {is} {a}{posts}.", "{a}{posts}", "it is {a}{posts}.", "you see {a}{posts}.",
+    "{this} {is} {a}{posts}.", "there {is} {a}{posts}.", "{a}{posts}", "{it} {is} {a}{posts}.", "you see {a}{posts}.",
     "look for {a}{posts}.",
 )  # fmt: skip
 _CLAUSED = (
-    "{the} that {is}{predicate}", "find {the} which {is}{predicate}.", "{the}; {it} {is}{predicate}.",
-    "{the} {is}{predicate}.", "the object is {the}, {the_one}{posts}.", "I want {the} that {is}{predicate}.",
+    "{the} that {is}{posts}", "find {the} which {is}{posts}.", "I mean {the}: {it} {is}{predicate}.",
+    "{the} {is}{predicate}.", "the {object} {is} {the}, {the_one}{posts}.", "I want {the} that {is}{posts}.",
 )  # fmt: skip
 _CLAUSED_INDEFINITE = (
     "{this} {is} {a}. {it} {is}{predicate}.", "there {is} {a}. {it} {is}{predicate}.", "{a}. {it} {is}{predicate}.",
-    "{a} that {stands}{predicate}", "look for {a}: {it} {is}{predicate}.",
+    "{a} that {stands}{posts}", "look for {a}: {it} {is}{predicate}.",
 )  # fmt: skip
 _FRONTED = ("{fronted} there {is} {a}.", "{fronted} {is} {a}.", "{fronted} you find {a}.")
 _COLOURED = (
@@ -97,7 +97,7 @@ _SEVERAL = (
 _SEVERAL_QUALITY = ("of the {plural}, the {quality} one{posts}", "find the {quality} one of the {plural}{posts}.")
 _VIEWED = (
     "{view}, {the}{posts}", "{view}, find {the}{posts}.", "{the}{posts} {when}", "find {the}{posts} {when}.",
-    "{view}, it is {the}{posts}.", "{orders}: {the}{posts}.", "{orders} and find {the}{posts}.",
+    "{view}, {it} {is} {the}{posts}.", "{orders}: {the}{posts}.", "{orders}, then find {the}{posts}.",
     "{view}, {the} {is}{predicate}.", "which {core} {is}{predicate} {when}?",
 )  # fmt: skip
 _FROM_MIDDLE = {
@@ -245,13 +245,12 @@ def _say_order(parts: Parts, form: Ordered, count: int, generator: np.random.Gen
 
 def _add(parts: Parts, text: str, superlative: bool = False) -> None:
     parts.after.append(text)
-    ones = "ones" if lexicon.is_plural(parts.word) else "one"
-    parts.predicates.append(f"the {ones} {text}" if superlative else text)
+    parts.predicates.append(f"the one {text}" if superlative and lexicon.is_countable(parts.word) else text)
 
 
 def _fitting(parts: Parts, form: Form, layout: Layout) -> list[str]:
     """The templates that a form can be said with."""
-    superlative = bool(parts.before) or parts.after != parts.predicates
+    superlative = bool(parts.before) or isinstance(form, Closest)
     if parts.view is not None:
         fitting = [t for t in _VIEWED if parts.predicates or "{predicate}" not in t]
         return fitting + ([] if parts.before else list(_VIEWED_INDEFINITE) if parts.after else [])
@@ -293,11 +292,12 @@ def _words(parts: Parts) -> dict[str, str]:
         "predicate": predicate,
         "and_predicate": f" and {'are' if many else 'is'}{predicate}" if predicate else "",
         "fronted": " and ".join(parts.after),
+        "object": "objects" if many else "object",
         "the_one": "the ones" if many else "the one",
         "is": "are" if many else "is",
         "it": "they" if many else "it",
         "this": "these" if many else "this",
-        "stands": "are" if many else "stands" if lexicon.stands_on_floor(parts.word) else "is",
+        "stands": "are" if many else "stands" if lexicon.stands(parts.word) else "is",
     }
 
 

@@ -237,7 +237,7 @@ class FromView(Form):
             along = -along
         seen = (ahead > 0.4) & (ahead[anchor] > 0.4)
         near = (layout.flat_gap[anchor] < _REACH) & (layout.flat_gap[anchor] > 0.02)
-        level = layout.upright_gap[anchor] < 0.5
+        level = layout.upright_gap[anchor] < 0.05
         if self.side in ("left", "right"):
             sure = (across > 0.3) & (across > 1.2 * np.abs(along)) & (turn > 0.1)
             possible = (across > 0.05) | (turn > 0.02)

@@ -98,7 +98,8 @@ def _about(target: int, writer: Describer, count: int, generator: np.random.Gene
 def _about_nothing(writer: Describer, count: int, generator: np.random.Generator) -> list[Sentence]:
     """Sentences that fit nothing: the larger half about sorts of things that are there, the rest about others."""
     layout = writer.layout
-    missing = _missing_names(layout)
+    generous = layout.at_a_pinch()
+    missing = _missing_names(generous)
     hard: list[Callable[[], Form | None]] = [
         lambda: _other_color(writer, generator),
         lambda: _other_relation(writer, generator),
@@ -111,7 +112,7 @@ def _about_nothing(writer: Describer, count: int, generator: np.random.Generator
             if attempt == 3 * _TRIES:
                 makers = easy if makers is hard else hard
             form = pick(makers, generator)()
-            if form is None or solve(form, layout):
+            if form is None or solve(form, generous):
                 continue
             text, template = say(form, layout, generator)
             if all(text != other.text for other in found):
@@ -129,9 +130,7 @@ def _missing_names(layout: Layout) -> list[str]:
         if name in NAMES
         and NAMES[name].kind not in kinds | {"door", "window"}
         and not set(NAMES[name].rooms) <= {"street", "garden", "garage"}
-        and not any(
-            layout.word(word).possible for word in (name, *lexicon.words_for(name, layout.vocabulary.get(name, ())))
-        )
+        and not any(layout.word(word).possible for word in lexicon.words_for(name, layout.vocabulary[name]))
     ]
 
 
@@ -139,7 +138,7 @@ def _missing_thing(writer: Describer, names: list[str], generator: np.random.Gen
     if not names:
         return None
     name = pick(names, generator)
-    form: Form = Noun(pick(lexicon.words_for(name, writer.layout.vocabulary.get(name, ())), generator))
+    form: Form = Noun(pick(lexicon.words_for(name, writer.layout.vocabulary[name]), generator))
     if generator.random() < 0.35:
         form = Coloured(form, _color(writer, generator))
     if generator.random() < 0.5:
@@ -186,15 +185,17 @@ def _other_relation(writer: Describer, generator: np.random.Generator) -> Form |
         flipped = {"left": "right", "right": "left", "front": "behind", "behind": "front"}
         return None if seen is None else FromView(of, seen.view, flipped[seen.side], seen.anchor)
     if kind == "place":
-        return Placed(of, pick(("corner", "middle", "wall"), generator)) if layout.floor[target] else None
+        return Placed(of, pick(("corner", "middle", "wall"), generator)) if layout.loose[target] else None
     if kind == "between":
         one, other = writer.anchor(writer.landmarks), writer.anchor(writer.landmarks)
-        return None if one is None or other is None or one == other else Between(of, one, other)
+        if one is None or other is None or one.extent(layout) == other.extent(layout):
+            return None
+        return Between(of, one, other)
     if kind == "on":
         anchor = writer.anchor(_carriers(writer)) if layout.support[target] >= 0 else None
         return None if anchor is None else On(of, anchor, generator.random() < 0.4)
     if kind == "under":
-        low = layout.floor[target] and layout.top[target] < 0.7
+        low = layout.loose[target] and layout.top[target] < 0.7
         hollow = [place for place in writer.landmarks if layout.boxes[place].name in lexicon.HOLLOW]
         anchor = writer.anchor(hollow) if low else None
         return None if anchor is None else Under(of, anchor)
