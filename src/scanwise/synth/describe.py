@@ -154,6 +154,8 @@ class Describer:
         if kind == "next":  # nobody says where the door is by the mug beside it
             longest = layout.size.max(1)
             anchors = [place for place in anchors if longest[place] > 0.35 * longest[target]]
+        else:
+            anchors = [place for place in anchors if layout.boxes[place].name != layout.boxes[target].name]
         anchor = self.anchor(anchors)
         if anchor is None:
             return None
@@ -198,6 +200,8 @@ class Describer:
         ways = [(quality, least) for quality in ("size", "size", "height", "width") for least in (False, True)]
         start = int(self.generator.integers(len(ways)))
         for quality, least in ways[start:] + ways[:start]:
+            if quality == "height" and not self.layout.floor[target]:
+                continue  # the highest picture may be the one that hangs highest
             form = Sized(of, quality, least)
             if form.extent(self.layout).single == target:
                 pair = Sized(of, quality, least, two=True)
@@ -236,8 +240,16 @@ class Describer:
             return None
         else:
             side = "behind" if along > 0 else "front"
+        of = self._base(target, self.generator.random() < 0.3)
+        if self._is_part_of(view, of):
+            return None
         anchor = view.look if place == looked and view.look is not None else self.anchors(place)[0]
-        return FromView(self._base(target, self.generator.random() < 0.3), view, side, anchor)
+        return FromView(of, view, side, anchor)
+
+    def _is_part_of(self, view: View, of: Form) -> bool:
+        """Whether what is meant might be what the viewer stands at or looks at."""
+        possible = of.extent(self.layout).possible
+        return any(form is not None and possible & form.extent(self.layout).sure for form in (view.stand, view.look))
 
     def _ordered(self, target: int) -> Form | None:
         of = self._base(target, self.generator.random() < 0.2)
@@ -247,7 +259,7 @@ class Describer:
             return None
         view, first = pick(self.views, self.generator), "left" if self.generator.random() < 0.5 else "right"
         axes = view.axes(self.layout)
-        if axes is None:
+        if axes is None or self._is_part_of(view, of):
             return None
         right = axes[0] if first == "left" else -axes[0]
         number = sum(bool(right[place] <= right[target]) for place in members(extent.sure))

@@ -84,7 +84,8 @@ class Layout:
         self.loose = self.floor & ~self.opening
         self.hanging = self.standing & (self.bottom > 0.5)
         self._relate()
-        self.middle = self.center.mean(0) if floor_plan is None else (floor_plan.min(0) + floor_plan.max(0)) / 2
+        outline = self.spots.reshape(-1, 2) if floor_plan is None else floor_plan
+        self.middle = (outline.min(0) + outline.max(0)) / 2 if len(outline) else np.zeros(2)
         self.places = self._place(floor_plan)
 
     def word(self, word: str) -> Extent:

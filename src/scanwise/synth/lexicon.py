@@ -103,7 +103,7 @@ _MISLEADING = names_in(
     "video game,cleaner,pottery,living room cabinet,unit,multicooker,reflex camera,retro radio,portable radio,"
     "casement,window pane,leafy tree,chip pan,creamer,platter,beamer,geyser,furnace,headgear,opening,roast,"
     "dining chair,seat,notebook,scooter,present,container,chaise longue,lecture chair,tart,electric guitar,"
-    "crystal lamp,pencil cup,antique,dining table,sausage,lavatory,doorway"
+    "crystal lamp,pencil cup,antique,dining table,sausage,lavatory,doorway,flask,urn,drinking fountain"
 )
 """Synonyms that say more than the name does, or mean something else more often: understood, not used."""
 _UNSURE_WORDS = (" on ", " in ", " with ", "-lidded ")

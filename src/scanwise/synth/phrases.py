@@ -32,7 +32,7 @@ ORDINALS = ("first", "second", "third", "fourth", "fifth")
 _SUPERLATIVES = {
     ("size", False): ("largest", "biggest"),
     ("size", True): ("smallest",),
-    ("height", False): ("tallest", "highest"),
+    ("height", False): ("tallest",),
     ("height", True): ("lowest", "shortest"),
     ("width", False): ("widest",),
     ("width", True): ("narrowest",),
@@ -127,6 +127,7 @@ _VIEWED_INDEFINITE = (
     "{view}, you see {a}{posts}.",
     "{this} {is} {a}. {view}, {it} {is}{predicate}.",
 )
+_SPOKEN_TO = ("{view}", "{orders}")
 TEMPLATES = (
     *dict.fromkeys(_ANY), *_INDEFINITE, *_CLAUSED, *_CLAUSED_INDEFINITE, *_FRONTED, *_COLOURED, *_SEVERAL,
     *_SEVERAL_QUALITY, *_VIEWED, *_VIEWED_INDEFINITE,
@@ -312,7 +313,7 @@ def _view_words(parts: Parts, template: str, layout: Layout, generator: np.rando
         for key, form in (("stand", view.stand), ("look", view.look))
     }
     words = {key: pick(options, generator).format_map(names) for key, options in phrases.items()}
-    if parts.anchor and template.startswith(("{view}", "{orders}")) and generator.random() < 0.6:
+    if parts.anchor and template.startswith(_SPOKEN_TO) and "{it}" not in template and generator.random() < 0.6:
         posts = parts.after[-1].removesuffix(parts.anchor) + "it"
         words |= {"posts": _spaced([*parts.after[:-1], posts]), "predicate": _spaced([*parts.predicates[:-1], posts])}
     return words
