@@ -168,6 +168,9 @@ def test_between_two_things():
     assert meant(form, layout(sofa, desk, box(1, "chair", 0.1, 0.1), box(2, "chair", 0, -1.9))) == 1
     assert meant(form, layout(sofa, desk, box(1, "chair", 0.1, 0.6))) == -1
     assert solve(form, layout(sofa, desk, box(2, "chair", 0, -1.9))) == set()
+    cup = box(3, "cup", 0, 0, (0.1, 0.1, 0.1), bottom=0.7)
+    carried = layout(sofa, desk, cup, box(4, "table", 0, 0, (0.5, 0.5, 0.7)), supports={3: 4})
+    assert meant(Between(Noun("cup"), Noun("sofa"), Noun("desk")), carried) == -1
     desks = box(7, "desk", -1.7, 0, (0.7, 1.4, 0.74)), desk
     assert meant(Between(Noun("chair"), Noun("desk"), Noun("desk")), layout(*desks, box(1, "chair", 0, 0))) == 1
 
@@ -224,8 +227,18 @@ def test_in_front_is_the_viewers_side():
     assert meant(FromView(Noun("stool"), View(Noun("bed"), None), "behind", Noun("table")), scene) == -1
 
 
+def test_what_is_out_of_sight_has_no_side():
+    table, door = box(8, "table", 2.4, 0, (0.8, 0.8, 0.7)), box(7, "door", 0, -2, (0.1, 0.9, 2))
+    window = box(9, "window", 0, 1.98, (0.1, 1, 1), bottom=0.9)
+    scene = layout(table, door, window, box(1, "stool", 2.4, -1.2, (0.4, 0.4, 0.5)))
+    view = View(Noun("door"), Noun("window"))
+    form = FromView(Noun("stool"), view, "front", Noun("table"))
+    assert meant(form, scene) == -1
+    assert solve(form, scene) == {1}
+
+
 def test_counting_from_a_side():
-    door = box(7, "door", 0, -2, (0.1, 0.9, 2), heading=np.pi / 2)
+    door = box(7, "door", 0, -3, (0.1, 0.9, 2), heading=np.pi / 2)
     view = View(Noun("door"), None)
     scene = layout(door, *in_row(2, -2, 0))
     assert [meant(Ordered(Noun("chair"), view, "left", number), scene) for number in (1, 2, 3)] == [2, 3, 1]

@@ -146,8 +146,8 @@ class Describer:
         layout, bit = self.layout, 1 << target
         if kind == "place":
             places = [place for place, extent in layout.places.items() if extent.sure & bit]
-            if lexicon.belongs_on_floor(layout.boxes[target].name):
-                places = [place for place in places if place != "floor"]  # where else
+            if not lexicon.may_be_on_floor(layout.boxes[target].name):
+                places = [place for place in places if place != "floor"]
             return Placed(of, pick(places, self.generator)) if places else None
         table = {"next": layout.next_to, "on": layout.on, "under": layout.under, "above": layout.above}[kind]
         anchors = [place for place, extent in enumerate(table) if extent.sure & bit]
@@ -227,6 +227,7 @@ class Describer:
         layout = self.layout
         view = pick(self.views, self.generator)
         near = (layout.flat_gap[target] < 2.0) & (layout.upright_gap[target] < 0.05)
+        near &= layout.level[target] & (layout.bottom < 1.8)
         places = [place for place in np.flatnonzero(near).tolist() if place != target and self.anchors(place)]
         axes = view.axes(layout)
         if not places or axes is None:

@@ -53,6 +53,7 @@ class Layout:
         next_to, on, on_top, under, above: for each anchor, the things that stand so to it.
         places: "corner", "middle", "wall", "floor" -> the things there.
         center (N, 2), bottom (N,), top (N,): metres. middle (2,): of the room.
+        level (N, N) bool: on the same thing, or both on the structure.
         floor, loose, hanging, opening: (N,) bool: on the floor; not in a wall, too; off the floor; in a wall.
     """
 
@@ -206,13 +207,14 @@ class Layout:
 
         flat = (self.size[:, 2] < 0.12) & self.floor
         inside = overlap > np.where(flat[:, None] | flat, 0.0, 0.4)
-        level = (np.array(self.support)[:, None] == np.array(self.support)) & (self.standing[:, None] == self.standing)
+        support = np.array(self.support)
+        self.level = (support[:, None] == support) & (self.standing[:, None] == self.standing)
         opening = self.opening
         overhead = np.array([name in NAMES and NAMES[name].support == ("ceiling",) for name in names], bool)
         meets = ((self.upright_gap <= 0) & ~overhead & ~overhead[:, None]) | (opening & self.floor[:, None])
         across = np.maximum(self.size[:, :2].max(1)[:, None], self.size[:, :2].max(1))
         close = self.flat_gap < np.minimum(NEXT, 0.25 + 0.5 * across)
-        aside = close & meets & level & ~inside & ~carried & ~carried.T & ~under & ~under.T & other
+        aside = close & meets & self.level & ~inside & ~carried & ~carried.T & ~under & ~under.T & other
         near = (self.flat_gap < NEAR) & ((self.upright_gap < 1.0) | opening) & other
         self.next_to = extents(aside, near)
 
@@ -249,7 +251,8 @@ class Layout:
         share = (offset[:, 0] * way[0] + offset[:, 1] * way[1]) / length**2
         aside = np.abs(offset[:, 0] * way[1] - offset[:, 1] * way[0]) / length
         apart = (self.within[:, [first, second]].max(1) < 0.1) & (self.within[[first, second]].max(0) < 0.1)
-        level = (self.upright_gap[:, [first, second]] < 0.1).all(1)
+        level = (self.upright_gap[:, [first, second]] < 0.1).all(1) & self.level[:, [first, second]].all(1)
+        level &= self.size[:, :2].max(1) < 0.6 * length
         sure = (share > 0.25) & (share < 0.75) & (aside < min(0.3, 0.2 * length)) & apart & level & (length < 4)
         possible = (share > 0) & (share < 1) & (aside < max(0.7, 0.4 * length))
         ends = 1 << first | 1 << second

@@ -214,14 +214,14 @@ def article(phrase: str) -> str:
     return "an" if low[0] in "aeiou" or low.startswith(("hour", "heir", "honest")) else "a"
 
 
-def belongs_on_floor(name: str) -> bool:
-    """Whether it goes without saying that such a thing is on the floor."""
-    return name in NAMES and NAMES[name].support == ("floor",)
+def may_be_on_floor(name: str) -> bool:
+    """Whether it says something that such a thing is on the floor: it could be elsewhere."""
+    return name not in NAMES or ("floor" in NAMES[name].support and len(NAMES[name].support) > 1)
 
 
 def stands(name: str) -> bool:
     """Whether one would say of such a thing that it stands."""
-    return belongs_on_floor(name) and name not in ("rug", "bath mat", "doormat")
+    return name in NAMES and NAMES[name].support == ("floor",) and name not in ("rug", "bath mat", "doormat")
 
 
 @cache

@@ -46,7 +46,7 @@ _COMPARATIVES = {
     ("width", True): ("narrower", "narrow"),
 }
 _RELATIONS: dict[type, tuple[str, ...]] = {
-    NextTo: ("next to", "next to", "beside", "right by", "right next to"),
+    NextTo: ("next to", "next to", "beside", "by"),
     Under: ("under", "below", "beneath", "underneath"),
     Above: ("above", "over"),
 }
@@ -217,7 +217,7 @@ def _relation(parts: Parts, form: Form, layout: Layout, generator: np.random.Gen
     else:
         words = _RELATIONS[type(form)]
     if isinstance(form, NextTo) and _head(form.anchor).word in lexicon.OPENINGS:
-        words = ("by", "next to", "at", "beside")
+        words = ("by", "next to", "beside")
     return f"{pick(words, generator)} {anchor}"
 
 

@@ -19,6 +19,8 @@ from scanwise.synth.layout import Extent, Layout, bits, members
 from scanwise.synth.lexicon import CLOSE_COLORS
 
 SIDES = ("left", "right", "front", "behind")
+_IN_SIGHT = 0.9
+"""Radians from the line of sight: what is seen without turning one's head."""
 _REACH = 2.5  # metres: farther from the anchor, nobody says "to the left of"
 
 
@@ -230,19 +232,22 @@ class FromView(Form):
             return Extent(0, of.possible)
         right, ahead = axes
         across, along = right - right[anchor], ahead - ahead[anchor]
-        turn = np.round(np.arctan2(right, ahead) - np.arctan2(right[anchor], ahead[anchor]), 4)
+        bearing = np.round(np.arctan2(right, ahead), 4)
+        turn = bearing - bearing[anchor]
         if self.side == "left":
             across, turn = -across, -turn
         if self.side == "front":
             along = -along
-        seen = (ahead > 0.4) & (ahead[anchor] > 0.4)
+        seen = (
+            (ahead > 0.4) & (ahead[anchor] > 0.4) & (np.maximum(np.abs(bearing), np.abs(bearing[anchor])) < _IN_SIGHT)
+        )
         near = (layout.flat_gap[anchor] < _REACH) & (layout.flat_gap[anchor] > 0.02)
-        level = layout.upright_gap[anchor] < 0.05
+        level = (layout.upright_gap[anchor] < 0.05) & layout.level[anchor]
         if self.side in ("left", "right"):
             sure = (across > 0.3) & (across > 1.2 * np.abs(along)) & (turn > 0.1)
             possible = (across > 0.05) | (turn > 0.02)
         else:
-            sure = (along > 0.3) & (along > 1.5 * np.abs(across)) & (np.abs(turn) < 0.35)
+            sure = (along > 0.3) & (along > 2 * np.abs(across)) & (np.abs(turn) < 0.2)
             possible = along > 0.05
         sure, possible = bits(sure & seen & near & level), bits(possible)
         return _both(of, Extent(sure & ~(1 << anchor), (possible | sure) & ~(1 << anchor)))
@@ -263,8 +268,13 @@ class Ordered(Form):
             return Extent(0, of.possible)
         right, ahead = (axis[members(of.sure)] for axis in axes)
         order = np.argsort(right)
-        turns = np.arctan2(right, ahead)[order]
-        if ahead.min() < 0.4 or np.diff(right[order]).min() < 0.25 or np.diff(turns).min() < 0.1:
+        turns = np.round(np.arctan2(right, ahead), 4)[order]
+        if (
+            ahead.min() < 0.4
+            or np.abs(turns).max() > _IN_SIGHT
+            or np.diff(right[order]).min() < 0.25
+            or np.diff(turns).min() < 0.1
+        ):
             return Extent(0, of.possible)
         place = self.number - 1 if self.side == "left" else len(order) - self.number
         return Extent(*(1 << members(of.sure)[int(order[place])],) * 2)
