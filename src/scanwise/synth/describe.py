@@ -29,7 +29,7 @@ from scanwise.synth.relations import (
 
 KINDS = {
     "plain": 2.0, "coloured": 2.0, "sized": 2.0, "next": 3.0, "on": 2.0, "under": 2.5, "above": 2.0, "between": 3.0,
-    "closest": 1.5, "farthest": 0.8, "place": 2.0, "side": 2.5, "ordered": 2.5,
+    "closest": 1.5, "farthest": 0.8, "place": 2.0, "side": 4.0, "ordered": 4.0,
 }  # fmt: skip
 _FILTERS = ("next", "on", "under", "above", "place")
 _HAVE_FRONT = lexicon.names_in(
@@ -81,7 +81,12 @@ class Describer:
             return self._sized(target)
         if kind in ("closest", "farthest"):
             return self._closest(target, farthest=kind == "farthest")
-        return self.seen(target) if kind == "side" else self._ordered(target)
+        form: Form | None
+        for _ in range(4):
+            form = self.seen(target) if kind == "side" else self._ordered(target)
+            if form is not None and form.extent(self.layout).single == target:
+                return form
+        return None
 
     def word(self, target: int) -> str:
         words = self.words[target]

@@ -54,6 +54,7 @@ class Layout:
         places: "corner", "middle", "wall", "floor" -> the things there.
         center (N, 2), bottom (N,), top (N,): metres. middle (2,): of the room.
         level (N, N) bool: on the same thing, or both on the structure.
+        axes: what `relations.View` found out about each view.
         floor, loose, hanging, opening: (N,) bool: on the floor; not in a wall, too; off the floor; in a wall.
     """
 
@@ -74,6 +75,7 @@ class Layout:
         self.all = (1 << len(self.boxes)) - 1
         self._at_a_pinch = False
         self._words: dict[str, Extent] = {}
+        self.axes: dict[object, tuple[np.ndarray, np.ndarray] | None] = {}
         self._closer: dict[int, tuple[list[int], list[int]]] = {}
         self._between: dict[tuple[int, int], Extent] = {}
         self._measure()
@@ -122,13 +124,9 @@ class Layout:
         return self._between[key]
 
     def _find_word(self, word: str) -> Extent:
+        meaning = self.lexicon.meaning(word, self._at_a_pinch)
         sure, possible, parts = (
-            reduce(int.__or__, (self._named.get(name, 0) for name in names), 0)
-            for names in (
-                self.lexicon.called(word),
-                self.lexicon.might_be_called(word, at_a_pinch=self._at_a_pinch),
-                self.lexicon.owners(word),
-            )
+            reduce(int.__or__, (self._named.get(name, 0) for name in names), 0) for names in meaning
         )
         if parts:  # a bed has pillows of its own: nobody knows which one is meant
             return Extent(0, sure | possible | parts)

@@ -126,6 +126,7 @@ class Lexicon:
         self.synonyms = SYNONYMS | dict(vocabulary)
         self._called: dict[str, set[str]] = {}
         self._ending: dict[str, set[str]] = {}
+        self._meaning: dict[tuple[str, bool], tuple[set[str], set[str], set[str]]] = {}
         for name, synonyms in self.synonyms.items():
             tokens = name.split(" ")
             for word in (*synonyms, *(" ".join(tokens[start:]) for start in range(len(tokens)))):
@@ -134,11 +135,18 @@ class Lexicon:
                 for start in range(len(known)):
                     self._ending.setdefault(known[start:], set()).add(name)
 
+    def meaning(self, word: str, at_a_pinch: bool) -> tuple[set[str], set[str], set[str]]:
+        """`called`, `might_be_called` and `owners` of a word."""
+        key = word, at_a_pinch
+        if key not in self._meaning:
+            self._meaning[key] = self.called(word), self.might_be_called(word, at_a_pinch), self.owners(word)
+        return self._meaning[key]
+
     def called(self, word: str) -> set[str]:
         """Names of the things that go by a word: it is their name, a synonym, or a more general word ("lamp")."""
         return self._called.get(word, set())
 
-    def might_be_called(self, word: str, *, at_a_pinch: bool = False) -> set[str]:
+    def might_be_called(self, word: str, at_a_pinch: bool = False) -> set[str]:
         """Names of the things that a listener could take for what a word says; `at_a_pinch`: if need be."""
         likes = _pairs(_TWINS + _LOOKALIKES if at_a_pinch else _TWINS)
         meant = [name for name in self.called(word) if name == word or word in self.synonyms[name]]

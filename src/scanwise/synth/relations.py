@@ -192,6 +192,11 @@ class View:
 
     def axes(self, layout: Layout) -> tuple[np.ndarray, np.ndarray] | None:
         """(N,) metres to the right of the line of sight and (N,) along it; None where the view is not clear."""
+        if self not in layout.axes:
+            layout.axes[self] = self._find_axes(layout)
+        return layout.axes[self]
+
+    def _find_axes(self, layout: Layout) -> tuple[np.ndarray, np.ndarray] | None:
         start = layout.middle
         if self.stand is not None:
             place = self.stand.extent(layout).single
