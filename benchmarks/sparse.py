@@ -1,0 +1,203 @@
+"""Sparse convolutions against spconv 2.3.8's CPU forward, and how their cost grows with the number of voxels.
+
+    python benchmarks/sparse.py --json out/sparse.json
+
+The voxels are grid_50k of shared/golden/timing_inputs, tables are cached. spconv runs on one thread only: on two its
+CPU sums are wrong. It is installed by this script into a folder of its own, beside nothing of ours. Our runs and
+spconv's take turns, and the figures are medians, so that a busy machine slows both alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from rows import Rows, machine
+from safetensors.torch import load_file
+
+from scanwise.nn.neighbours import Neighbours
+from scanwise.nn.sparse import SparseTensor, SubmanifoldConv3d
+
+SPCONV = "spconv==2.3.8"
+VOXELS = Path(__file__).parents[1].parent / "shared" / "golden" / "timing_inputs.safetensors"
+WIDTHS = (32, 64, 128)
+GROWTH = (5_000, 15_000, 50_000, 150_000, 500_000)
+GROWTH_WIDTH = 32
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--voxels", type=Path, default=VOXELS, help="a safetensors file with grid_50k (N, 3)")
+    parser.add_argument("--repeats", type=int, default=15)
+    rows = Rows("", parser)
+    coords = load_file(rows.arguments.voxels)["grid_50k"].int()
+    ordered = coords[torch.argsort((coords[:, 0].long() * 4096 + coords[:, 1]) * 4096 + coords[:, 2])].contiguous()
+    repeats = rows.arguments.repeats
+    torch.set_num_threads(1)
+    peak = gemm_peak()
+    rows.add("float32 GEMM peak", peak / 1e9, "GFLOP/s", threads=1, machine=machine())
+    spconv = import_spconv()
+    tables(rows, spconv, coords, repeats)
+    for width in WIDTHS:
+        convolutions(rows, spconv, coords, width, peak, repeats, "as given")
+    for width in WIDTHS:
+        convolutions(rows, spconv, ordered, width, peak, repeats, "sorted")
+    growth(rows, coords)
+    rows.write()
+
+
+def tables(rows: Rows, spconv: Any, coords: torch.Tensor, repeats: int) -> None:
+    """Building the neighbour table against spconv's index building: its first call less a later one."""
+    batch = torch.zeros(len(coords), dtype=torch.long)
+    layer = spconv_layer(spconv, 32)
+    feats = torch.randn(len(coords), 32)
+    warm = indexed(layer, spconv_voxels(spconv, coords, feats))
+
+    def theirs_cold() -> None:
+        layer(spconv_voxels(spconv, coords, feats))
+
+    ours, cold, cached = interleaved(
+        [lambda: Neighbours(coords, batch).same(0), theirs_cold, lambda: layer(warm)], repeats
+    )
+    rows.add("build table", ours, "s", cold - cached, voxels=len(coords), threads=1)
+
+
+def convolutions(
+    rows: Rows, spconv: Any, coords: torch.Tensor, width: int, peak: float, repeats: int, order: str
+) -> None:
+    count = len(coords)
+    feats = torch.randn(count, width)
+    x = SparseTensor(coords, feats, torch.zeros(count, dtype=torch.long))
+    low = x.replace(feats.bfloat16())
+    learnt = x.replace(feats.clone().requires_grad_())
+    conv, low_conv = (
+        SubmanifoldConv3d(width, width, bias=False).to(dtype) for dtype in (torch.float32, torch.bfloat16)
+    )
+    layer = spconv_layer(spconv, width)
+    theirs = indexed(layer, spconv_voxels(spconv, coords, feats))
+    with torch.no_grad():
+        layer.weight.copy_(conv.weight)
+        error = float((layer(theirs).features - conv(x).feats).abs().max())
+    if error > 1e-4:
+        raise SystemExit(f"the two disagree by {error:.2e}")
+    grad = torch.randn(count, width)
+
+    def train() -> None:
+        with torch.enable_grad():
+            conv(learnt).feats.backward(grad)
+
+    def two_threads() -> None:
+        torch.set_num_threads(2)
+        conv(x)
+
+    one = [lambda: layer(theirs), lambda: conv(x), train, lambda: low_conv(low)]
+    reference, forward, both, halved = interleaved(one, repeats)
+    _, parallel = interleaved([lambda: layer(theirs), two_threads], repeats)
+    flops = 2 * x.cache.same(0).pairs * width**2
+    params = {"C": width, "rows": order}
+    rows.add("forward", forward, "s", reference, threads=1, share_of_peak=round(flops / forward / peak, 3), **params)
+    rows.add("forward", parallel, "s", reference, threads=2, **params)
+    share = round(3 * flops / both / peak, 3)
+    rows.add("forward + backward, over forward", both, "s", forward, threads=1, share_of_peak=share, **params)
+    rows.add("bfloat16 forward, over float32", halved, "s", forward, threads=1, **params)
+
+
+def growth(rows: Rows, coords: torch.Tensor) -> None:
+    """Seconds and peak memory of one forward and backward, table included, over copies of the scene side by side."""
+    length = int(coords[:, 0].max()) + 1
+    many = torch.cat([coords + torch.tensor([length * copy, 0, 0]) for copy in range(10)])
+    many = many[torch.argsort(many[:, 0], stable=True)]
+    conv = SubmanifoldConv3d(GROWTH_WIDTH, GROWTH_WIDTH)
+    for count in GROWTH:
+        part, batch = many[:count].int(), torch.zeros(count, dtype=torch.long)
+        feats, grad = torch.randn(count, GROWTH_WIDTH).requires_grad_(), torch.randn(count, GROWTH_WIDTH)
+        times = []
+        before = reset_peak_memory()
+        for _ in range(5):
+            started = time.perf_counter()
+            conv(SparseTensor(part, feats, batch)).feats.backward(grad)
+            times.append(time.perf_counter() - started)
+        params = {"voxels": count, "C": GROWTH_WIDTH, "threads": 1}
+        rows.add("growth: step", statistics.median(times), "s", **params)
+        rows.add("growth: memory", (peak_memory() - before) / 2**20, "MiB", **params)
+
+
+def interleaved(works: list[Callable[[], object]], repeats: int) -> list[float]:
+    """Median seconds of each, all taking turns, one thread unless a work sets more."""
+    times: list[list[float]] = [[] for _ in works]
+    with torch.no_grad():
+        for turn in range(repeats + 1):
+            for work, mine in zip(works, times, strict=True):
+                started = time.perf_counter()
+                work()
+                if turn:
+                    mine.append(time.perf_counter() - started)
+                torch.set_num_threads(1)
+    return [statistics.median(mine) for mine in times]
+
+
+def gemm_peak() -> float:
+    """The best float32 FLOP/s of torch.mm over a few shapes, one thread."""
+    best = 0.0
+    for rows, inner, width in ((1024, 1024, 1024), (2048, 2048, 2048), (2048, 128, 128), (4096, 128, 1152)):
+        left, right = torch.randn(rows, inner), torch.randn(inner, width)
+        result = torch.empty(rows, width)
+        for _ in range(20):
+            started = time.perf_counter()
+            torch.mm(left, right, out=result)
+            best = max(best, 2 * rows * inner * width / (time.perf_counter() - started))
+    return best
+
+
+def spconv_layer(spconv: Any, width: int) -> Any:
+    return spconv.SubMConv3d(width, width, 3, bias=False, indice_key="same", algo=spconv.ConvAlgo.Native)
+
+
+def spconv_voxels(spconv: Any, coords: torch.Tensor, feats: torch.Tensor) -> Any:
+    indices = torch.cat([torch.zeros(len(coords), 1, dtype=torch.int32), coords.int()], 1)
+    return spconv.SparseConvTensor(feats, indices, (coords.amax(0) + 1).tolist(), 1)
+
+
+def indexed(layer: Any, voxels: Any) -> Any:
+    """The same voxels with the layer's index built, so that further calls find it."""
+    with torch.no_grad():
+        return layer(voxels).replace_feature(voxels.features)
+
+
+def import_spconv() -> Any:
+    """spconv.pytorch, installed with pip into a temporary folder that comes last on the path."""
+    folder = Path(tempfile.gettempdir()) / f"scanwise-{SPCONV}"
+    if not (folder / "spconv").exists():
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(folder), SPCONV]
+        subprocess.run(command, check=True)
+    sys.path.append(str(folder))
+    import spconv.pytorch as spconv
+
+    return spconv
+
+
+def reset_peak_memory() -> int:
+    """Forgets the process' peak (Linux) and returns the bytes it holds now."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return _status("VmRSS")
+
+
+def peak_memory() -> int:
+    return _status("VmHWM")
+
+
+def _status(name: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(name))
+
+
+if __name__ == "__main__":
+    main()
