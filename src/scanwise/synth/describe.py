@@ -156,9 +156,8 @@ class Describer:
             return Placed(of, pick(places, self.generator)) if places else None
         table = {"next": layout.next_to, "on": layout.on, "under": layout.under, "above": layout.above}[kind]
         anchors = [place for place, extent in enumerate(table) if extent.sure & bit]
-        if kind == "next":  # nobody says where the door is by the mug beside it
-            longest = layout.size.max(1)
-            anchors = [place for place in anchors if longest[place] > 0.35 * longest[target]]
+        if kind == "next":
+            anchors = [place for place in anchors if self._notable(target)[place]]
         else:
             anchors = [place for place in anchors if layout.boxes[place].name != layout.boxes[target].name]
         anchor = self.anchor(anchors)
@@ -169,6 +168,11 @@ class Describer:
             top = place >= 0 and bool(layout.on_top[place].sure & bit) and self.generator.random() < 0.6
             return On(of, anchor, top)
         return {"next": NextTo, "under": Under, "above": Above}[kind](of, anchor)
+
+    def _notable(self, target: int) -> np.ndarray:
+        """(N,) bool: things large enough to say by them where the target is; nobody finds a door by a mug."""
+        longest = self.layout.size.max(1)
+        return longest > 0.35 * longest[target]
 
     def anchor(self, places: Sequence[int]) -> Form | None:
         """A form for one of these things: for it alone, if there is one, or for its sort ("a chair")."""
@@ -232,7 +236,7 @@ class Describer:
         layout = self.layout
         view = pick(self.views, self.generator)
         near = (layout.flat_gap[target] < 2.0) & (layout.upright_gap[target] < 0.05)
-        near &= layout.level[target] & (layout.bottom < 1.8)
+        near &= layout.level[target] & (layout.bottom < 1.8) & self._notable(target)
         places = [place for place in np.flatnonzero(near).tolist() if place != target and self.anchors(place)]
         axes = view.axes(layout)
         if not places or axes is None:
@@ -242,17 +246,19 @@ class Describer:
         across, along = (float(axis[target] - axis[place]) for axis in axes)
         if abs(across) > abs(along):
             side = "right" if across > 0 else "left"
-        elif layout.boxes[place].name in _HAVE_FRONT:
+        elif layout.boxes[place].name in _HAVE_FRONT or (along > 0 and layout.opening[place]):
+            return None  # behind a door is the next room
+        elif layout.hanging[target] or layout.opening[target] or (layout.hanging[place] and not layout.opening[place]):
             return None
         else:
             side = "behind" if along > 0 else "front"
         of = self._base(target, self.generator.random() < 0.3)
-        if self._is_part_of(view, of):
+        if self.is_part_of(view, of):
             return None
         anchor = view.look if place == looked and view.look is not None else self.anchors(place)[0]
         return FromView(of, view, side, anchor)
 
-    def _is_part_of(self, view: View, of: Form) -> bool:
+    def is_part_of(self, view: View, of: Form) -> bool:
         """Whether what is meant might be what the viewer stands at or looks at."""
         possible = of.extent(self.layout).possible
         return any(form is not None and possible & form.extent(self.layout).sure for form in (view.stand, view.look))
@@ -265,7 +271,7 @@ class Describer:
             return None
         view, first = pick(self.views, self.generator), "left" if self.generator.random() < 0.5 else "right"
         axes = view.axes(self.layout)
-        if axes is None or self._is_part_of(view, of):
+        if axes is None or self.is_part_of(view, of):
             return None
         right = axes[0] if first == "left" else -axes[0]
         number = sum(bool(right[place] <= right[target]) for place in members(extent.sure))

@@ -7,7 +7,6 @@ that has the same single object in both is one that nobody would take for anothe
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from copy import copy
 from functools import reduce
 from typing import NamedTuple
 
@@ -73,8 +72,7 @@ class Layout:
         for place, box in enumerate(self.boxes):
             self._named[box.name] = self._named.get(box.name, 0) | 1 << place
         self.all = (1 << len(self.boxes)) - 1
-        self._at_a_pinch = False
-        self._words: dict[str, Extent] = {}
+        self._words: dict[tuple[str, bool], Extent] = {}
         self.axes: dict[object, tuple[np.ndarray, np.ndarray] | None] = {}
         self._closer: dict[int, tuple[list[int], list[int]]] = {}
         self._between: dict[tuple[int, int], Extent] = {}
@@ -91,17 +89,13 @@ class Layout:
         self.middle = (outline.min(0) + outline.max(0)) / 2 if len(outline) else np.zeros(2)
         self.places = self._place(floor_plan)
 
-    def word(self, word: str) -> Extent:
-        """What is surely called by a word, and what might be."""
-        if word not in self._words:
-            self._words[word] = self._find_word(word)
-        return self._words[word]
-
-    def at_a_pinch(self) -> Layout:
-        """The same, for a listener who takes a stool for a chair rather than to find nothing."""
-        other = copy(self)
-        other._at_a_pinch, other._words = True, {}
-        return other
+    def word(self, word: str, at_a_pinch: bool = False) -> Extent:
+        """What is surely called by a word, and what might be; `at_a_pinch`, by one who would rather take a stool for a
+        chair than find nothing."""
+        key = word, at_a_pinch
+        if key not in self._words:
+            self._words[key] = self._find_word(word, at_a_pinch)
+        return self._words[key]
 
     def closer(self, anchor: int, farther: bool = False) -> list[int]:
         """For each thing, the others that are clearly farther from the anchor (closer with `farther`): by 20 % and
@@ -123,8 +117,8 @@ class Layout:
             self._between[key] = self._find_between(*key)
         return self._between[key]
 
-    def _find_word(self, word: str) -> Extent:
-        meaning = self.lexicon.meaning(word, self._at_a_pinch)
+    def _find_word(self, word: str, at_a_pinch: bool) -> Extent:
+        meaning = self.lexicon.meaning(word, at_a_pinch)
         sure, possible, parts = (
             reduce(int.__or__, (self._named.get(name, 0) for name in names), 0) for names in meaning
         )
@@ -205,8 +199,8 @@ class Layout:
 
         flat = (self.size[:, 2] < 0.12) & self.floor
         inside = overlap > np.where(flat[:, None] | flat, 0.0, 0.4)
-        support = np.array(self.support)
-        self.level = (support[:, None] == support) & (self.standing[:, None] == self.standing)
+        supports = np.array(self.support)
+        self.level = (supports[:, None] == supports) & (self.standing[:, None] == self.standing)
         opening = self.opening
         overhead = np.array([name in NAMES and NAMES[name].support == ("ceiling",) for name in names], bool)
         meets = ((self.upright_gap <= 0) & ~overhead & ~overhead[:, None]) | (opening & self.floor[:, None])

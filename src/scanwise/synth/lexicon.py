@@ -42,7 +42,7 @@ OPENINGS = names_in("door,double door,screen door,elevator door,window,French wi
 _TWINS = (
     "cabinet,chest of drawers", "cabinet,wardrobe", "cabinet,TV stand", "cabinet,wall unit",
     "nightstand,chest of drawers", "TV stand,chest of drawers", "bookshelf,wall unit",
-    "kitchen cabinet,kitchen counter", "kitchen cabinet,cabinet", "kitchen counter,kitchen island",
+    "kitchen cabinet,cabinet", "kitchen counter,kitchen island",
     "kitchen cabinet,tall kitchen cabinet", "bathroom vanity,washbasin", "stove,oven", "microwave,toaster oven",
     "cooktop,stove", "washing machine,tumble dryer", "cup,mug", "bowl,salad bowl", "bowl,fruit bowl", "kettle,teapot",
     "kettle,moka pot", "teapot,moka pot", "coffee press,moka pot", "wine bottle,bottle", "wine bottle,beer bottle",
@@ -60,6 +60,7 @@ _TWINS = (
 )  # fmt: skip
 """Names that one might give to each other's things."""
 _LOOKALIKES = (
+    "kitchen cabinet,kitchen counter", "kitchen sink,kitchen counter",
     "cabinet,nightstand", "cabinet,bookshelf", "TV stand,coffee table", "bookshelf,wall shelf", "wardrobe,wall unit",
     "bathroom vanity,cabinet", "oven,microwave", "bowl,plate", "stand mixer,blender", "jar,vase", "jar,sugar bowl",
     "milk jug,cup", "vase,milk jug", "soap dispenser,bottle", "spray bottle,bottle", "trash can,basket",
@@ -81,15 +82,14 @@ _LOOKALIKES = (
 _PARTS_OF = {
     "pillow": "bed,children's bed,day bed,bunk bed,crib,hospital bed,futon,sofa,corner sofa,sofa bed,armchair,loft bed",
     "books": "bookshelf,wall unit,desk", "book": "bookshelf,wall unit,books",
-    "kitchen sink": "kitchen counter,kitchen cabinet,kitchen island",
     "washbasin": "bathroom vanity", "wall-mounted washbasin": "bathroom vanity", "plate": "place setting",
-    "cooktop": "stove,kitchen counter,kitchen cabinet,kitchen island",
-    "oven": "stove,kitchen cabinet,tall kitchen cabinet",
-    "stove": "kitchen counter,kitchen cabinet", "vase": "vase of flowers,orchid", "towel": "towel rack,towel radiator",
+    "cooktop": "stove",
+    "oven": "stove,tall kitchen cabinet",
+    "vase": "vase of flowers,orchid", "towel": "towel rack,towel radiator",
     "kitchen wall cabinet": "wall unit", "shower cabin": "bathtub", "monitor": "desktop computer",
     "wall shelf": "bookshelf,wall unit", "speaker": "stereo", "drying rack": "towel rack", "cup": "place setting,tray",
     "shower curtain": "bathtub,shower cabin", "tray": "letter tray", "utensil holder": "knife block",
-    "photo frame": "bookshelf,wall unit", "kitchen counter": "kitchen cabinet,kitchen sink", "basket": "bookshelf",
+    "photo frame": "bookshelf,wall unit", "basket": "bookshelf",
     "knife block": "utensil holder", "television": "wall unit", "jar": "spice rack",
 }  # fmt: skip
 """Name -> things of whose models it may be a part."""
@@ -103,7 +103,8 @@ _MISLEADING = names_in(
     "video game,cleaner,pottery,living room cabinet,unit,multicooker,reflex camera,retro radio,portable radio,"
     "casement,window pane,leafy tree,chip pan,creamer,platter,beamer,geyser,furnace,headgear,opening,roast,"
     "dining chair,seat,notebook,scooter,present,container,chaise longue,lecture chair,tart,electric guitar,"
-    "crystal lamp,pencil cup,antique,dining table,sausage,lavatory,doorway,flask,urn,drinking fountain"
+    "crystal lamp,pencil cup,dining table,sausage,lavatory,doorway,flask,urn,basin,sleeping place,hound,wash tub,"
+    "drinking fountain"
 )
 """Synonyms that say more than the name does, or mean something else more often: understood, not used."""
 _UNSURE_WORDS = (" on ", " in ", " with ", "-lidded ")

@@ -10,7 +10,7 @@ are the same one object; it is about nothing when nobody could find anything.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 
 import numpy as np
@@ -42,14 +42,20 @@ def meant(form: Form, layout: Layout) -> int:
     return -1 if place < 0 else layout.boxes[place].instance
 
 
+def nobody_finds(form: Form, layout: Layout) -> bool:
+    """Whether a form is about nothing even for a listener who takes its noun loosely."""
+    return not _loosely(form).extent(layout).possible
+
+
 @dataclass(frozen=True)
 class Noun(Form):
-    """What goes by a word."""
+    """What goes by a word; `at_a_pinch`, also what one would point to when there is nothing better."""
 
     word: str
+    at_a_pinch: bool = False
 
     def extent(self, layout: Layout) -> Extent:
-        return layout.word(self.word)
+        return layout.word(self.word, self.at_a_pinch)
 
 
 @dataclass(frozen=True)
@@ -292,6 +298,12 @@ def _standing_to(form: NextTo | On | Under | Above, layout: Layout, table: list[
         for place in members(anchors.possible)
     ]
     return _both(form.of.extent(layout), _any(found))
+
+
+def _loosely(form: Form) -> Form:
+    if isinstance(form, Noun):
+        return replace(form, at_a_pinch=True)
+    return replace(form, of=_loosely(form.of))  # type: ignore[attr-defined, type-var]
 
 
 def _both(one: Extent, other: Extent) -> Extent:

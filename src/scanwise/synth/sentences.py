@@ -14,7 +14,19 @@ from scanwise.synth.colours import COLOR_WORDS
 from scanwise.synth.describe import Describer
 from scanwise.synth.layout import Layout
 from scanwise.synth.phrases import pick, say
-from scanwise.synth.relations import Between, Coloured, Form, FromView, NextTo, Noun, On, Placed, Under, solve
+from scanwise.synth.relations import (
+    Between,
+    Closest,
+    Coloured,
+    Form,
+    FromView,
+    NextTo,
+    Noun,
+    On,
+    Placed,
+    Under,
+    nobody_finds,
+)
 
 CARRIERS = lexicon.names_in(
     "table,desk,coffee table,bar table,kitchen counter,kitchen island,cabinet,chest of drawers,nightstand,bookshelf,"
@@ -98,8 +110,7 @@ def _about(target: int, writer: Describer, count: int, generator: np.random.Gene
 def _about_nothing(writer: Describer, count: int, generator: np.random.Generator) -> list[Sentence]:
     """Sentences that fit nothing: the larger half about sorts of things that are there, the rest about others."""
     layout = writer.layout
-    generous = layout.at_a_pinch()
-    missing = _missing_names(generous)
+    missing = _missing_names(layout)
     hard: list[Callable[[], Form | None]] = [
         lambda: _other_color(writer, generator),
         lambda: _other_relation(writer, generator),
@@ -112,7 +123,7 @@ def _about_nothing(writer: Describer, count: int, generator: np.random.Generator
             if attempt == 3 * _TRIES:
                 makers = easy if makers is hard else hard
             form = pick(makers, generator)()
-            if form is None or solve(form, generous):
+            if form is None or not nobody_finds(form, layout):
                 continue
             text, template = say(form, layout, generator)
             if all(text != other.text for other in found):
@@ -130,7 +141,9 @@ def _missing_names(layout: Layout) -> list[str]:
         if name in NAMES
         and NAMES[name].kind not in kinds | {"door", "window"}
         and not set(NAMES[name].rooms) <= {"street", "garden", "garage"}
-        and not any(layout.word(word).possible for word in lexicon.words_for(name, layout.vocabulary[name]))
+        and not any(
+            layout.word(word, at_a_pinch=True).possible for word in lexicon.words_for(name, layout.vocabulary[name])
+        )
     ]
 
 
@@ -138,9 +151,10 @@ def _missing_thing(writer: Describer, names: list[str], generator: np.random.Gen
     if not names:
         return None
     name = pick(names, generator)
-    form: Form = Noun(pick(lexicon.words_for(name, writer.layout.vocabulary[name]), generator))
-    if generator.random() < 0.35:
-        form = Coloured(form, _color(writer, generator))
+    noun = Noun(pick(lexicon.words_for(name, writer.layout.vocabulary[name]), generator))
+    form: Form = Coloured(noun, _color(writer, generator)) if generator.random() < 0.35 else noun
+    if generator.random() < 0.2:
+        return _at_landmark(form, noun, writer, generator)
     if generator.random() < 0.5:
         support = NAMES[name].support
         if "floor" in support and generator.random() < 0.3:
@@ -151,6 +165,17 @@ def _missing_thing(writer: Describer, names: list[str], generator: np.random.Gen
         if anchor is not None:
             return NextTo(form, anchor) if {"floor", "wall"} & set(support) else On(form, anchor)
     return form
+
+
+def _at_landmark(form: Form, noun: Noun, writer: Describer, generator: np.random.Generator) -> Form:
+    """Closest to, farthest from or to a side of something large: said of what is there, so of what is not as well."""
+    anchor = writer.anchor(writer.landmarks)
+    if anchor is None or anchor.extent(writer.layout).single < 0:
+        return form
+    views = [view for view in writer.views if not writer.is_part_of(view, noun)]
+    if views and generator.random() < 0.5:
+        return FromView(form, pick(views, generator), pick(("left", "right"), generator), anchor)
+    return Closest(form, anchor, farthest=bool(generator.random() < 0.3))
 
 
 def _color(writer: Describer, generator: np.random.Generator) -> str:
@@ -164,7 +189,10 @@ def _other_color(writer: Describer, generator: np.random.Generator) -> Form | No
     target = _any(writer, generator)
     if target < 0:
         return None
-    form: Form = Coloured(Noun(writer.word(target)), _color(writer, generator))
+    noun = Noun(writer.word(target))
+    form: Form = Coloured(noun, _color(writer, generator))
+    if generator.random() < 0.3:
+        return _at_landmark(form, noun, writer, generator)
     if generator.random() < 0.5:
         return writer.narrowed(form, pick(("next", "on", "under", "above", "place"), generator), target) or form
     return form
@@ -179,15 +207,19 @@ def _other_relation(writer: Describer, generator: np.random.Generator) -> Form |
     color = layout.boxes[target].color
     if color and generator.random() < 0.4:
         of = Coloured(of, color)
-    kind = pick(("next", "next", "on", "under", "place", "between", "side"), generator)
+    kind = pick(("next", "next", "on", "under", "place", "between", "side", "side", "side"), generator)
     if kind == "side":
-        seen = writer.seen(target) if writer.views else None
+        tries = (writer.seen(target) for _ in range(6 if writer.views else 0))
+        seen = next((form for form in tries if form is not None), None)
         flipped = {"left": "right", "right": "left", "front": "behind", "behind": "front"}
-        return None if seen is None else FromView(of, seen.view, flipped[seen.side], seen.anchor)
+        if seen is None or (seen.side == "front" and layout.opening[seen.anchor.extent(layout).single]):
+            return None  # behind a door is the next room
+        return FromView(of, seen.view, flipped[seen.side], seen.anchor)
     if kind == "place":
         return Placed(of, pick(("corner", "middle", "wall"), generator)) if layout.loose[target] else None
     if kind == "between":
-        one, other = writer.anchor(writer.landmarks), writer.anchor(writer.landmarks)
+        others = [place for place in writer.landmarks if not of.extent(layout).possible >> place & 1]
+        one, other = writer.anchor(others), writer.anchor(others)
         if one is None or other is None or one.extent(layout) == other.extent(layout):
             return None
         return Between(of, one, other)
