@@ -251,6 +251,13 @@ def test_counting_from_a_side():
     assert meant(Ordered(Noun("chair"), view, "left", 3), crowded) == -1
 
 
+def test_the_rightmost_is_on_the_right():
+    door = box(7, "door", 0, -3, (0.1, 0.9, 2), heading=np.pi / 2)
+    scene = layout(door, *in_row(-1.8, -0.6))
+    assert meant(Ordered(Noun("chair"), View(Noun("door"), None), "left", 1), scene) == 1
+    assert meant(Ordered(Noun("chair"), View(Noun("door"), None), "right", 1), scene) == -1
+
+
 def test_turned_boxes_keep_their_distance():
     long = box(1, "bench", 0, 0, (2.0, 0.4, 0.5), heading=np.pi / 2)
     assert layout(long, box(2, "stool", 0, 1.5, (0.4, 0.4, 0.5))).gap[0, 1] == pytest.approx(0.3, abs=1e-3)

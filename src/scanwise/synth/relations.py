@@ -258,7 +258,7 @@ class FromView(Form):
             sure = (across > 0.3) & (across > 1.2 * np.abs(along)) & (turn > 0.1)
             possible = (across > 0.05) | (turn > 0.02)
         else:
-            sure = (along > 0.3) & (along > 2 * np.abs(across)) & (np.abs(turn) < 0.2)
+            sure = (along > 0.3) & (layout.flat_gap[anchor] < 1.0) & (along > 2 * np.abs(across)) & (np.abs(turn) < 0.2)
             possible = along > 0.05
         sure, possible = bits(sure & seen & near & level), bits(possible)
         return _both(of, Extent(sure & ~(1 << anchor), (possible | sure) & ~(1 << anchor)))
@@ -287,8 +287,11 @@ class Ordered(Form):
             or np.diff(turns).min() < 0.1
         ):
             return Extent(0, of.possible)
-        place = self.number - 1 if self.side == "left" else len(order) - self.number
-        return Extent(*(1 << members(of.sure)[int(order[place])],) * 2)
+        place = int(order[self.number - 1 if self.side == "left" else len(order) - self.number])
+        if self.number == 1 and (right[place] if self.side == "right" else -right[place]) < 0.2:
+            return Extent(0, of.possible)  # the right one of two, and yet on the viewer's left
+        found = 1 << members(of.sure)[place]
+        return Extent(found, found)
 
 
 def _standing_to(form: NextTo | On | Under | Above, layout: Layout, table: list[Extent]) -> Extent:
