@@ -10,15 +10,19 @@ spconv's take turns, and the figures are medians, so that a busy machine slows b
 from __future__ import annotations
 
 import argparse
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from rows import Rows, machine
 from safetensors.torch import load_file
@@ -115,19 +119,27 @@ def growth(rows: Rows, coords: torch.Tensor) -> None:
     length = int(coords[:, 0].max()) + 1
     many = torch.cat([coords + torch.tensor([length * copy, 0, 0]) for copy in range(10)])
     many = many[torch.argsort(many[:, 0], stable=True)]
-    conv = SubmanifoldConv3d(GROWTH_WIDTH, GROWTH_WIDTH)
     for count in GROWTH:
-        part, batch = many[:count].int(), torch.zeros(count, dtype=torch.long)
-        feats, grad = torch.randn(count, GROWTH_WIDTH).requires_grad_(), torch.randn(count, GROWTH_WIDTH)
-        times = []
-        before = reset_peak_memory()
-        for _ in range(5):
-            started = time.perf_counter()
-            conv(SparseTensor(part, feats, batch)).feats.backward(grad)
-            times.append(time.perf_counter() - started)
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
+            seconds, memory = fresh.submit(step_cost, many[:count].numpy()).result()
         params = {"voxels": count, "C": GROWTH_WIDTH, "threads": 1}
-        rows.add("growth: step", statistics.median(times), "s", **params)
-        rows.add("growth: memory", (peak_memory() - before) / 2**20, "MiB", **params)
+        rows.add("growth: step", seconds, "s", **params)
+        rows.add("growth: memory", memory / 2**20, "MiB", **params)
+
+
+def step_cost(voxels: np.ndarray) -> tuple[float, int]:
+    """Median seconds of five steps, and the bytes that they take beyond what the process held before."""
+    torch.set_num_threads(1)
+    coords, batch = torch.from_numpy(voxels), torch.zeros(len(voxels), dtype=torch.long)
+    conv = SubmanifoldConv3d(GROWTH_WIDTH, GROWTH_WIDTH)
+    conv(SparseTensor(coords[:100], torch.zeros(100, GROWTH_WIDTH), batch[:100])).feats.sum().backward()
+    before, times = resident(), []
+    feats, grad = torch.randn(len(coords), GROWTH_WIDTH).requires_grad_(), torch.randn(len(coords), GROWTH_WIDTH)
+    for _ in range(5):
+        started = time.perf_counter()
+        conv(SparseTensor(coords, feats, batch)).feats.backward(grad)
+        times.append(time.perf_counter() - started)
+    return statistics.median(times), 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
 
 
 def interleaved(works: list[Callable[[], object]], repeats: int) -> list[float]:
@@ -184,19 +196,9 @@ def import_spconv() -> Any:
     return spconv
 
 
-def reset_peak_memory() -> int:
-    """Forgets the process' peak (Linux) and returns the bytes it holds now."""
-    Path("/proc/self/clear_refs").write_text("5")
-    return _status("VmRSS")
-
-
-def peak_memory() -> int:
-    return _status("VmHWM")
-
-
-def _status(name: str) -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(name))
+def resident() -> int:
+    """Bytes that this process holds in memory (Linux)."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scanwise.errors import InputError
-from scanwise.nn import neighbours
+from scanwise.nn import neighbours, sparse
 from scanwise.nn.sparse import (
     SparseConv3d,
     SparseInverseConv3d,
@@ -198,6 +198,14 @@ def test_autocast_computes_in_bfloat16_and_returns_gradients_in_float32():
     assert feats.grad is not None
     assert {p.grad.dtype for p in layers.parameters()} == {torch.float32}
     torch.testing.assert_close(y.float(), layers(x).feats, rtol=0.05, atol=0.03)
+
+
+def test_wide_products_summed_tap_by_tap_are_the_same(small_chunks, monkeypatch):
+    x = cloud(900, channels=16, dtype=torch.float32)
+    layers = torch.nn.Sequential(SubmanifoldConv3d(16, 130), SparseConv3d(130, 130), SparseInverseConv3d(130, 128))
+    wide = layers(x).feats
+    monkeypatch.setattr(sparse, "_WIDE", 1000)
+    torch.testing.assert_close(wide, layers(x).feats)
 
 
 def test_tables_are_built_once_and_shared(monkeypatch):

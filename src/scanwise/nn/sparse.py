@@ -21,6 +21,7 @@ from scanwise.errors import InputError
 from scanwise.nn.neighbours import Neighbours, Table
 
 Backend = Literal["auto", "torch", "spconv"]
+_WIDE = 128  # output channels from which summing tap by tap is faster on a CPU; docs/performance.md
 
 
 class SparseTensor:
@@ -207,21 +208,33 @@ class _Convolve(torch.autograd.Function):
 
 
 def _sum_of_products(feats: torch.Tensor, taps: torch.Tensor, bias: torch.Tensor | None, table: Table) -> torch.Tensor:
-    """(M, Cout): a chunk at a time, rows gathered and multiplied tap by tap, then summed for each output row."""
+    """(M, Cout): a chunk at a time, rows gathered and multiplied tap by tap, then summed for each output row.
+
+    Narrow products of all taps are kept and summed at once; wide ones, which together leave the processor's cache,
+    are added up tap by tap. Both sum in the order of the taps.
+    """
     width, kernels = taps.shape[2], taps.unbind(0)
+    tap_by_tap = width >= _WIDE and feats.dtype == torch.float32 and not feats.is_cuda
     result = feats.new_empty(table.outputs, width)
     most_rows = max((max(chunk.counts) for chunk in table.chunks), default=0)
     most_pairs = max((len(chunk.sources) for chunk in table.chunks), default=0)
     gathered = feats.new_empty(most_rows, feats.shape[1])
-    products = feats.new_empty(most_pairs, width)
+    products = feats.new_empty(most_rows if tap_by_tap else most_pairs, width)
     for chunk in table.chunks:
-        into = products[: len(chunk.sources)].split(chunk.counts)
-        for kernel, rows, product in zip(kernels, chunk.sources.split(chunk.counts), into, strict=True):
-            torch.mm(torch.index_select(feats, 0, rows, out=gathered[: len(rows)]), kernel, out=product)
-        sums = F.embedding_bag(chunk.by_row, products, chunk.starts, mode="sum")
+        sums, sources = result[chunk.rows], chunk.sources.split(chunk.counts)
+        if tap_by_tap:
+            sums.zero_()
+            targets = (chunk.targets - chunk.rows.start).long().split(chunk.counts)
+            for kernel, rows, into in zip(kernels, sources, targets, strict=True):
+                inputs = torch.index_select(feats, 0, rows, out=gathered[: len(rows)])
+                sums.index_add_(0, into, torch.mm(inputs, kernel, out=products[: len(rows)]))
+        else:
+            parts = products[: len(chunk.sources)].split(chunk.counts)
+            for kernel, rows, product in zip(kernels, sources, parts, strict=True):
+                torch.mm(torch.index_select(feats, 0, rows, out=gathered[: len(rows)]), kernel, out=product)
+            sums.copy_(F.embedding_bag(chunk.by_row, products, chunk.starts, mode="sum"))
         if bias is not None:
             sums += bias
-        result[chunk.rows] = sums
     return result
 
 
