@@ -25,6 +25,13 @@ from scanwise.scene import Scene, View
 _USUAL_MOUNTING = np.array([[0, -1, 0, 0], [0, 0, -1, -0.08], [1, 0, 0, -0.27], [0, 0, 0, 1]], np.float64)
 
 
+def recognises(sweep: Path) -> bool:
+    """Whether this is velodyne/NAME.bin with image_2/ and calib/NAME.txt beside velodyne/."""
+    root = sweep.parent.parent
+    in_place = sweep.suffix == ".bin" and sweep.parent.name == "velodyne" and (root / "image_2").is_dir()
+    return in_place and (root / "calib" / f"{sweep.stem}.txt").is_file()
+
+
 def read(sweep: Path) -> Scene:
     """The sweep, in the LiDAR's frame, with the picture taken at its time as its one view (without depth).
 

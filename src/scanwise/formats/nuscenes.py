@@ -11,6 +11,7 @@ A scene is in the frame of its LiDAR at its time stamp: x right, y forward, z up
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -78,7 +79,10 @@ def read_samples(root: Path, version: str | None = None) -> Samples:
 
 
 class Samples(Sequence[Scene]):
-    """The key frames as scenes. Attributes: tokens: the samples' tokens, in order."""
+    """The key frames as scenes.
+
+    Attributes: tokens: the samples' tokens, in order. names: the same by scene and number, "scene-0103-7".
+    """
 
     def __init__(self, tables: _Tables) -> None:
         self._tables = tables
@@ -87,6 +91,12 @@ class Samples(Sequence[Scene]):
             tables.rows["sample"].values(), key=lambda row: (scene_order.get(row["scene_token"], -1), row["timestamp"])
         )
         self.tokens = [row["token"] for row in samples]
+        self.names: list[str] = []
+        counts: Counter[str] = Counter()
+        for row in samples:
+            scene = tables.rows["scene"].get(row["scene_token"], {}).get("name", "scene")
+            self.names.append(f"{scene}-{counts[scene]}")
+            counts[scene] += 1
 
     def __len__(self) -> int:
         return len(self.tokens)
