@@ -10,7 +10,6 @@ spconv's take turns, and the figures are medians, so that a busy machine slows b
 from __future__ import annotations
 
 import argparse
-import resource
 import statistics
 import subprocess
 import sys
@@ -133,13 +132,13 @@ def step_cost(voxels: np.ndarray) -> tuple[float, int]:
     coords, batch = torch.from_numpy(voxels), torch.zeros(len(voxels), dtype=torch.long)
     conv = SubmanifoldConv3d(GROWTH_WIDTH, GROWTH_WIDTH)
     conv(SparseTensor(coords[:100], torch.zeros(100, GROWTH_WIDTH), batch[:100])).feats.sum().backward()
-    before, times = resident(), []
+    before, times = held("VmRSS"), []
     feats, grad = torch.randn(len(coords), GROWTH_WIDTH).requires_grad_(), torch.randn(len(coords), GROWTH_WIDTH)
     for _ in range(5):
         started = time.perf_counter()
         conv(SparseTensor(coords, feats, batch)).feats.backward(grad)
         times.append(time.perf_counter() - started)
-    return statistics.median(times), 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    return statistics.median(times), held("VmHWM") - before
 
 
 def interleaved(works: list[Callable[[], object]], repeats: int) -> list[float]:
@@ -196,9 +195,10 @@ def import_spconv() -> Any:
     return spconv
 
 
-def resident() -> int:
-    """Bytes that this process holds in memory (Linux)."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+def held(what: str) -> int:
+    """Bytes of memory that this process holds (VmRSS) or held at most (VmHWM), on Linux."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(what))
 
 
 if __name__ == "__main__":
