@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from laspy.vlrs.known import GeoKeyDirectoryVlr, GeoKeyEntryStruct
+from laspy.vlrs.known import GeoKeyDirectoryVlr, GeoKeyEntryStruct, WktCoordinateSystemVlr
 from laspy.vlrs.vlrlist import VLRList
 
 from scanwise.errors import InputError, OutputError, ScanwiseWarning
@@ -296,3 +296,57 @@ def test_any_byte_may_be_wrong(tmp_path_factory, data):
     except ScanwiseWarning:
         return
     assert scene.points.shape == (len(scene), 3)
+
+
+@pytest.mark.parametrize("suffix", ["las", "laz"])
+def test_a_count_of_records_that_the_file_cannot_hold_is_damage(tmp_path, suffix):
+    content = bytearray(_survey(tmp_path / f"a.{suffix}").read_bytes())
+    struct.pack_into("<I", content, 100, 2**32 - 1)
+    (tmp_path / f"b.{suffix}").write_bytes(content)
+    with pytest.raises(InputError, match="4294967295 records after its 375 bytes"):
+        las.read(tmp_path / f"b.{suffix}")
+    content = bytearray((tmp_path / f"a.{suffix}").read_bytes())
+    struct.pack_into("<QI", content, 235, len(content) - 10, 2**31)
+    (tmp_path / f"c.{suffix}").write_bytes(content)
+    with pytest.raises(InputError, match="2147483648 extended records"):
+        las.read(tmp_path / f"c.{suffix}")
+
+
+def test_an_extra_dimension_without_a_name_gets_one(tmp_path):
+    content = _survey(tmp_path / "a.las").read_bytes()
+    (tmp_path / "b.las").write_bytes(content.replace(b"Deviation", bytes(9)))
+    scene = las.read(tmp_path / "b.las")
+    assert np.array_equal(scene.attributes["unnamed"], laspy.read(tmp_path / "a.las")["Deviation"])
+    las.write(scene.with_columns(label=np.arange(N)), tmp_path / "c.las")
+    assert np.array_equal(laspy.read(tmp_path / "c.las")["unnamed"], scene.attributes["unnamed"])
+
+
+METRE = 'PROJCRS["a",BASEGEOGCRS["b",DATUM["c",ELLIPSOID["d",6378137,298.2,LENGTHUNIT["metre",1]]]],'
+OLD = 'PROJCS["a",GEOGCS["b",DATUM["c",SPHEROID["d",6378137,298.2]],UNIT["degree",0.0174532925199433]],'
+US_FOOT = 0.304800609601219
+
+
+@pytest.mark.parametrize(
+    ("text", "across", "up"),
+    [
+        (OLD + 'PARAMETER["e",1],UNIT["US survey foot",0.304800609601219]]', US_FOOT, US_FOOT),
+        (OLD + 'UNIT["foot",0.3048],AXIS["X",EAST]]', 0.3048, 0.3048),
+        (OLD + 'UNIT["metre",1]]', 1, 1),
+        ('COMPD_CS["f",' + OLD + 'UNIT["metre",1]],VERT_CS["g",VERT_DATUM["h",2005],UNIT["foot",0.3048]]]', 1, 0.3048),
+        (METRE + 'CS[Cartesian,2],AXIS["x",east],LENGTHUNIT["foot",0.3048]]', 0.3048, 0.3048),
+    ],
+)
+def test_feet_in_wkt_become_metres_and_go_out_as_feet(tmp_path, text, across, up):
+    header = laspy.LasHeader(point_format=6, version="1.4")
+    header.scales = [0.001] * 3
+    header.vlrs.append(WktCoordinateSystemVlr(text))
+    header.global_encoding.wkt = True
+    data = laspy.LasData(header)
+    data.x, data.y, data.z = np.array([[0, 100], [0, 200], [0, 10]])
+    data.write(tmp_path / "a.las")
+    scene = las.read(tmp_path / "a.las")
+    assert np.allclose(scene.points[1], [100 * across, 200 * across, 10 * up])
+    assert np.allclose(scene.points_in_source()[1], [100, 200, 10])
+    las.write(scene.with_columns(label=np.arange(2)), tmp_path / "b.las")
+    again = laspy.read(tmp_path / "b.las")
+    assert [again.x[1], again.y[1], again.z[1]] == [100, 200, 10]

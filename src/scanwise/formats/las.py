@@ -3,8 +3,7 @@
 Read: x y z (exact in `source_points`), colours (16 bits, or 8 bits stored in 16-bit fields), intensity,
 classification as `labels` under the ASPRS names, normals from extra dimensions nx ny nz. Code 0, "never
 classified", is unlabelled. Every other dimension that says something is an attribute under its LAS name. A
-coordinate system in feet, by its GeoKeys, is turned into metres; one that is given as WKT is kept, and its
-coordinates are taken for metres.
+coordinate system in feet, by its GeoKeys or its WKT, is turned into metres.
 
 Written: a scene that came from LAS gives its records, header, CRS and other VLRs back, with the fields that
 changed since, and with extra dimensions for the attributes that came since; 1.0 and 1.1 go out as 1.2. Any
@@ -24,6 +23,7 @@ import numpy as np
 
 from scanwise.errors import InputError, OutputError, ScanwiseWarning
 from scanwise.files import replacing
+from scanwise.formats.las_header import check_records, units
 from scanwise.scene import Scene
 
 ASPRS = (
@@ -37,7 +37,6 @@ ASPRS = (
 FAR = 1000.0
 """Metres from the origin beyond which coordinates are shifted by whole metres."""
 
-_FOOT = {9002: 0.3048, 9003: 1200 / 3937}
 _IN_FIELDS = {"X", "Y", "Z", "red", "green", "blue", "intensity", "classification", "nx", "ny", "nz"}
 _NORMALS = ("nx", "ny", "nz")
 
@@ -96,6 +95,7 @@ def _load(path: Path) -> Any:
     import laspy
 
     try:
+        check_records(path)
         with laspy.open(path) as reader:
             header = reader.header
             need = header.offset_to_point_data + header.point_count * header.point_format.size
@@ -106,6 +106,7 @@ def _load(path: Path) -> Any:
                 )
             if header.point_count * header.point_format.size > 100 * there:
                 _read_through(path)
+            _name_all(header.point_format)
             return reader.read()
     except InputError:
         raise
@@ -116,6 +117,15 @@ def _load(path: Path) -> Any:
             raise
         said = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{path}: damaged or unsupported LAS file ({said})") from error
+
+
+def _name_all(point_format: Any) -> None:
+    """Gives extra dimensions without a name one, as laspy cannot look them up otherwise."""
+    taken = list(point_format.dimension_names)
+    for index, dimension in enumerate(point_format.dimensions):
+        if not dimension.name:
+            taken.append(_dimension_name("unnamed", taken))
+            point_format.dimensions[index] = dimension._replace(name=taken[-1])
 
 
 def _read_through(path: Path) -> None:
@@ -129,17 +139,10 @@ def _read_through(path: Path) -> None:
 
 def _to_source(las: Any, xyz: np.ndarray, path: Path) -> np.ndarray:
     """(4, 4): metres without the far origin to the file's own coordinates."""
-    keys = {
-        key.id: key.value_offset
-        for vlr in las.header.vlrs
-        for key in getattr(vlr, "geo_keys", ())
-        if key.tiff_tag_location == 0
-    }
-    if keys.get(1024) == 2:
+    horizontal, vertical, in_degrees = units(las.header)
+    if in_degrees:
         text = f"{path}: coordinates are in degrees, distances will mean little; project it to metres first"
         warnings.warn(text, ScanwiseWarning, stacklevel=4)
-    horizontal = _FOOT.get(keys.get(3076, 0), 1.0)
-    vertical = _FOOT.get(keys[4099], 1.0) if 4099 in keys else horizontal
     to_source = np.diag([1 / horizontal, 1 / horizontal, 1 / vertical, 1.0])
     if len(xyz) and np.abs(xyz).max() > FAR:
         to_source[:3, 3] = np.floor(xyz.min(0))

@@ -1,0 +1,76 @@
+"""What a LAS header says before laspy reads it, and the units of its coordinate system."""
+
+from __future__ import annotations
+
+import re
+import struct
+from pathlib import Path
+from typing import Any
+
+from scanwise.errors import InputError
+
+_VLR, _EVLR = 54, 60  # bytes of the heads of a variable length record and an extended one
+_FOOT = {9002: 0.3048, 9003: 1200 / 3937}
+_UNIT = re.compile(r'\b(?:LENGTH)?UNIT\s*[\[(]\s*"[^"]*"\s*,\s*([0-9.eE+-]+)', re.IGNORECASE)
+_VERTICAL = re.compile(r"\bVERT(?:_CS|CRS|ICALCRS)\s*[\[(]", re.IGNORECASE)
+_PROJECTED = re.compile(r"\b(?:PROJCS|PROJCRS|PROJECTEDCRS|LOCAL_CS|ENGCRS)\s*[\[(]", re.IGNORECASE)
+_GEOGRAPHIC = re.compile(r"\b(?:GEOGCS|GEOGCRS|GEODCRS|GEOGRAPHICCRS|GEODETICCRS)\s*[\[(]", re.IGNORECASE)
+
+
+def check_records(path: Path) -> None:
+    """Raises InputError where the header counts more records than the file holds: laspy would read on for hours."""
+    with path.open("rb") as file:
+        head = file.read(247)
+        size = path.stat().st_size
+    if len(head) < 227 or head[:4] != b"LASF":
+        return  # laspy says what is wrong
+    header_size, points, records = struct.unpack_from("<HII", head, 94)
+    if not header_size + _VLR * records <= points <= size:
+        raise InputError(
+            f"{path}: damaged LAS header; {records} records after its {header_size} bytes do not fit before the "
+            f"points at byte {points} of {size}"
+        )
+    if head[24] == 1 and head[25] >= 4 and header_size >= 247:
+        start, count = struct.unpack_from("<QI", head, 235)
+        if count and start + _EVLR * count > size:
+            raise InputError(
+                f"{path}: damaged LAS header; {count} extended records at byte {start} do not fit into {size} bytes"
+            )
+
+
+def units(header: Any) -> tuple[float, float, bool]:
+    """Metres in a unit across, metres in a unit up, and whether coordinates are in degrees (then 1 and 1).
+
+    From the GeoKeys, else from WKT of either version; 1 where neither says anything.
+    """
+    records = [*header.vlrs, *(header.evlrs or [])]
+    keys = {
+        key.id: key.value_offset
+        for record in records
+        for key in getattr(record, "geo_keys", ())
+        if key.tiff_tag_location == 0
+    }
+    if keys:
+        horizontal = _FOOT.get(keys.get(3076, 0), 1.0)
+        vertical = _FOOT.get(keys[4099], 1.0) if 4099 in keys else horizontal
+        return horizontal, vertical, keys.get(1024) == 2
+    texts = [str(record.string) for record in records if record.record_id == 2112 and hasattr(record, "string")]
+    return _wkt_units(texts[0]) if texts else (1.0, 1.0, False)
+
+
+def _wkt_units(text: str) -> tuple[float, float, bool]:
+    """A system's own unit is the last one within it: those of its datum and its parameters come before."""
+    split = _VERTICAL.search(text)
+    across, up = (text[: split.start()], text[split.start() :]) if split else (text, "")
+    in_degrees = bool(_GEOGRAPHIC.search(across)) and not _PROJECTED.search(across)
+    horizontal = 1.0 if in_degrees else _last_unit(across, 1.0)
+    return horizontal, _last_unit(up, horizontal), in_degrees
+
+
+def _last_unit(text: str, otherwise: float) -> float:
+    found = _UNIT.findall(text)
+    try:
+        metres = float(found[-1])
+    except (IndexError, ValueError):
+        return otherwise
+    return metres if 1e-6 < metres < 1e6 else otherwise
