@@ -1,0 +1,449 @@
+"""Built-in cloth, pictures, screens, lamps, plants and small things."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scanwise.synth.drawing import (
+    BARK,
+    BLACK,
+    GLOW,
+    SKINS,
+    STEEL,
+    WHITE,
+    Draw,
+    Finish,
+    four_legs,
+    leaf_blade,
+    panel,
+    turned,
+)  # fmt: skip
+from scanwise.synth.mesh import Mesh
+from scanwise.synth.textures import CLOTH, noise
+
+
+def curtain(draw: Draw) -> list[Mesh]:
+    """Cloth in folds that hangs from a rod, or, in one style, is gathered below."""
+    w, d, h = draw.size
+    cloth = draw.cloth()
+    x, z = np.linspace(-1, 1, 49), np.linspace(0, 1, 9)
+    folds = max(3, round(w / draw.between(0.12, 0.2)))
+    wave = np.sin(np.pi * folds * x + draw.between(0, 6)) * d * 0.42
+    narrow = 1 - (0.45 * np.exp(-(((z - 0.4) / 0.2) ** 2)) if draw.style == 3 else 0 * z)
+    grid = np.stack(
+        np.broadcast_arrays(x * w / 2 * narrow[:, None], wave * (0.7 + 0.3 * z[:, None]), z[:, None] * (h - 0.03)),
+        axis=2,
+    )
+    rod = draw.one(STEEL, BLACK, draw.wood())
+    return [cloth.sheet(grid), rod.rod((-w / 2, 0, h - 0.02), (w / 2, 0, h - 0.02), 0.012)]
+
+
+def blind(draw: Draw) -> list[Mesh]:
+    w, d, h = draw.size
+    finish = draw.one(WHITE, draw.cloth(), draw.wood())
+    head = WHITE.box((-w / 2, -d / 2, h - 0.05), (w / 2, d / 2, h))
+    if draw.style % 2:
+        return [
+            head,
+            finish.box((-w / 2, -0.004, 0.0), (w / 2, 0.004, h - 0.04)),
+            finish.rod((-w / 2, 0, 0.01), (w / 2, 0, 0.01), 0.012),
+        ]
+    slats = [
+        finish.taper((-w / 2, -0.018, z), (w / 2, 0.018, z + 0.012), 0, 0.014, -0.014)
+        for z in np.arange(0, h - 0.06, 0.03)
+    ]
+    return [head, *slats]
+
+
+def painting(draw: Draw, size: int = 96) -> np.ndarray:
+    """A landscape, shapes, somebody, or clouds of colour: uint8 (h, w, 3)."""
+    g = draw.generator
+    rows, columns = np.mgrid[:size, :size] / size
+    palette = g.integers(20, 240, (6, 3)).astype(np.float64)
+    image = np.ones((size, size, 3)) * palette[0]
+    kind = draw.count(0, 3)
+    if kind == 0:
+        image = (1 - rows[..., None]) * np.array([90, 150, 220]) + rows[..., None] * np.array([230, 215, 190])
+        for layer, level in enumerate((0.45, 0.6, 0.78)):
+            ridge = level + 0.1 * np.sin(columns * g.uniform(3, 9) + g.uniform(0, 6)) + 0.02 * noise(g, (9, 9), size)
+            image[rows > ridge] = palette[layer + 1] * [0.4, 0.7, 0.4]
+    elif kind == 1:
+        for color in palette[1:]:
+            x, y, r = g.uniform(0.1, 0.9, 3)
+            inside = (
+                (np.hypot(columns - x, rows - y) < r / 3)
+                if g.random() < 0.5
+                else ((abs(columns - x) < r / 3) & (abs(rows - y) < r / 4))
+            )
+            image[inside] = color
+    elif kind == 2:
+        skin = np.array(SKINS[int(g.integers(len(SKINS)))])
+        image[((columns - 0.5) / 0.38) ** 2 + ((rows - 1.05) / 0.38) ** 2 < 1] = palette[1]
+        image[((columns - 0.5) / 0.23) ** 2 + ((rows - 0.38) / 0.28) ** 2 < 1] = palette[2] * 0.4
+        image[((columns - 0.5) / 0.18) ** 2 + ((rows - 0.45) / 0.25) ** 2 < 1] = skin
+    else:
+        field = noise(g, (8, 8), size)
+        for color, level in zip(palette[1:], (-1, -0.3, 0.3, 1), strict=False):
+            image[field > level] = color
+    return np.clip(image * (1 + 0.03 * noise(g, (1, 1), size)[..., None]), 0, 255).astype(np.uint8)
+
+
+def picture(draw: Draw) -> list[Mesh]:
+    """A frame with a painting in it, some with a white mount; leaning back a little where it stands."""
+    w, d, h = draw.size
+    frame, edge = draw.one(draw.wood(), BLACK, WHITE, draw.metal()), min(w, h) * draw.between(0.04, 0.1)
+    rim = [
+        frame.box((-w / 2, -d / 2, 0), (w / 2, d / 2, edge), "x"),
+        frame.box((-w / 2, -d / 2, h - edge), (w / 2, d / 2, h), "x"),
+        frame.box((-w / 2, -d / 2, 0), (-w / 2 + edge, d / 2, h)),
+        frame.box((w / 2 - edge, -d / 2, 0), (w / 2, d / 2, h)),
+    ]
+    inner = edge * (2.2 if draw.style % 2 else 1.0)
+    low, high = (-w / 2 + inner, inner), (w / 2 - inner, h - inner)
+    return [
+        *rim,
+        WHITE.box((-w / 2, -d * 0.1, 0), (w / 2, d / 2, h)),
+        panel(painting(draw), low, high, -d * 0.1 - 0.001),
+    ]
+
+
+def photo_frame(draw: Draw) -> list[Mesh]:
+    w, d, h = draw.size
+    flat = Draw((w, 0.015, h), draw.style, draw.generator)
+    return [*turned(picture(flat), -0.2, "x", (0, 0, 0)), BLACK.rod((0, 0.03, h * 0.5), (0, d * 0.9, 0), 0.006)]
+
+
+def _screen(draw: Draw) -> np.ndarray:
+    """What a screen shows: nothing, a picture, or windows with lines."""
+    if draw.chance(0.6):
+        return np.full((8, 8, 3), draw.count(8, 30), np.uint8)
+    if draw.chance(0.5):
+        return painting(draw)
+    page = np.full((64, 96, 3), draw.count(30, 245), np.uint8)
+    for row in range(6, 58, 5):
+        page[row : row + 2, 6 : draw.count(20, 90)] = draw.generator.integers(0, 256, 3)
+    return page
+
+
+def television(draw: Draw) -> list[Mesh]:
+    """A flat screen on a foot or on two feet; a monitor is a small one."""
+    w, d, h = draw.size
+    case = draw.one(BLACK, BLACK, Finish((70, 72, 76)))
+    low = h * (0.25 if w < 0.75 else 0.08)
+    parts = [
+        case.box((-w / 2, -0.02, low), (w / 2, 0.02, h)),
+        panel(_screen(draw), (-w / 2 + 0.012, low + 0.015), (w / 2 - 0.012, h - 0.012), -0.021),
+    ]
+    if draw.style % 2 and w > 0.75:
+        return parts + [case.box((x - 0.015, -d / 2, 0), (x + 0.015, d / 2, low + 0.02)) for x in (-w * 0.35, w * 0.35)]
+    return [
+        *parts,
+        case.box((-0.04, 0.0, 0), (0.04, 0.03, low + 0.1)),
+        case.box((-w * 0.2, -d / 2, 0), (w * 0.2, d / 2, 0.015)),
+    ]
+
+
+def wall_television(draw: Draw) -> list[Mesh]:
+    w, d, h = draw.size
+    low, high = (-w / 2 + 0.012, 0.014), (w / 2 - 0.012, h - 0.012)
+    return [BLACK.box((-w / 2, -d / 2, 0), (w / 2, d / 2, h)), panel(_screen(draw), low, high, -d / 2 - 0.001)]
+
+
+def laptop(draw: Draw) -> list[Mesh]:
+    w, d, h = draw.size
+    case = draw.one(STEEL, BLACK, draw.plastic())
+    deep = d * 0.75
+    hinge = -d / 2 + deep
+    lid = [
+        case.box((-w / 2, hinge - 0.006, 0.012), (w / 2, hinge, h)),
+        panel(_screen(draw), (-w / 2 + 0.01, 0.03), (w / 2 - 0.01, h - 0.01), hinge - 0.007),
+    ]
+    keys = BLACK.box((-w * 0.43, hinge - deep * 0.55, 0.014), (w * 0.43, hinge - 0.03, 0.018))
+    return [case.box((-w / 2, -d / 2, 0), (w / 2, hinge, 0.015)), keys, *turned(lid, -0.3, "x", (0, hinge, 0.012))]
+
+
+def table_lamp(draw: Draw) -> list[Mesh]:
+    """A foot, a stem and a shade; a floor lamp is a tall one."""
+    w, _, h = draw.size
+    foot, shade = draw.one(draw.metal(), draw.pot(), draw.wood()), draw.one(GLOW, draw.cloth())
+    r, cut = w / 2, h - min(0.45 * h, w * draw.between(0.6, 0.9))
+    top = r * (0.6, 0.95, 0.35, 0.75)[draw.style]
+    parts = [
+        foot.disc(0.012, 0, h - 0.03),
+        foot.disc(r * 0.6, 0, 0.02),
+        shade.lathe([(r, cut), (top, h), (top - 0.004, h), (r - 0.004, cut)]),
+    ]
+    if draw.style == 1 and h < 0.9:
+        parts.append(foot.ball((r * 0.6, r * 0.6, cut * 0.4), (0, 0, cut * 0.45)))
+    elif draw.style == 2:
+        parts += four_legs(foot, (r * 0.15, r * 0.15), cut, 0.02, splay=r * 0.6)
+    return parts
+
+
+def ceiling_lamp(draw: Draw) -> list[Mesh]:
+    w, _, h = draw.size
+    r, metal = w / 2, draw.metal()
+    if draw.style in (1, 3):
+        return [
+            metal.box((-r, -r, h * 0.7), (r, r, h)),
+            GLOW.box((-r * 0.95, -r * 0.95, 0), (r * 0.95, r * 0.95, h * 0.7)),
+        ]
+    return [metal.disc(r, h * 0.8, h), GLOW.ball((r * 0.95, r * 0.95, h * 0.85), (0, 0, h * 0.85))]
+
+
+def pendant(draw: Draw) -> list[Mesh]:
+    w, _, h = draw.size
+    r, shade = w / 2, draw.one(draw.plastic(), draw.metal(), draw.cloth())
+    cut = min(h * 0.5, w * 0.7)
+    hat = (
+        shade.ball((r, r, cut / 2), (0, 0, cut / 2))
+        if draw.style == 1
+        else shade.lathe([(r, 0), (r * (0.15, 0, 0.8, 0.4)[draw.style], cut), (0.01, cut)])
+    )
+    return [
+        hat,
+        BLACK.disc(0.006, cut - 0.01, h),
+        shade.disc(0.05, h - 0.025, h),
+        GLOW.ball((0.04, 0.04, 0.04), (0, 0, 0.06)),
+    ]
+
+
+def plant(draw: Draw) -> list[Mesh]:
+    """A pot with long leaves, a bush, a stem with a crown, or upright blades."""
+    w, _, h = draw.size
+    pot, leaf = draw.pot(), draw.leaf()
+    r, tall = min(w * 0.3, h * 0.22), h * draw.between(0.22, 0.32)
+    parts = [pot.lathe([(0, 0), (r * 0.75, 0), (r, tall), (r * 0.9, tall), (r * 0.88, tall - 0.01), (0, tall - 0.015)])]
+    start = tall
+    if draw.style == 2:
+        start = h * 0.6
+        parts.append(draw.plain(BARK).rod((0, 0, tall - 0.02), (0, 0, start), r * 0.12))
+    for _ in range(draw.count(16, 28)):
+        angle, rise = draw.between(0, 6.28), draw.between(0.3, 1.4)
+        if draw.style == 3:
+            rise = draw.between(1.3, 1.55)
+        length, width = (h - start) * draw.between(0.6, 1.0), w * draw.between(0.08, 0.16)
+        base = (
+            r * 0.3 * np.cos(angle),
+            r * 0.3 * np.sin(angle),
+            start + (draw.between(0, 0.5) * (h - start) if draw.style == 1 else 0),
+        )
+        parts.append(
+            leaf_blade(leaf, base, angle, length, width, rise, 0.2 if draw.style == 3 else draw.between(0.8, 2.0))
+        )
+    return parts
+
+
+def rug(draw: Draw) -> list[Mesh]:
+    w, d, h = draw.size
+    inner, border = (
+        draw.one(draw.material("carpet", 0.8), draw.material("stripes", 1.2), draw.material("wallpaper", 1.0)),
+        draw.plain(CLOTH),
+    )
+    edge = draw.between(0.03, 0.12) * min(w, d)
+    if draw.style == 2:
+        return [border.disc(w / 2, 0, h - 0.001, sides=32), inner.disc(w / 2 - edge, h - 0.001, h, sides=32)]
+    return [
+        border.box((-w / 2, -d / 2, 0), (w / 2, d / 2, h - 0.001)),
+        inner.box((-w / 2 + edge, -d / 2 + edge, h - 0.001), (w / 2 - edge, d / 2 - edge, h)),
+    ]
+
+
+def pillow(draw: Draw) -> list[Mesh]:
+    w, d, h = draw.size
+    return [draw.cloth().cushion((-w / 2, -d / 2, 0), (w / 2, d / 2, h), 0.45)]
+
+
+def trash_can(draw: Draw) -> list[Mesh]:
+    w, d, h = draw.size
+    body, r = draw.one(draw.plastic(), draw.metal()), w / 2
+    if draw.style % 2:
+        lid = draw.one(body, BLACK)
+        return [
+            body.taper((-w * 0.45, -d * 0.45, 0), (w * 0.45, d * 0.45, h * 0.85), -0.02, -0.02, -0.02),
+            lid.cushion((-w / 2, -d / 2, h * 0.84), (w / 2, d / 2, h), 0.7),
+        ]
+    return [body.lathe([(0, 0), (r * 0.8, 0), (r, h), (r * 0.96, h), (r * 0.77, 0.02), (0, 0.02)])]
+
+
+def carton(draw: Draw) -> list[Mesh]:
+    """A cardboard box: closed with tape, or its flaps open."""
+    w, d, h = draw.size
+    card, tape = Finish((178 + draw.count(-12, 12), 138, 92)), Finish((206, 180, 130))
+    if draw.style % 2 == 0:
+        return [
+            card.box((-w / 2, -d / 2, 0), (w / 2, d / 2, h)),
+            tape.box((-w / 2 - 0.001, -0.025, h * 0.8), (w / 2 + 0.001, 0.025, h + 0.001)),
+        ]
+    t, rim = 0.006, h * 0.8
+    parts = [card.box((-w * 0.4, -d * 0.4, 0), (w * 0.4, d * 0.4, t))]
+    for s in (-1, 1):
+        parts.append(card.box((s * w * 0.4 - t, -d * 0.4, 0), (s * w * 0.4 + t, d * 0.4, rim)))
+        parts.append(card.box((-w * 0.4, s * d * 0.4 - t, 0), (w * 0.4, s * d * 0.4 + t, rim)))
+        parts.append(card.rod((s * w * 0.4, 0, rim), (s * w * 0.5, 0, h), d * 0.3, sides=4))
+    return parts[:-1] if draw.chance(0.3) else parts
+
+
+def storage_box(draw: Draw) -> list[Mesh]:
+    w, d, h = draw.size
+    body, lid = draw.one(draw.plastic(), draw.wood(), draw.cloth()), draw.one(draw.plastic(), draw.wood())
+    return [
+        body.box((-w * 0.48, -d * 0.48, 0), (w * 0.48, d * 0.48, h * 0.9)),
+        lid.box((-w / 2, -d / 2, h * 0.82), (w / 2, d / 2, h)),
+    ]
+
+
+def book(draw: Draw) -> list[Mesh]:
+    w, d, h = draw.size
+    cover, t = draw.plain(CLOTH), min(0.003, h / 4)
+    parts = [cover.box((-w / 2, -d / 2, 0), (w / 2, d / 2, t)), cover.box((-w / 2, -d / 2, h - t), (w / 2, d / 2, h))]
+    return [
+        *parts,
+        cover.box((-w / 2, -d / 2, 0), (-w / 2 + t, d / 2, h)),
+        WHITE.box((-w / 2 + t, -d * 0.48, t), (w * 0.48, d * 0.48, h - t)),
+    ]
+
+
+def cup(draw: Draw) -> list[Mesh]:
+    w, d, h = draw.size
+    clay, r = draw.one(draw.ceramic(), draw.plastic(), draw.pot()), d / 2
+    low = r * (0.9, 0.65, 0.5, 1.0)[draw.style]
+    body = clay.lathe([(0, 0), (low, 0), (r, h), (r - 0.004, h), (low - 0.004, 0.006), (0, 0.006)])
+    return [
+        body,
+        *clay.path(
+            [(r * 0.9, 0, h * 0.8), (w - r, 0, h * 0.75), (w - r, 0, h * 0.35), (low * 0.95, 0, h * 0.25)], 0.005
+        ),
+    ]
+
+
+def bowl(draw: Draw) -> list[Mesh]:
+    """A bowl; a plate is a flat one."""
+    w, _, h = draw.size
+    r = w / 2
+    profile = [
+        (0, 0),
+        (r * 0.45, 0),
+        (r * 0.8, h * 0.4),
+        (r, h),
+        (r - 0.004, h),
+        (r * 0.75, h * 0.45),
+        (r * 0.4, h * 0.12),
+        (0, h * 0.1),
+    ]
+    return [draw.one(draw.ceramic(), draw.plastic(), draw.pot()).lathe(profile, sides=28)]
+
+
+def bottle(draw: Draw) -> list[Mesh]:
+    w, _, h = draw.size
+    r, neck = w / 2, (0.62, 0.75, 0.55, 0.68)[draw.style] * h
+    body, cap = draw.one(draw.plastic(), Finish((40, 80, 50)), Finish((190, 214, 222))), draw.plastic()
+    parts = [
+        body.lathe([(0, 0), (r, 0), (r, neck), (r * 0.4, neck + (h - neck) * 0.5), (r * 0.35, h - 0.02), (0, h - 0.02)])
+    ]
+    return [*parts, cap.disc(r * 0.42, h - 0.03, h), draw.ceramic().disc(r * 1.01, neck * 0.3, neck * 0.8)]
+
+
+def kettle(draw: Draw) -> list[Mesh]:
+    w, d, h = draw.size
+    body, r = draw.one(STEEL, draw.plastic(), draw.ceramic()), d / 2
+    parts = [
+        body.lathe([(0, 0), (r, 0), (r * 0.95, h * 0.3), (r * 0.65, h * 0.85), (0, h * 0.88)]),
+        BLACK.ball((0.018, 0.018, 0.02), (0, 0, h * 0.92)),
+    ]
+    parts.append(body.rod((-r * 0.6, 0, h * 0.55), (-w + r, 0, h * 0.82), 0.02, tip=0.012))
+    return [
+        *parts,
+        *BLACK.path([(r * 0.6, 0, h * 0.85), (w - r, 0, h * 0.8), (w - r, 0, h * 0.3), (r * 0.9, 0, h * 0.2)], 0.011),
+        BLACK.disc(0.015, h * 0.9, h),
+    ]
+
+
+def vase(draw: Draw) -> list[Mesh]:
+    w, _, h = draw.size
+    z = np.linspace(0, 1, 14)
+    bulge = (0.65 + 0.35 * np.sin(z * np.pi), 1 - 0.6 * z, 0.6 + 0.4 * np.cos(z * 6), 0.4 + 0.6 * z**2)[draw.style]
+    radius = w / 2 * bulge / bulge.max()
+    outside = [(0.0, 0.0), *((float(r), float(v)) for r, v in zip(radius, z * h, strict=True))]
+    return [
+        draw.one(draw.pot(), draw.plastic()).lathe(
+            [*outside, (float(radius[-1]) * 0.85, h), (float(radius[-1]) * 0.8, h * 0.5), (0, h * 0.45)]
+        )
+    ]
+
+
+def towel(draw: Draw) -> list[Mesh]:
+    w, d, h = draw.size
+    cloth = draw.one(draw.material("carpet", 0.5), draw.cloth())
+    fall = h * draw.between(0.5, 0.85)
+    rod = STEEL.rod((-w / 2, 0, h - 0.02), (w / 2, 0, h - 0.02), 0.012)
+    return [
+        rod,
+        cloth.box((-w * 0.45, -d / 2, 0), (w * 0.45, -d * 0.3, h)),
+        cloth.box((-w * 0.45, d * 0.3, h - fall), (w * 0.45, d / 2, h)),
+        cloth.box((-w * 0.45, -d / 2, h - 0.012), (w * 0.45, d / 2, h)),
+    ]
+
+
+def backpack(draw: Draw) -> list[Mesh]:
+    w, d, h = draw.size
+    cloth, strap = draw.plain(CLOTH), draw.one(BLACK, draw.plain(CLOTH))
+    parts = [
+        cloth.cushion((-w / 2, -d * 0.25, 0), (w / 2, d * 0.42, h * 0.95), 0.6),
+        strap.cushion((-w * 0.38, -d / 2, 0.02), (w * 0.38, -d * 0.1, h * 0.5), 0.6),
+    ]
+    for x in (-w * 0.22, w * 0.22):
+        parts += strap.path([(x, d * 0.3, h * 0.9), (x, d * 0.48, h * 0.6), (x, d * 0.4, h * 0.15)], 0.02)
+    return [*parts, *strap.path([(-0.05, 0.05, h * 0.92), (0, 0.05, h), (0.05, 0.05, h * 0.92)], 0.008)]
+
+
+def shoes(draw: Draw) -> list[Mesh]:
+    w, d, h = draw.size
+    leather, sole = draw.plain(CLOTH), draw.one(BLACK, WHITE)
+    parts = []
+    for x in (-w * 0.27, w * 0.27):
+        parts += [
+            sole.cushion((x - w * 0.2, -d / 2, 0), (x + w * 0.2, d / 2, h * 0.25), 0.5),
+            leather.cushion((x - w * 0.18, -d * 0.48, h * 0.1), (x + w * 0.18, d * 0.3, h * 0.6), 0.3),
+        ]
+        parts.append(
+            leather.lathe([(w * 0.17, h * 0.2), (w * 0.15, h), (w * 0.12, h), (w * 0.12, h * 0.4)], (x, d * 0.28, 0))
+        )
+    return parts
+
+
+PIECES = {
+    "curtain": (curtain, ((0.6, 0.14, 2.3), (0.9, 0.16, 2.2), (1.2, 0.18, 2.35), (0.7, 0.14, 1.6))),
+    "shower curtain": (curtain, ((1.5, 0.14, 1.9), (1.2, 0.12, 1.85), (1.7, 0.16, 2.0), (0.8, 0.14, 1.9))),
+    "window blind": (blind, ((1.0, 0.05, 1.0), (1.2, 0.05, 1.2), (1.4, 0.06, 0.9), (0.9, 0.05, 0.8))),
+    "picture": (picture, ((0.5, 0.03, 0.4), (0.6, 0.03, 0.8), (1.0, 0.04, 0.7), (0.4, 0.03, 0.5))),
+    "photo frame": (photo_frame, ((0.15, 0.12, 0.2), (0.2, 0.12, 0.15), (0.13, 0.1, 0.18), (0.24, 0.14, 0.3))),
+    "television": (television, ((1.0, 0.22, 0.63), (1.2, 0.26, 0.74), (0.85, 0.2, 0.55), (1.1, 0.24, 0.68))),
+    "wall-mounted television": (
+        wall_television,
+        ((1.1, 0.06, 0.63), (1.25, 0.05, 0.72), (0.9, 0.07, 0.52), (1.45, 0.05, 0.83)),
+    ),
+    "monitor": (television, ((0.55, 0.2, 0.45), (0.62, 0.2, 0.48), (0.5, 0.18, 0.42), (0.7, 0.22, 0.5))),
+    "laptop": (laptop, ((0.34, 0.3, 0.23), (0.31, 0.28, 0.21), (0.37, 0.33, 0.25), (0.33, 0.31, 0.22))),
+    "table lamp": (table_lamp, ((0.28, 0.28, 0.45), (0.32, 0.32, 0.55), (0.25, 0.25, 0.38), (0.3, 0.3, 0.6))),
+    "floor lamp": (table_lamp, ((0.4, 0.4, 1.55), (0.45, 0.45, 1.6), (0.5, 0.5, 1.5), (0.38, 0.38, 1.7))),
+    "ceiling lamp": (ceiling_lamp, ((0.4, 0.4, 0.14), (0.45, 0.45, 0.1), (0.35, 0.35, 0.16), (0.6, 0.6, 0.09))),
+    "pendant lamp": (pendant, ((0.4, 0.4, 0.7), (0.35, 0.35, 0.6), (0.45, 0.45, 0.65), (0.3, 0.3, 0.75))),
+    "potted plant": (plant, ((0.5, 0.5, 0.8), (0.35, 0.35, 0.4), (0.7, 0.7, 1.4), (0.3, 0.3, 0.6))),
+    "rug": (rug, ((1.6, 1.1, 0.015), (2.3, 1.6, 0.02), (1.5, 1.5, 0.015), (2.0, 1.4, 0.012))),
+    "pillow": (pillow, ((0.45, 0.45, 0.16), (0.6, 0.4, 0.15), (0.4, 0.4, 0.14), (0.5, 0.35, 0.17))),
+    "trash can": (trash_can, ((0.3, 0.3, 0.35), (0.35, 0.3, 0.6), (0.26, 0.26, 0.3), (0.3, 0.25, 0.45))),
+    "cardboard box": (carton, ((0.4, 0.3, 0.3), (0.5, 0.4, 0.4), (0.6, 0.4, 0.35), (0.45, 0.35, 0.3))),
+    "box": (storage_box, ((0.4, 0.3, 0.25), (0.5, 0.35, 0.3), (0.3, 0.22, 0.16), (0.6, 0.4, 0.32))),
+    "book": (book, ((0.15, 0.22, 0.03), (0.2, 0.27, 0.04), (0.13, 0.19, 0.025), (0.22, 0.29, 0.02))),
+    "cup": (cup, ((0.11, 0.08, 0.08), (0.1, 0.085, 0.065), (0.115, 0.09, 0.07), (0.1, 0.075, 0.085))),
+    "mug": (cup, ((0.12, 0.085, 0.1), (0.125, 0.09, 0.095), (0.12, 0.09, 0.1), (0.115, 0.08, 0.11))),
+    "bowl": (bowl, ((0.16, 0.16, 0.07), (0.24, 0.24, 0.1), (0.2, 0.2, 0.08), (0.28, 0.28, 0.11))),
+    "plate": (bowl, ((0.24, 0.24, 0.022), (0.27, 0.27, 0.025), (0.2, 0.2, 0.02), (0.22, 0.22, 0.03))),
+    "bottle": (bottle, ((0.075, 0.075, 0.28), (0.07, 0.07, 0.22), (0.08, 0.08, 0.31), (0.065, 0.065, 0.25))),
+    "kettle": (kettle, ((0.28, 0.17, 0.24), (0.26, 0.16, 0.22), (0.3, 0.18, 0.26), (0.27, 0.16, 0.25))),
+    "vase": (vase, ((0.15, 0.15, 0.3), (0.2, 0.2, 0.25), (0.14, 0.14, 0.4), (0.22, 0.22, 0.5))),
+    "towel": (towel, ((0.5, 0.07, 0.7), (0.4, 0.06, 0.6), (0.6, 0.07, 0.8), (0.35, 0.06, 0.5))),
+    "backpack": (backpack, ((0.32, 0.26, 0.46), (0.3, 0.22, 0.42), (0.34, 0.28, 0.5), (0.28, 0.22, 0.38))),
+    "shoes": (shoes, ((0.24, 0.28, 0.11), (0.22, 0.26, 0.1), (0.25, 0.3, 0.16), (0.24, 0.29, 0.24))),
+}
