@@ -2,9 +2,10 @@
 
     scene.json               version, name, classes, transform, boxes, sentences, views, names of the attributes
     points.npy               float32 (N, 3), metres, z up; memory-mapped when read, like all arrays here
-    colors.npy, normals.npy, intensity.npy, labels.npy, instances.npy, source_points.npy    where known
+    colors.npy, normals.npy, intensity.npy, labels.npy, instances.npy, source_points.npy    where known; labels and
+                             instances as the smallest integers that hold them, normals of made sets as float16
     attributes/000.npy ...   further columns, in the order of `attributes` in scene.json
-    images/000000.jpg ...    the pictures, byte for byte where they came from files, else PNG
+    images/000000.jpg ...    the pictures, byte for byte where they came from files or a .sens stream, else PNG
     depths/000000.png ...    the depth maps: files as they were; else 16-bit millimetres, or float32 metres in
                              .npy where millimetres would move a reading by more than half of one
 
@@ -24,6 +25,7 @@ from PIL import Image
 
 from scanwise.errors import InputError, OutputError
 from scanwise.files import DepthFile, EncodedImage, ImageFile, cannot_write, read_bytes, replacing_folder
+from scanwise.formats.scannet_sens import SensImage
 from scanwise.scene import Box, Raster, Referral, Scene, View
 
 VERSION = 1
@@ -57,7 +59,10 @@ def read(path: Path) -> Scene:
     try:
         if record[_MARK] != VERSION:
             raise InputError(f"{path}: scene folder of version {record[_MARK]}; this scanwise reads {VERSION}")
+        _check_types(record)
         arrays = {name: _array(path, f"{name}.npy") for name in record["arrays"]}
+        if "source_points" in arrays and arrays["source_points"].shape != arrays["points"].shape:
+            raise ValueError(f"source_points is {arrays['source_points'].shape} for points {arrays['points'].shape}")
         names = [(name, f"attributes/{index:03d}.npy") for index, name in enumerate(record["attributes"])]
         return Scene(
             **arrays,
@@ -74,16 +79,51 @@ def read(path: Path) -> Scene:
         raise InputError(f"{path / 'scene.json'}: damaged scene description ({error})") from error
 
 
-def write(scene: Scene, path: Path) -> None:
+def _check_types(record: dict[str, Any]) -> None:
+    """Raises ValueError that names the key whose value no scene has."""
+
+    def texts(value: Any) -> bool:
+        return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+    right = {
+        "name": isinstance(record["name"], str),
+        "classes": record["classes"] is None or texts(record["classes"]),
+        "source_format": isinstance(record["source_format"], str),
+        "arrays": texts(record["arrays"]) and set(record["arrays"]) <= set(_ARRAYS) and "points" in record["arrays"],
+        "attributes": texts(record["attributes"]),
+    }
+    for view in record["views"]:
+        depth = view["depth"] or {"per_metre": 1, "far": None}
+        right |= {
+            "name of a view": isinstance(view["name"], str),
+            "intrinsics": view["intrinsics"] is not None,
+            "camera_to_world": view["camera_to_world"] is not None,
+            "per_metre": _is_positive(depth["per_metre"]),
+            "far": depth["far"] is None or _is_positive(depth["far"]),
+        }
+        if not all(right.values()):
+            break
+    if wrong := [key for key, is_right in right.items() if not is_right]:
+        raise ValueError(f"the value of {wrong[0]} is none that a scene has")
+
+
+def _is_positive(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
+
+
+def write(scene: Scene, path: Path, *, compact: bool = False) -> None:
     """Writes the scene into a folder; one that is a scene folder already is replaced.
 
-    Raises OutputError when something else is at `path`, or the place cannot be written.
+    `compact` rounds normals to half precision, 0.03 degrees, which no sensor's normals are worth.
+    Raises OutputError when something else is at `path`, the scene's own pictures are there under other numbers, or the
+    place cannot be written.
     """
     _refuse_other_content(path)
+    _refuse_own_pictures(scene, path)
     with replacing_folder(path) as folder:
         arrays = [name for name in _ARRAYS if getattr(scene, name) is not None]
         for name in arrays:
-            _save(folder / f"{name}.npy", getattr(scene, name), path)
+            _save(folder / f"{name}.npy", _stored(name, getattr(scene, name), compact), path)
         for index, column in enumerate(scene.attributes.values()):
             _save(folder / "attributes" / f"{index:03d}.npy", column, path)
         record = {
@@ -116,6 +156,29 @@ def _refuse_other_content(path: Path) -> None:
         raise OutputError(f"{path}: {foreign[0]} is no part of the scene there; move it away or choose another name")
 
 
+def _refuse_own_pictures(scene: Scene, path: Path) -> None:
+    """The views of `scene` would show what another one's file holds from then on."""
+    for index, view in enumerate(scene.views):
+        for raster in (view.image_raster, view.depth_raster):
+            file = raster.path if isinstance(raster, ImageFile | DepthFile) else None
+            if file and file.stem != f"{index:06d}" and file.resolve().is_relative_to(path.resolve()):
+                raise OutputError(
+                    f"{path}: view {index} of the scene is {file.name} there; write changed views to another folder"
+                )
+
+
+def _stored(name: str, array: np.ndarray, compact: bool) -> np.ndarray:
+    if name in ("labels", "instances") and len(array):
+        low, high = array.min(), array.max()
+        return array.astype(np.promote_types(np.min_scalar_type(min(int(low), -1)), _signed(int(high))))
+    return array.astype(np.float16) if name == "normals" and compact else array
+
+
+def _signed(value: int) -> np.dtype:
+    """The smallest signed integers that hold a value."""
+    return np.min_scalar_type(-max(value, 0) - 1)
+
+
 def _save(path: Path, array: np.ndarray, scene_path: Path) -> None:
     path.parent.mkdir(exist_ok=True)
     try:
@@ -129,8 +192,9 @@ def _array(folder: Path, file: str) -> np.ndarray:
         return np.load(folder / file, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError as error:
         raise InputError(f"{folder / file}: is missing from the scene folder") from error
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{folder / file}: truncated or damaged array ({error})") from error
+    except Exception as error:  # NumPy's header parser lets through whatever Python's own raises
+        said = " ".join(str(error).split())
+        raise InputError(f"{folder / file}: truncated or damaged array ({said})") from error
 
 
 def _matrix(rows: Any, shape: tuple[int, int]) -> np.ndarray:
@@ -183,7 +247,7 @@ def _inside(folder: Path, file: str) -> Path:
 def _write_image(folder: Path, index: int, raster: Raster) -> str:
     if isinstance(raster, ImageFile):
         return _copied(folder, f"images/{index:06d}", raster.path)
-    if isinstance(raster, EncodedImage):
+    if isinstance(raster, EncodedImage) or (isinstance(raster, SensImage) and raster.suffix):
         file = f"images/{index:06d}{raster.suffix}"
         (folder / file).parent.mkdir(exist_ok=True)
         (folder / file).write_bytes(raster.data)

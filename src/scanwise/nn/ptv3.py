@@ -303,7 +303,7 @@ class DecoderStage(nn.Module):
     def forward(self, level: Level, coarser: torch.Tensor) -> torch.Tensor:
         """(N', below) features of the next coarser level -> (N, C)."""
         assert level.parent is not None
-        voxels = level.voxels.replace(self.skip(level.feats) + self.up(coarser)[level.parent])
+        voxels = level.voxels.replace(self.skip(level.feats) + rows_of(self.up(coarser), level.parent))
         for number, block in enumerate(self.blocks):
             voxels = block(voxels, level, number % len(ORDERS))
         return voxels.feats
@@ -381,11 +381,16 @@ class PatchAttention(nn.Module):
     def forward(self, feats: torch.Tensor, patches: Patches) -> torch.Tensor:
         """(N, C) -> (N, C)."""
         count, size = patches.rows.shape
-        qkv = self.qkv(feats)[patches.rows.flatten()]
+        qkv = rows_of(self.qkv(feats), patches.rows.flatten())
         query, key, value = qkv.view(count, size, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         mask = None if patches.valid is None else patches.valid[:, None, None, :]
         mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-        return self.project(mixed.transpose(1, 2).reshape(count * size, -1)[patches.place])
+        return self.project(rows_of(mixed.transpose(1, 2).reshape(count * size, -1), patches.place))
+
+
+def rows_of(feats: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    """`feats[rows]`, but with a gradient that is the same at every run: indexing adds it up in any order."""
+    return torch.index_select(feats, 0, rows)
 
 
 def upcast(levels: Sequence[Level], concatenated: int = 2) -> torch.Tensor:
@@ -401,7 +406,7 @@ def upcast(levels: Sequence[Level], concatenated: int = 2) -> torch.Tensor:
     feats = levels[-1].feats
     for merge, level in enumerate(reversed(levels[:-1])):
         assert level.parent is not None
-        up = feats[level.parent]
+        up = rows_of(feats, level.parent)
         feats = torch.cat([level.feats, up], 1) if merge < concatenated else up
     return feats
 

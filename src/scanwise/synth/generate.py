@@ -220,7 +220,7 @@ def _make(job: tuple[SetConfig, Path, str, int]) -> None:
     else:
         scenes = make_drive(config, split, number)
     for scene, path in zip(scenes, _folders(config, out, split, number), strict=True):
-        scene_folder.write(scene, path)
+        scene_folder.write(scene, path, compact=True)
 
 
 @cache

@@ -62,7 +62,9 @@ def fit(
     recipe: Recipe,
     out: Path,
     fabric: Fabric,
-    progress: Callable[[str, float], None] = lambda text, done: None,
+    *,
+    progress: Callable[[str, float], None] = lambda stage, done: None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, float]:
     """Trains, from the last checkpoint in `out` if there is one, and leaves the best weights in the module.
 
@@ -71,6 +73,7 @@ def fit(
 
     Args:
         out: gets last.ckpt, best.ckpt, log.csv, loss.png, and TensorBoard's files where it is installed.
+        progress: told the share of the steps that is done. say: told in words what each validation found.
 
     Returns:
         The figures of the best validation.
@@ -80,17 +83,20 @@ def fit(
     """
     run = _Run(job, recipe, out, fabric)
     run.resume()
+    if run.step:
+        say(f"going on after step {run.step} of {recipe.steps}")
     with _stop_signals() as stopped:
-        for step in range(run.step, recipe.steps):
+        while run.step < recipe.steps and not run.out_of_patience():
             figures = run.train_step()
-            progress(f"loss {figures['loss']:.4f}", (step + 1) / recipe.steps)
-            if (step + 1) % recipe.validate_every == 0 or step + 1 == recipe.steps:
-                run.validate()
-            if run.out_of_patience():
-                break
-            if (step + 1) % recipe.checkpoint_every == 0 or step + 1 == recipe.steps or stopped:
+            progress("training", run.step / recipe.steps)
+            if run.step % recipe.validate_every == 0 or run.step == recipe.steps:
+                found = {"loss": figures["loss"], **run.validate()}
+                say(f"step {run.step}: " + ", ".join(f"{name} {value:.4g}" for name, value in found.items()))
+            stop = run.any_process(bool(stopped))
+            if run.step % recipe.checkpoint_every == 0 or run.step == recipe.steps or stop or run.out_of_patience():
                 run.checkpoint()
-            if stopped:
+            if stop:
+                say(f"stopped after step {run.step}, which is kept; the same command goes on from there")
                 raise KeyboardInterrupt
     return run.finish()
 
@@ -161,6 +167,10 @@ class _Run:
         assert isinstance(mean, torch.Tensor)
         return float(mean)
 
+    def any_process(self, said: bool) -> bool:
+        """Whether any of the processes says so."""
+        return self._mean(torch.tensor(float(said), device=self.fabric.device)) > 0
+
     def _average(self) -> None:
         """Moves the averaged weights towards the new ones; early on faster, so that they do not stay random."""
         decay = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
@@ -175,16 +185,16 @@ class _Run:
         tensors = {name: value for name, value in vars(batch).items() if isinstance(value, torch.Tensor)}
         save(Checkpoint(tensors, {"step": self.step, "scenes": names}), path)
         raise TrainingError(
-            f"step {self.step}: the loss is {float(loss)} on {', '.join(names)}; the batch is in {path}; "
+            f"step {self.step}: the loss is {float(loss.detach())}{' on ' if names else ''}{', '.join(names)}; the batch is in {path}; "
             "lower learning_rate, or look for wrong values in those scenes"
         )
 
     # Validation
 
-    def validate(self) -> None:
+    def validate(self) -> dict[str, float]:
         """Figures of the averaged weights, or of the weights themselves; the best are kept."""
         if self.job.validate is None:
-            return
+            return {}
         with self._averaged(), torch.no_grad():
             self.raw.eval()
             figures = self.job.validate(self.raw)
@@ -201,6 +211,7 @@ class _Run:
                 if self.job.picture is not None:
                     self.job.picture(self.raw, self.out)
         self.fabric.barrier()
+        return figures
 
     def out_of_patience(self) -> bool:
         return 0 < self.recipe.patience <= self.stale
@@ -238,6 +249,8 @@ class _Run:
     def checkpoint(self) -> None:
         """Everything that the next step depends on, but for the batches, which the step's number gives."""
         whole: Any = get_state_dict(self.raw, self.optimizer.optimizer, options=WHOLE)
+        if not self.fabric.is_global_zero:
+            return
         weights, optimizer = whole
         tensors = {f"model.{name}": value for name, value in weights.items()}
         for parameter, values in optimizer["state"].items():
@@ -246,8 +259,6 @@ class _Run:
         tensors["random.cpu"] = torch.get_rng_state()
         if torch.cuda.is_available():
             tensors["random.cuda"] = torch.cuda.get_rng_state(self.fabric.device)
-        if not self.fabric.is_global_zero:
-            return
         facts = {
             "step": self.step,
             "best": self.best,

@@ -1,0 +1,5 @@
+"""`python -m scanwise`, as torchrun starts it."""
+
+from scanwise.app.cli import main
+
+main()

@@ -1,0 +1,105 @@
+"""`scanwise train` and `scanwise evaluate`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from scanwise.app.console import note, progress
+from scanwise.errors import InputError
+from scanwise.files import replacing
+
+train_app = typer.Typer(no_args_is_help=True, help="Train on labelled scenes, alone or under torchrun.")
+evaluate_app = typer.Typer(no_args_is_help=True, help="Measure what was trained.")
+
+RecipeArgument = Annotated[Path, typer.Argument(metavar="RECIPE", help="YAML file; recipes/ has those we used.")]
+OutOption = Annotated[
+    Path | None, typer.Option("--out", "-o", help="Folder of the run; one begun is gone on with. [default: out/RECIPE]")
+]
+SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Another value for a key.")]
+DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
+StrategyOption = Annotated[str, typer.Option("--strategy", help="Of several processes: ddp, or fsdp (CUDA).")]
+
+
+@train_app.command()
+def segment(
+    recipe: RecipeArgument,
+    out: OutOption = None,
+    changes: SetOption = None,
+    device: DeviceOption = "auto",
+    strategy: StrategyOption = "ddp",
+) -> None:
+    """Semantic segmentation with labels: from scratch, as a linear probe, or fine-tuning.
+
+    Examples:
+
+        scanwise train segment recipes/segment-rooms-small.yaml
+
+        scanwise train segment recipes/segment-rooms-small.yaml --set init=out/dos/best.ckpt --set freeze=true
+
+        torchrun --nproc-per-node 2 -m scanwise train segment recipes/segment-rooms-small.yaml
+    """
+    from scanwise.methods.segment import SegmentRecipe, train
+    from scanwise.training.launch import make_fabric
+    from scanwise.training.recipe import read_recipe
+
+    settings = read_recipe(recipe, SegmentRecipe, changes or ())
+    folder = out or Path("out") / recipe.stem
+    fabric = make_fabric(device=device, precision=settings.precision, strategy=_strategy(strategy))
+    with progress() as show:
+        say = note if fabric.is_global_zero else _silent
+        figures = train(settings, folder, fabric, progress=show if fabric.is_global_zero else _silent, say=say)
+    if fabric.is_global_zero:
+        found = ", ".join(f"{name} {100 * figures[name]:.1f}" for name in ("miou", "macc") if name in figures)
+        note(f"{folder / 'best.ckpt'}: {found} on val")
+
+
+@evaluate_app.command(name="segment")
+def evaluate_segment(
+    weights: Annotated[Path, typer.Argument(metavar="WEIGHTS", help="best.ckpt of a run, or its folder.")],
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="Root of labelled scenes.")],
+    split: Annotated[str, typer.Option("--split", help="Which scenes.")] = "test",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for table, picture and figures.")] = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """mIoU, mAcc, a table by class, a confusion picture; objects of seen and unseen models apart.
+
+    Examples:
+
+        scanwise evaluate segment out/segment-rooms-small data/rooms-1 --split test
+    """
+    from scanwise.data.datasets import scene_paths
+    from scanwise.methods.segment import evaluate, load_segmenter
+    from scanwise.training.launch import make_fabric
+
+    fabric = make_fabric(device=device)
+    path = weights / "best.ckpt" if weights.is_dir() else weights
+    model = load_segmenter(path).to(fabric.device)
+    counts = evaluate(model, scene_paths(data, split), fabric)
+    if not fabric.is_global_zero:
+        return
+    folder = out or path.parent
+    figures = {name: confusion.figures() for name, confusion in counts.items() if confusion.matrix.any()}
+    with replacing(folder / f"{split}.json") as temporary:
+        temporary.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    with replacing(folder / f"{split}.md") as temporary:
+        temporary.write_text(counts["all"].table(), encoding="utf-8")
+    counts["all"].draw(folder / f"{split}.png")
+    print(counts["all"].table(), end="")
+    for name, values in figures.items():
+        print(f"{name}: mIoU {100 * values['miou']:.1f}, mAcc {100 * values['macc']:.1f}")
+
+
+def _silent(*anything: object) -> None:
+    """What the other processes of a run say."""
+
+
+def _strategy(name: str) -> Literal["ddp", "fsdp"]:
+    if name == "fsdp":
+        return "fsdp"
+    if name == "ddp":
+        return "ddp"
+    raise InputError(f"--strategy {name}: there are ddp and fsdp")

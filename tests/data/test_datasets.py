@@ -1,0 +1,78 @@
+import json
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from scanwise.data.datasets import Draw, Loader, Scenes, scene_paths
+from scanwise.errors import InputError
+from tests.scenes import write_scenes
+
+
+def describe(scene, generator):
+    return scene.name, float(generator.random())
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return write_scenes(tmp_path_factory.mktemp("scenes"), train=7, val=2)
+
+
+def loader(root, **options):
+    return Loader(Scenes(scene_paths(root, "train"), describe), seed=3, collate=list, **options)
+
+
+def test_scenes_are_found_with_and_without_an_index(root, tmp_path):
+    assert [path.name for path in scene_paths(root, "val")] == ["0000", "0001"]
+    assert len(scene_paths(root / "train", "train")) == 7
+    (tmp_path / "index.json").write_text(json.dumps({"scenes": [{"split": "test", "path": "x/y"}]}))
+    assert scene_paths(tmp_path, "test") == [tmp_path / "x" / "y"]
+    (tmp_path / "index.json").write_text("{")
+    with pytest.raises(InputError, match="not an index"):
+        scene_paths(tmp_path, "test")
+
+
+def test_unfinished_scenes_are_not_found(root, tmp_path):
+    write_scenes(tmp_path, train=1)
+    (tmp_path / "train" / "0000").rename(tmp_path / "train" / ".scanwise-half")
+    with pytest.raises(InputError, match="no scene folders"):
+        scene_paths(tmp_path, "train")
+
+
+def test_a_smaller_share_is_part_of_a_larger(root):
+    shares = [set(scene_paths(root, "train", share)) for share in (0.01, 0.3, 0.6, 1.0)]
+    assert [len(share) for share in shares] == [1, 2, 4, 7]
+    assert all(small <= large for small, large in zip(shares, shares[1:], strict=False))
+
+
+def test_batches_go_on_from_any_step_as_if_nothing_had_happened(root):
+    whole = list(islice(loader(root, batch=2).batches(0), 8))
+    assert list(islice(loader(root, batch=2).batches(5), 3)) == whole[5:]
+    first_epoch = [name for batch in whole[:3] for name, _ in batch]
+    assert len(set(first_epoch)) == 6
+    assert whole[0] != whole[3]
+
+
+def test_processes_share_out_the_batch_of_one(root):
+    whole = list(islice(loader(root, batch=4).batches(0), 3))
+    parts = [list(islice(loader(root, batch=4, rank=rank, world=2).batches(0), 3)) for rank in range(2)]
+    for step, batch in enumerate(whole):
+        assert sorted(parts[0][step] + parts[1][step]) == sorted(batch)
+
+
+def test_workers_make_what_one_process_makes(root):
+    assert list(islice(loader(root, batch=2, workers=2).batches(1), 3)) == list(
+        islice(loader(root, batch=2).batches(1), 3)
+    )
+
+
+def test_a_draw_has_random_numbers_of_its_own():
+    assert Draw(1, (3, 0, 1)).generator().random() == np.random.default_rng((3, 0, 1)).random()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"), [({"batch": 8}, "fewer than a batch of 8"), ({"batch": 3, "world": 2}, "cannot be shared")]
+)
+def test_batches_that_cannot_be_are_refused(root, options, said):
+    with pytest.raises(InputError, match=said):
+        loader(root, **options)

@@ -1,0 +1,55 @@
+import pytest
+import torch
+
+from scanwise.errors import InputError, ScanwiseWarning
+from scanwise.training.checkpoints import Checkpoint, load, load_last, save, save_last
+
+
+def checkpoint(step: int) -> Checkpoint:
+    shared = torch.arange(6.0).view(2, 3)
+    return Checkpoint({"model.a": shared, "model.b": shared.t(), "x": torch.tensor(step)}, {"step": step, "n": [1, None]})
+
+
+def test_a_checkpoint_comes_back_exactly(tmp_path):
+    save(checkpoint(3), tmp_path / "c.ckpt")
+    back = load(tmp_path / "c.ckpt")
+    assert back.facts == {"step": 3, "n": [1, None]}
+    assert torch.equal(back.under("model.")["b"], checkpoint(3).tensors["model.b"])
+    assert back.tensors["x"].dtype == torch.int64
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-1], lambda b: b[:40], lambda b: b[:-9] + bytes([b[-9] ^ 1]) + b[-8:]])
+def test_a_damaged_one_is_noticed(tmp_path, damage):
+    path = tmp_path / "c.ckpt"
+    save(checkpoint(3), path)
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(InputError, match="damaged"):
+        load(path)
+
+
+def test_something_else_is_no_checkpoint(tmp_path):
+    (tmp_path / "c.ckpt").write_bytes(b"hello")
+    with pytest.raises(InputError, match="not a checkpoint"):
+        load(tmp_path / "c.ckpt")
+
+
+def test_the_previous_one_is_used_when_the_last_is_damaged(tmp_path):
+    for step in (1, 2, 3):
+        save_last(checkpoint(step), tmp_path)
+    assert load_last(tmp_path).facts["step"] == 3
+    last = tmp_path / "last.ckpt"
+    last.write_bytes(last.read_bytes()[:-5])
+    with pytest.warns(ScanwiseWarning, match="older"):
+        assert load_last(tmp_path).facts["step"] == 2
+
+
+def test_a_kill_between_writing_and_renaming_loses_nothing(tmp_path):
+    save_last(checkpoint(1), tmp_path)
+    save(checkpoint(2), tmp_path / "next.ckpt")  # and the process dies here
+    assert load_last(tmp_path).facts["step"] == 2
+    (tmp_path / "last.ckpt").rename(tmp_path / "previous.ckpt")  # or here
+    assert load_last(tmp_path).facts["step"] == 2
+
+
+def test_a_new_run_has_none(tmp_path):
+    assert load_last(tmp_path) is None
