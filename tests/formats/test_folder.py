@@ -14,7 +14,9 @@ from PIL import Image
 from scanwise.errors import InputError, OutputError
 from scanwise.files import DepthFile, ImageFile
 from scanwise.formats import folder
+from scanwise.formats.scannet_sens import read_views
 from scanwise.scene import ArrayRaster, Box, Referral, Scene, View
+from tests.formats.test_scannet_sens import jpeg, stream
 
 FIELDS = ("points", "colors", "normals", "intensity", "labels", "instances", "source_points", "to_source")
 
@@ -236,3 +238,67 @@ def test_files_outside_the_folder_are_not_touched(tmp_path):
     _edit(tmp_path / "s", views=record["views"])
     with pytest.raises(InputError, match="outside"):
         folder.read(tmp_path / "s")
+
+
+def test_own_pictures_under_other_numbers_are_not_overwritten(tmp_path):
+    grey = [ArrayRaster(np.full((2, 2, 3), value, np.uint8)) for value in (10, 200)]
+    folder.write(Scene(np.ones((1, 3)), views=[View(raster, np.eye(3), np.eye(4)) for raster in grey]), tmp_path / "s")
+    scene = folder.read(tmp_path / "s")
+    turned = Scene(scene.points, views=scene.views[::-1])
+    with pytest.raises(OutputError, match=r"view 0 of the scene is 000001\.png there; write changed views to another"):
+        folder.write(turned, tmp_path / "s")
+    folder.write(turned, tmp_path / "t")
+    assert [int(view.image.mean()) for view in folder.read(tmp_path / "t").views] == [200, 10]
+    folder.write(Scene(scene.points, views=scene.views[:1]), tmp_path / "s")
+    assert [int(view.image.mean()) for view in folder.read(tmp_path / "s").views] == [10]
+
+
+@pytest.mark.parametrize("shape", ["(99999999999999999999999999,3)", "(3,", "'''", "(1e3, 3)"])
+def test_a_damaged_header_of_an_array_is_one_line(tmp_path, shape):
+    folder.write(Scene(np.ones((1, 3))), tmp_path / "s")
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+    data = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(12)
+    (tmp_path / "s/points.npy").write_bytes(data)
+    with pytest.raises(InputError, match=r"points\.npy: truncated or damaged array") as caught:
+        folder.read(tmp_path / "s")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("name", 3),
+        ("classes", "chair"),
+        ("classes", [1]),
+        ("arrays", ["colors"]),
+        ("attributes", [1]),
+        ("intrinsics", None),
+        ("camera_to_world", None),
+        ("per_metre", 0),
+        ("per_metre", "1"),
+        ("far", -1),
+    ],
+)
+def test_a_wrong_type_names_its_key(tmp_path, key, value):
+    depth = ArrayRaster(np.ones((2, 2), np.float32))
+    view = View(ArrayRaster(np.zeros((2, 2, 3), np.uint8)), np.eye(3), np.eye(4), depth)
+    folder.write(Scene(np.ones((1, 3)), views=[view]), tmp_path / "s")
+    record = json.loads((tmp_path / "s/scene.json").read_text())
+    place = next(part for part in (record, record["views"][0], record["views"][0]["depth"]) if key in part)
+    place[key] = value
+    (tmp_path / "s/scene.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match=rf"scene\.json.*{key}"):
+        folder.read(tmp_path / "s")
+
+
+def test_source_points_of_another_length(tmp_path):
+    folder.write(Scene(np.ones((2, 3)), source_points=np.ones((2, 3))), tmp_path / "s")
+    np.save(tmp_path / "s/source_points.npy", np.ones((3, 3)))
+    with pytest.raises(InputError, match="source_points"):
+        folder.read(tmp_path / "s")
+
+
+def test_pictures_of_a_stream_are_written_unchanged(tmp_path):
+    (tmp_path / "a.sens").write_bytes(stream())
+    folder.write(Scene(np.ones((1, 3)), views=read_views(tmp_path / "a.sens")), tmp_path / "s")
+    assert (tmp_path / "s/images/000002.jpg").read_bytes() == jpeg(100)

@@ -61,6 +61,15 @@ class SensImage:
     blob: _Blob
     compression: int
 
+    @property
+    def suffix(self) -> str:
+        """Of a file with the same bytes; "" where they are raw pixels."""
+        return {_PNG: ".png", _JPEG: ".jpg"}.get(self.compression, "")
+
+    @property
+    def data(self) -> bytes:
+        return self.blob.bytes()
+
     def read(self) -> np.ndarray:
         data, shape = self.blob.bytes(), (*self.blob.shape, 3)
         if self.compression == _RAW:
