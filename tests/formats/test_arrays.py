@@ -144,3 +144,9 @@ def test_damage_is_one_line(tmp_path, name, make):
         arrays.read(tmp_path / name)
     assert str(tmp_path / name) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["segment20", "semantic_gt20"])
+def test_names_of_common_preprocessing(tmp_path, name):
+    np.savez(tmp_path / "a.npz", pos=np.ones((2, 3)), **{name: np.array([3, -1])})
+    assert arrays.read(tmp_path / "a.npz").labels.tolist() == [3, -1]

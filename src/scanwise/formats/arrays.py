@@ -4,9 +4,10 @@ NPY: a table (N, C >= 3), whose columns are named as those of a text file withou
 structured array (N,), whose fields are columns. Written: the table again with its own type, and a structured
 array where the columns do not make one table.
 
-NPZ: points, xyz, coord or coords (N, 3); colors, color or rgb (N, 3); normals or normal (N, 3); intensity or
-strength; labels, label, segment, semantic or semantic_gt; instances, instance or instance_gt. Other arrays of N
-rows are attributes; the rest goes back out as it came. Written with the names that the file had.
+NPZ: points, xyz, coord, coords or pos (N, 3); colors, color or rgb (N, 3); normals or normal (N, 3); intensity or
+strength; labels, label, segment, segment20, semantic, semantic_gt or semantic_gt20; instances, instance or
+instance_gt. Other arrays of N rows are attributes; the rest goes back out as it came. Written with the names that the
+file had.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ from scanwise.scene import Scene
 
 # Field of the scene -> the columns it stands for, and the names of the array that holds them.
 _GROUPS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "points": (("x", "y", "z"), ("points", "xyz", "coord", "coords")),
+    "points": (("x", "y", "z"), ("points", "xyz", "coord", "coords", "pos")),
     "colors": (("red", "green", "blue"), ("colors", "color", "rgb")),
     "normals": (("nx", "ny", "nz"), ("normals", "normal")),
     "intensity": (("intensity",), ("intensity", "strength")),
-    "labels": (("label",), ("labels", "label", "segment", "semantic", "semantic_gt")),
+    "labels": (("label",), ("labels", "label", "segment", "segment20", "semantic", "semantic_gt", "semantic_gt20")),
     "instances": (("instance",), ("instances", "instance", "instance_gt")),
 }
 
@@ -121,7 +122,7 @@ def _from_archive(arrays: dict[str, np.ndarray], path: Path) -> tuple[dict[str, 
     names = {field: _first(arrays, spellings) for field, (_, spellings) in _GROUPS.items()}
     if names["points"] is None:
         there = ", ".join(arrays) or "nothing"
-        raise InputError(f"{path}: no array points, xyz, coord or coords in it; it holds {there}")
+        raise InputError(f"{path}: no array points, xyz, coord, coords or pos in it; it holds {there}")
     points = arrays[names["points"]]
     if points.ndim != 2 or points.shape[1] != 3 or points.dtype.kind not in "iuf":
         raise InputError(f"{path}: {names['points']} must be numbers (N, 3), not {points.dtype} {points.shape}")
