@@ -22,15 +22,12 @@ def chair(draw: Draw) -> list[Mesh]:
     else:
         parts.append(frame.box((-w / 2, -d / 2, seat - 0.015), (w / 2, d / 2, seat + 0.02), "y"))
     back = d / 2 - thick
-    for x in (-w / 2, w / 2 - thick):
-        parts.append(frame.box((x, back, seat), (x + thick, d / 2, h)))
+    parts += [frame.box((x, back, seat), (x + thick, d / 2, h)) for x in (-w / 2, w / 2 - thick)]
     if draw.style == 0:
         parts.append(frame.box((-w / 2, back, h - 0.08), (w / 2, d / 2, h), "x"))
-        for x in np.linspace(-w / 2, w / 2, draw.count(4, 7))[1:-1]:
-            parts.append(frame.box((x - 0.012, back, seat), (x + 0.012, d / 2 - 0.01, h - 0.05)))
+        parts += [frame.box((x - 0.012, back, seat), (x + 0.012, d / 2 - 0.01, h - 0.05)) for x in np.linspace(-w / 2, w / 2, draw.count(4, 7))[1:-1]]
     elif draw.style == 3:
-        for z in np.linspace(seat + 0.15, h - 0.07, draw.count(2, 4)):
-            parts.append(frame.box((-w / 2, back, z), (w / 2, d / 2 - 0.005, z + 0.06), "x"))
+        parts += [frame.box((-w / 2, back, z), (w / 2, d / 2 - 0.005, z + 0.06), "x") for z in np.linspace(seat + 0.15, h - 0.07, draw.count(2, 4))]
     else:
         finish = cloth if draw.style == 2 else frame
         parts.append(finish.cushion((-w / 2, back - 0.02, seat + 0.12), (w / 2, d / 2, h), 0.8))
@@ -69,8 +66,7 @@ def stool(draw: Draw) -> list[Mesh]:
     parts.append(
         top.disc(w * 0.5, h - 0.04, h) if draw.style else top.box((-w / 2, -d / 2, h - 0.04), (w / 2, d / 2, h))
     )
-    for y in (-d * 0.34, d * 0.34):
-        parts.append(frame.rod((-w * 0.36, y, h * 0.35), (w * 0.36, y, h * 0.35), 0.012))
+    parts += [frame.rod((-w * 0.36, y, h * 0.35), (w * 0.36, y, h * 0.35), 0.012) for y in (-d * 0.34, d * 0.34)]
     return parts
 
 
@@ -85,8 +81,7 @@ def sofa(draw: Draw) -> list[Mesh]:
     parts.append(cloth.box((-w / 2 + 0.02, -d / 2 + 0.03, 0.08), (w / 2 - 0.02, d / 2 - 0.02, seat - 0.12)))
     parts.append(cloth.cushion((-w / 2, d / 2 - 0.22, 0.1), (w / 2, d / 2, h), square))
     high = seat + draw.between(0.1, 0.22)
-    for low, end in ((-w / 2, -w / 2 + arm), (w / 2 - arm, w / 2)):
-        parts.append(cloth.cushion((low, -d / 2, 0.08), (end, d / 2, high), square))
+    parts += [cloth.cushion((low, -d / 2, 0.08), (end, d / 2, high), square) for low, end in ((-w / 2, -w / 2 + arm), (w / 2 - arm, w / 2))]
     edges = np.linspace(-w / 2 + arm, w / 2 - arm, seats + 1)
     for left, right in itertools.pairwise(edges):
         parts.append(cloth.cushion((left, -d / 2, seat - 0.14), (right, d / 2 - 0.15, seat + 0.03), 0.8))
@@ -106,8 +101,7 @@ def bed(draw: Draw) -> list[Mesh]:
     parts.append(frame.box((-w / 2, -d / 2, base - 0.12), (w / 2, d / 2, base + 0.02), "y"))
     board = draw.cloth() if draw.style == 2 else frame
     if draw.style == 3:
-        for x in np.linspace(-w / 2, w / 2 - 0.03, 9):
-            parts.append(frame.box((x, d / 2 - 0.04, 0.1), (x + 0.03, d / 2, h)))
+        parts += [frame.box((x, d / 2 - 0.04, 0.1), (x + 0.03, d / 2, h)) for x in np.linspace(-w / 2, w / 2 - 0.03, 9)]
         parts.append(frame.box((-w / 2, d / 2 - 0.045, h - 0.06), (w / 2, d / 2, h), "x"))
     else:
         parts.append(board.box((-w / 2, d / 2 - 0.05, 0.05), (w / 2, d / 2, h), "x"))
@@ -117,8 +111,7 @@ def bed(draw: Draw) -> list[Mesh]:
     count = 1 if w < 1.2 else 2
     edges = np.linspace(-w / 2 + 0.08, w / 2 - 0.08, count + 1)
     pillow = draw.one(sheet, draw.cloth())
-    for left, right in itertools.pairwise(edges):
-        parts.append(pillow.cushion((left + 0.03, d / 2 - 0.48, top), (right - 0.03, d / 2 - 0.08, top + 0.13), 0.5))
+    parts += [pillow.cushion((left + 0.03, d / 2 - 0.48, top), (right - 0.03, d / 2 - 0.08, top + 0.13), 0.5) for left, right in itertools.pairwise(edges)]
     return parts
 
 
@@ -139,8 +132,7 @@ def table(draw: Draw) -> list[Mesh]:
         return [ring, legs.disc(0.05, 0.03, h - thick), legs.lathe([(0, 0), (w * 0.3, 0), (w * 0.28, 0.03), (0, 0.05)])]
     parts = [top.box((-w / 2, -d / 2, h - thick), (w / 2, d / 2, h), draw.one("x", "y"))]
     if draw.style == 3:
-        for x in (-w / 2 + 0.05, w / 2 - 0.09):
-            parts.append(top.box((x, -d / 2 + 0.04, 0), (x + 0.04, d / 2 - 0.04, h - thick)))
+        parts += [top.box((x, -d / 2 + 0.04, 0), (x + 0.04, d / 2 - 0.04, h - thick)) for x in (-w / 2 + 0.05, w / 2 - 0.09)]
         parts.append(top.box((-w / 2 + 0.05, -0.015, h * 0.4), (w / 2 - 0.05, 0.015, h * 0.6), "x"))
         return parts
     leg = draw.between(0.045, 0.08)
@@ -197,8 +189,7 @@ def storage(draw: Draw, cells: Sequence[str], *, body: Finish, front: Finish, ba
     parts = four_legs(body, (w / 2 - 0.04, d / 2 - 0.06), base, 0.04) if legs else []
     if not legs and base:
         parts.append(body.box((-w / 2 + 0.02, y + 0.05, 0), (w / 2 - 0.02, d / 2, base)))
-    for z in (base, h - t) if lid else (base,):
-        parts.append(body.box((-w / 2, y, z), (w / 2, d / 2, z + t), "x"))
+    parts += [body.box((-w / 2, y, z), (w / 2, d / 2, z + t), "x") for z in (base, h - t) if lid else (base,)]
     parts.append(body.box((-w / 2, d / 2 - 0.012, base), (w / 2, d / 2, h)))
     edges = np.linspace(-w / 2, w / 2, len(cells) + 1)
     for x in edges:
@@ -207,8 +198,7 @@ def storage(draw: Draw, cells: Sequence[str], *, body: Finish, front: Finish, ba
     for number, (cell, left, right) in enumerate(zip(cells, edges, edges[1:], strict=False)):
         if cell == "open":
             shelves = max(0, round((h - base) / draw.between(0.3, 0.4)) - 1)
-            for z in np.linspace(base, h - t, shelves + 2)[1:-1]:
-                parts.append(body.box((left, y, z), (right, d / 2, z + t), "x"))
+            parts += [body.box((left, y, z), (right, d / 2, z + t), "x") for z in np.linspace(base, h - t, shelves + 2)[1:-1]]
         elif cell == "door":
             parts.append(front.box((left + 0.003, y - 0.02, base + 0.003), (right - 0.003, y, h - 0.003)))
             side = right - 0.05 if number % 2 == 0 else left + 0.05

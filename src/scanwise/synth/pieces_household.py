@@ -151,8 +151,10 @@ def shower_cabin(draw: Draw) -> list[Mesh]:
     for z in (0.12, h - 0.04):
         parts.append(STEEL.box((-w / 2, -d / 2, z), (w / 2, -d / 2 + 0.03, z + 0.04)))
         parts.append(STEEL.box((w / 2 - 0.03, -d / 2, z), (w / 2, d / 2, z + 0.04)))
-    for x, y in ((w / 2, -d / 2), (0.0, -d / 2), (w / 2, d / 2 - 0.03)):
-        parts.append(STEEL.box((x - 0.03, y, 0.1), (x, y + 0.03, h)))
+    parts += [
+        STEEL.box((x - 0.03, y, 0.1), (x, y + 0.03, h))
+        for x, y in ((w / 2, -d / 2), (0.0, -d / 2), (w / 2, d / 2 - 0.03))
+    ]
     parts += STEEL.path([(0, d / 2 - 0.04, 1.0), (0, d / 2 - 0.04, h * 0.95), (0, d * 0.2, h * 0.97)], 0.012)
     return [*parts, STEEL.disc(0.1, h * 0.94, h * 0.96, (0, d * 0.2, 0))]
 
@@ -188,12 +190,13 @@ def stove(draw: Draw) -> list[Mesh]:
     ]
     parts.append(GLASS.box((-w * 0.38, y - 0.01, h * 0.25), (w * 0.38, y, h * 0.65)))
     parts.append(STEEL.box((-w * 0.4, -d / 2, h * 0.72), (w * 0.4, -d / 2 + 0.02, h * 0.75)))
-    for x in np.linspace(-w * 0.38, w * 0.38, 5):
-        parts.append(draw.one(BLACK, STEEL).rod((x, y, h * 0.88), (x, -d / 2 + 0.01, h * 0.88), 0.02))
+    parts += [
+        draw.one(BLACK, STEEL).rod((x, y, h * 0.88), (x, -d / 2 + 0.01, h * 0.88), 0.02)
+        for x in np.linspace(-w * 0.38, w * 0.38, 5)
+    ]
     ring = Finish((120, 60, 50)) if draw.style % 2 else Finish((90, 90, 94))
     for x in (-w * 0.23, w * 0.23):
-        for v in (-d * 0.2, d * 0.22):
-            parts.append(ring.disc(draw.between(0.07, 0.1), h - 0.01, h, (x, v, 0)))
+        parts += [ring.disc(draw.between(0.07, 0.1), h - 0.01, h, (x, v, 0)) for v in (-d * 0.2, d * 0.22)]
     return parts
 
 
@@ -220,35 +223,39 @@ def microwave(draw: Draw) -> list[Mesh]:
     ]
     parts.append(STEEL.box((w * 0.24, -d / 2, h * 0.15), (w * 0.27, y, h * 0.85)))
     parts.append(BLACK.box((w * 0.3, y - 0.006, h * 0.7), (w * 0.46, y, h * 0.88)))
-    for z in np.linspace(0.15, 0.55, 3):
-        parts.append(STEEL.rod((w * 0.38, y, z * h), (w * 0.38, y - 0.012, z * h), 0.018))
+    parts += [STEEL.rod((w * 0.38, y, z * h), (w * 0.38, y - 0.012, z * h), 0.018) for z in np.linspace(0.15, 0.55, 3)]
     return parts
 
 
 def hood(draw: Draw) -> list[Mesh]:
     w, d, h = draw.size
-    metal = draw.one(STEEL, STEEL, draw.appliance())
+    metal = draw.one(draw.metal(), draw.appliance())
     pipe = d / 2 - 0.26
     body = metal.taper(
-        (-w / 2, -d / 2, 0.05), (w / 2, d / 2, h * 0.45), w * (0.1, 0.32, 0.36, 0.0)[draw.style], d * 0.4
+        (-w / 2, -d / 2, 0.05),
+        (w / 2, d / 2, h * draw.between(0.35, 0.5)),
+        w * (0.1, 0.32, 0.36, 0.0)[draw.style],
+        d * 0.4,
     )
     return [
         metal.box((-w / 2, -d / 2, 0), (w / 2, d / 2, 0.05)),
         body,
-        metal.box((-0.13, pipe, h * 0.4), (0.13, d / 2, h)),
+        metal.box((-0.13, pipe, h * 0.3), (0.13, d / 2, h)),
     ]
 
 
 def radiator(draw: Draw) -> list[Mesh]:
     w, d, h = draw.size
-    white = draw.one(WHITE, WHITE, draw.metal())
+    white = draw.one(draw.ceramic(), draw.ceramic(), draw.metal())
     if draw.style == 1:
         parts = [
             white.box((-w / 2, -d / 2, 0.02), (w / 2, -d / 2 + 0.02, h)),
             white.box((-w / 2, 0, 0.02), (w / 2, d / 2, h)),
         ]
-        for x in np.arange(-w / 2 + 0.03, w / 2 - 0.03, 0.05):
-            parts.append(white.box((x, -d / 2 - 0.005, 0.05), (x + 0.02, -d / 2, h - 0.05)))
+        parts += [
+            white.box((x, -d / 2 - 0.005, 0.05), (x + 0.02, -d / 2, h - 0.05))
+            for x in np.arange(-w / 2 + 0.03, w / 2 - 0.03, 0.05)
+        ]
         return [*parts, white.box((-w / 2, -d / 2, 0), (w / 2, d / 2, 0.03))]
     step = (0.06, 0.06, 0.08, 0.045)[draw.style]
     parts = [

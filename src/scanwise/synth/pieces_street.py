@@ -30,7 +30,8 @@ def car(draw: Draw) -> list[Mesh]:
     paint, r = draw.plain(PAINTS), 0.32
     waist = h * (0.62 if draw.style != 2 else 0.5)
     front, back = (0.28, 0.16, 0.1, 0.28)[draw.style] * d, (0.16, 0.03, 0.01, 0.02)[draw.style] * d
-    outline = [(-d / 2, 0.28), (-d / 2, waist * 0.75), (-d / 2 + 0.15, waist * 0.88), (-d / 2 + front, waist), (d / 2 - 0.1, waist),
+    outline = [(-d / 2, 0.28), (-d / 2, waist * 0.75), (-d / 2 + 0.15, waist * 0.88), (-d / 2 + front, waist),
+               (d / 2 - 0.1, waist),
                (d / 2, waist * 0.9), (d / 2, 0.3), (d / 2 - 0.2, 0.2), (-d / 2 + 0.2, 0.2)]  # fmt: skip
     x = w / 2 * 0.94
     parts = [paint.prism(outline, -w / 2 + 0.02, w / 2 - 0.02), *_wheels(w / 2, (-d * 0.31, d * 0.3), r, 0.2)]
@@ -40,8 +41,10 @@ def car(draw: Draw) -> list[Mesh]:
     parts.append(GLASS.taper(low, high, 0.14, rake, drop))
     parts.append(paint.cushion((-x + 0.13, low[1] + rake, h - 0.07), (x - 0.13, high[1] - drop, h), 0.8))
     for side in (-1, 1):
-        for y in (low[1] + rake + 0.9, high[1] - drop - 0.1):
-            parts.append(paint.rod((side * x, y, waist), (side * (x - 0.13), y, h - 0.05), 0.035))
+        parts += [
+            paint.rod((side * x, y, waist), (side * (x - 0.13), y, h - 0.05), 0.035)
+            for y in (low[1] + rake + 0.9, high[1] - drop - 0.1)
+        ]
         parts.append(
             GLOW.box(
                 (side * w * 0.36 - 0.14, -d / 2 - 0.01, waist * 0.62),
@@ -79,8 +82,10 @@ def bus(draw: Draw) -> list[Mesh]:
         paint.cushion((-w / 2, -d / 2, 0.3), (w / 2, d / 2, h), 0.93),
         *_wheels(w / 2, (-d * 0.33, d * 0.28), 0.48, 0.3),
     ]
-    for y in np.arange(-d / 2 + 0.4, d / 2 - 1.2, 1.35):
-        parts.append(GLASS.box((-w / 2 - 0.01, y, h * 0.48), (w / 2 + 0.01, y + 1.2, h * 0.84)))
+    parts += [
+        GLASS.box((-w / 2 - 0.01, y, h * 0.48), (w / 2 + 0.01, y + 1.2, h * 0.84))
+        for y in np.arange(-d / 2 + 0.4, d / 2 - 1.2, 1.35)
+    ]
     return [*parts, GLASS.box((-w * 0.44, -d / 2 - 0.01, h * 0.4), (w * 0.44, -d / 2 + 0.1, h * 0.85))]
 
 
@@ -127,9 +132,11 @@ def bicycle(draw: Draw) -> list[Mesh]:
         parts.append(BLACK.ring(r, 0.025, hub))
         for angle in np.pi * np.arange(6) / 6:
             reach = np.array([0, np.cos(angle), np.sin(angle)]) * (r - 0.03)
-            parts.append(STEEL.rod(np.array(hub) - reach, np.array(hub) + reach, 0.004, sides=4))
-    for start, end in ((rear, crank), (rear, tube), (crank, seat), (tube, head), (crank, head), (head, front)):
-        parts.append(paint.rod(start, end, 0.018))
+            parts.append(STEEL.rod((hub - reach).tolist(), (hub + reach).tolist(), 0.004, sides=4))
+    parts += [
+        paint.rod(start, end, 0.018)
+        for start, end in ((rear, crank), (rear, tube), (crank, seat), (tube, head), (crank, head), (head, front))
+    ]
     bar = (0, head[1] + 0.03, h - 0.03)
     parts += [
         paint.rod(head, bar, 0.015),
@@ -167,8 +174,7 @@ def motorcycle(draw: Draw) -> list[Mesh]:
         BLACK.cushion((-0.15, 0.05, 0.62), (0.15, rear + 0.1, 0.82), 0.5),
         paint.cushion((-0.1, rear - 0.25, 0.5), (0.1, d / 2 - 0.05, 0.72), 0.4),
     ]
-    for x in (-0.09, 0.09):
-        parts.append(STEEL.rod((x, front, r), (x, front + 0.3, h * 0.88), 0.025))
+    parts += [STEEL.rod((x, front, r), (x, front + 0.3, h * 0.88), 0.025) for x in (-0.09, 0.09)]
     parts += [
         GLOW.ball((0.09, 0.06, 0.09), (0, front + 0.18, h * 0.78)),
         *BLACK.path(
@@ -193,8 +199,10 @@ def cone(draw: Draw) -> list[Mesh]:
 
     bands = (0.35, 0.55, 0.7) if draw.style % 2 else (0.45, 0.7)
     parts = [orange.box((-w / 2, -w / 2, 0), (w / 2, w / 2, 0.03)), orange.lathe([(r, 0.03), (r * 0.15, h), (0, h)])]
-    for low in bands[:: 2 if draw.style == 2 else 1]:
-        parts.append(WHITE.lathe([(at(low) + 0.004, low * h), (at(low + 0.12) + 0.004, (low + 0.12) * h)]))
+    parts += [
+        WHITE.lathe([(at(low) + 0.004, low * h), (at(low + 0.12) + 0.004, (low + 0.12) * h)])
+        for low in bands[:: 2 if draw.style == 2 else 1]
+    ]
     return parts
 
 
