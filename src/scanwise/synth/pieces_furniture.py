@@ -25,9 +25,15 @@ def chair(draw: Draw) -> list[Mesh]:
     parts += [frame.box((x, back, seat), (x + thick, d / 2, h)) for x in (-w / 2, w / 2 - thick)]
     if draw.style == 0:
         parts.append(frame.box((-w / 2, back, h - 0.08), (w / 2, d / 2, h), "x"))
-        parts += [frame.box((x - 0.012, back, seat), (x + 0.012, d / 2 - 0.01, h - 0.05)) for x in np.linspace(-w / 2, w / 2, draw.count(4, 7))[1:-1]]
+        parts += [
+            frame.box((x - 0.012, back, seat), (x + 0.012, d / 2 - 0.01, h - 0.05))
+            for x in np.linspace(-w / 2, w / 2, draw.count(4, 7))[1:-1]
+        ]
     elif draw.style == 3:
-        parts += [frame.box((-w / 2, back, z), (w / 2, d / 2 - 0.005, z + 0.06), "x") for z in np.linspace(seat + 0.15, h - 0.07, draw.count(2, 4))]
+        parts += [
+            frame.box((-w / 2, back, z), (w / 2, d / 2 - 0.005, z + 0.06), "x")
+            for z in np.linspace(seat + 0.15, h - 0.07, draw.count(2, 4))
+        ]
     else:
         finish = cloth if draw.style == 2 else frame
         parts.append(finish.cushion((-w / 2, back - 0.02, seat + 0.12), (w / 2, d / 2, h), 0.8))
@@ -81,7 +87,10 @@ def sofa(draw: Draw) -> list[Mesh]:
     parts.append(cloth.box((-w / 2 + 0.02, -d / 2 + 0.03, 0.08), (w / 2 - 0.02, d / 2 - 0.02, seat - 0.12)))
     parts.append(cloth.cushion((-w / 2, d / 2 - 0.22, 0.1), (w / 2, d / 2, h), square))
     high = seat + draw.between(0.1, 0.22)
-    parts += [cloth.cushion((low, -d / 2, 0.08), (end, d / 2, high), square) for low, end in ((-w / 2, -w / 2 + arm), (w / 2 - arm, w / 2))]
+    parts += [
+        cloth.cushion((low, -d / 2, 0.08), (end, d / 2, high), square)
+        for low, end in ((-w / 2, -w / 2 + arm), (w / 2 - arm, w / 2))
+    ]
     edges = np.linspace(-w / 2 + arm, w / 2 - arm, seats + 1)
     for left, right in itertools.pairwise(edges):
         parts.append(cloth.cushion((left, -d / 2, seat - 0.14), (right, d / 2 - 0.15, seat + 0.03), 0.8))
@@ -111,7 +120,10 @@ def bed(draw: Draw) -> list[Mesh]:
     count = 1 if w < 1.2 else 2
     edges = np.linspace(-w / 2 + 0.08, w / 2 - 0.08, count + 1)
     pillow = draw.one(sheet, draw.cloth())
-    parts += [pillow.cushion((left + 0.03, d / 2 - 0.48, top), (right - 0.03, d / 2 - 0.08, top + 0.13), 0.5) for left, right in itertools.pairwise(edges)]
+    parts += [
+        pillow.cushion((left + 0.03, d / 2 - 0.48, top), (right - 0.03, d / 2 - 0.08, top + 0.13), 0.5)
+        for left, right in itertools.pairwise(edges)
+    ]
     return parts
 
 
@@ -132,7 +144,9 @@ def table(draw: Draw) -> list[Mesh]:
         return [ring, legs.disc(0.05, 0.03, h - thick), legs.lathe([(0, 0), (w * 0.3, 0), (w * 0.28, 0.03), (0, 0.05)])]
     parts = [top.box((-w / 2, -d / 2, h - thick), (w / 2, d / 2, h), draw.one("x", "y"))]
     if draw.style == 3:
-        parts += [top.box((x, -d / 2 + 0.04, 0), (x + 0.04, d / 2 - 0.04, h - thick)) for x in (-w / 2 + 0.05, w / 2 - 0.09)]
+        parts += [
+            top.box((x, -d / 2 + 0.04, 0), (x + 0.04, d / 2 - 0.04, h - thick)) for x in (-w / 2 + 0.05, w / 2 - 0.09)
+        ]
         parts.append(top.box((-w / 2 + 0.05, -0.015, h * 0.4), (w / 2 - 0.05, 0.015, h * 0.6), "x"))
         return parts
     leg = draw.between(0.045, 0.08)
@@ -189,7 +203,7 @@ def storage(draw: Draw, cells: Sequence[str], *, body: Finish, front: Finish, ba
     parts = four_legs(body, (w / 2 - 0.04, d / 2 - 0.06), base, 0.04) if legs else []
     if not legs and base:
         parts.append(body.box((-w / 2 + 0.02, y + 0.05, 0), (w / 2 - 0.02, d / 2, base)))
-    parts += [body.box((-w / 2, y, z), (w / 2, d / 2, z + t), "x") for z in (base, h - t) if lid else (base,)]
+    parts += [body.box((-w / 2, y, z), (w / 2, d / 2, z + t), "x") for z in ((base, h - t) if lid else (base,))]
     parts.append(body.box((-w / 2, d / 2 - 0.012, base), (w / 2, d / 2, h)))
     edges = np.linspace(-w / 2, w / 2, len(cells) + 1)
     for x in edges:
@@ -198,7 +212,9 @@ def storage(draw: Draw, cells: Sequence[str], *, body: Finish, front: Finish, ba
     for number, (cell, left, right) in enumerate(zip(cells, edges, edges[1:], strict=False)):
         if cell == "open":
             shelves = max(0, round((h - base) / draw.between(0.3, 0.4)) - 1)
-            parts += [body.box((left, y, z), (right, d / 2, z + t), "x") for z in np.linspace(base, h - t, shelves + 2)[1:-1]]
+            parts += [
+                body.box((left, y, z), (right, d / 2, z + t), "x") for z in np.linspace(base, h - t, shelves + 2)[1:-1]
+            ]
         elif cell == "door":
             parts.append(front.box((left + 0.003, y - 0.02, base + 0.003), (right - 0.003, y, h - 0.003)))
             side = right - 0.05 if number % 2 == 0 else left + 0.05
