@@ -62,8 +62,8 @@ def _slab_with_bowl(top: Finish, bowl: Finish, half: tuple[float, float], z: flo
 
 def _tap(x: float, y: float, z: float, reach: float, tall: float) -> list[Mesh]:
     """A tap that stands at a point and bends to the front."""
-    return STEEL.path([(x, y, z), (x, y, z + tall), (x, y - reach * 0.5, z + tall + 0.02), (x, y - reach, z + tall - 0.03)],
-                      0.014)  # fmt: skip
+    high = z + tall
+    return STEEL.path([(x, y, z), (x, y, high), (x, y - reach * 0.5, high + 0.02), (x, y - reach, high - 0.03)], 0.014)
 
 
 def kitchen_sink(draw: Draw) -> list[Mesh]:
@@ -128,8 +128,8 @@ def bathtub(draw: Draw) -> list[Mesh]:
     w, d, h = draw.size
     white = draw.ceramic()
     square = (0.9, 0.4, 0.75, 0.6)[draw.style]
-    profile = [(0.06 if draw.style == 1 else 0.0, 0.0), (0, h), (0, h), (0.06, h), (0.06, h), (0.1, h * 0.5), (0.16, 0.12),
-               (min(w, d) / 2, 0.1)]  # fmt: skip
+    profile = [(0.06 if draw.style == 1 else 0.0, 0.0), (0, h), (0, h), (0.06, h), (0.06, h), (0.1, h * 0.5),
+               (0.16, 0.12), (min(w, d) / 2, 0.1)]  # fmt: skip
     side = white if draw.chance(0.7) else draw.material("tiles", 0.5)
     tub = white.vessel((w / 2, d / 2), profile, square)
     return [
