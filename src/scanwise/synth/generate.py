@@ -15,7 +15,9 @@ from __future__ import annotations
 import difflib
 import json
 import multiprocessing
+import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -209,8 +211,22 @@ def _made(config: SetConfig, out: Path, items: list[tuple[str, int]], workers: i
     if workers <= 1 or len(jobs) <= 1:
         yield from map(_make, jobs)
         return
-    with multiprocessing.get_context("spawn").Pool(min(workers, len(jobs))) as pool:
+    with _one_thread_each(), multiprocessing.get_context("spawn").Pool(min(workers, len(jobs))) as pool:
         yield from pool.imap_unordered(_make, jobs)
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Processes that start meanwhile leave the other cores to each other."""
+    before = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    os.environ |= dict.fromkeys(before, "1")
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
 
 
 def _make(job: tuple[SetConfig, Path, str, int]) -> None:
