@@ -1,0 +1,132 @@
+"""Entropic optimal transport by Sinkhorn's alternating scalings: balanced or Zipfian assignments, and soft matching.
+
+Cuturi, "Sinkhorn Distances" (NeurIPS 2013, arXiv 1306.0895); as cluster assignment, SwAV (arXiv 2006.09882); with a
+Zipfian prior over the clusters, DOS (arXiv 2512.11465). Nothing here carries a gradient. Under torch.distributed the
+rows of `scores` are this process's share of all rows, and sums over rows run over all processes.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.distributed as distributed
+
+_HEADROOM = 50.0  # a column's largest entry is exp(50), so that one exp(-130) of it is still a float32
+_TINY = 1e-8
+
+
+def zipf_prior(k: int, alpha: float) -> torch.Tensor:
+    """(k,) float32 shares w_k, k^-alpha over their sum; alpha 0 gives equal shares, 1 Zipf's law."""
+    shares = torch.arange(1, k + 1, dtype=torch.float64) ** -alpha
+    return (shares / shares.sum()).float()
+
+
+@torch.no_grad()
+def sinkhorn(
+    scores: torch.Tensor, *, iterations: int, prior: torch.Tensor | None = None, column_power: float = 1.0
+) -> torch.Tensor:
+    """Turns scores into an assignment of n points (rows) to K prototypes (columns) that uses all prototypes.
+
+        plan = sinkhorn(cosines / 0.05, iterations=3, prior=zipf_prior(1024, 1.3))     # columns sum to the prior
+        softmap = plan / column_sums(plan)
+        targets = sinkhorn(logits / 0.06, iterations=3)                                # rows sum to 1
+
+    Args:
+        scores: (n, K) logarithms of what is scaled: similarities over the temperature, of any size.
+        iterations: of one scaling of rows and one of columns each.
+        prior: (K,) share of each prototype, sum 1. With it the result is a transport plan of total 1, scaled in the
+            log domain: rows to 1/n, then columns to the prior, so that the columns are exact. Without it the result
+            is an assignment as STELLAR's code has it: columns to equal sums, then rows to 1, so that the rows are.
+        column_power: without a prior, how far columns are made equal: 1 = their sums, 0 = their maxima alone.
+
+    Returns:
+        (n, K) float32.
+    """
+    scores = scores.float()
+    if prior is None:
+        return _assignment(scores, iterations, column_power)
+    if column_power != 1.0:
+        raise ValueError("column_power is for assignments without a prior")
+    return _plan(scores, iterations, prior.to(scores))
+
+
+def _plan(scores: torch.Tensor, iterations: int, prior: torch.Tensor) -> torch.Tensor:
+    """exp(scores + u + v), where u (n, 1) makes rows 1/n and v (K,) makes columns the prior."""
+    log_rows = -torch.log(_all_sum(torch.tensor(float(len(scores)), device=scores.device)))
+    log_columns = prior.log()
+    columns = torch.zeros_like(log_columns)
+    rows = log_columns.new_zeros(len(scores), 1)
+    for _ in range(iterations):
+        rows = log_rows - torch.logsumexp(scores + columns, 1, keepdim=True)
+        columns = log_columns - _log_column_sums(scores + rows)
+    return torch.exp(scores + rows + columns)
+
+
+def _assignment(scores: torch.Tensor, iterations: int, column_power: float) -> torch.Tensor:
+    """SwAV's scaling of exp(scores), columns first; a row that is far below all others in every column vanishes."""
+    result = torch.exp(scores - _column_maxima(scores) + _HEADROOM)
+    for _ in range(iterations):
+        result = result / (column_sums(result) + _TINY) ** column_power
+        result = result / (result.sum(1, keepdim=True) + _TINY)
+    return result
+
+
+def column_sums(values: torch.Tensor) -> torch.Tensor:
+    """(K,) sums of the columns of (n, K), over the rows of all processes."""
+    return _all_sum(values.sum(0))
+
+
+def _log_column_sums(scores: torch.Tensor) -> torch.Tensor:
+    largest = _column_maxima(scores)
+    return largest + column_sums(torch.exp(scores - largest)).log()
+
+
+def _column_maxima(scores: torch.Tensor) -> torch.Tensor:
+    """(K,), over the rows of all processes; a process may have none."""
+    largest = scores.amax(0) if len(scores) else scores.new_full((scores.shape[1],), -torch.inf)
+    if _is_shared():
+        distributed.all_reduce(largest, distributed.ReduceOp.MAX)
+    return largest
+
+
+def _all_sum(values: torch.Tensor) -> torch.Tensor:
+    if _is_shared():
+        distributed.all_reduce(values)
+    return values
+
+
+def _is_shared() -> bool:
+    return distributed.is_available() and distributed.is_initialized()
+
+
+@torch.no_grad()
+def match(
+    predicted: torch.Tensor,
+    target: torch.Tensor,
+    *,
+    epsilon: float,
+    iterations: int,
+    allowed: torch.Tensor | None = None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Matches each predicted vector with a target vector of the same sample, by entropic transport in the log domain.
+
+    Several predictions may get the same target: it is the largest entry of each row that counts.
+
+    Args:
+        predicted: (B, p, C). target: (B, t, C). The cost of a pair is its Euclidean distance.
+        epsilon: temperature of the transport, in units of the cost.
+        allowed: (B, t) bool; others cost twice the largest cost of the batch, so that they are a last resort.
+
+    Returns:
+        (B, p) int64 target of each prediction, and (B, p, t) the plan, all marginals 1 as far as p = t.
+    """
+    predicted, target = predicted.float(), target.float()
+    cost = torch.cdist(predicted, target, compute_mode="donot_use_mm_for_euclid_dist")
+    if allowed is not None:
+        cost = torch.where(allowed.bool()[:, None, :], cost, 2 * cost.max())
+    gain = -cost / epsilon
+    rows, columns = gain.new_zeros(*gain.shape[:2], 1), gain.new_zeros(len(gain), 1, gain.shape[2])
+    for _ in range(iterations):
+        rows = -torch.logsumexp(gain + columns, 2, keepdim=True)
+        columns = -torch.logsumexp(gain + rows, 1, keepdim=True)
+    plan = torch.exp(gain + rows + columns)
+    return plan.argmax(2), plan
