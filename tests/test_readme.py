@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 import sys
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import pytest
 
 import scanwise
 from scanwise.app import cli
+from scanwise.methods.segment import Segmenter, SegmentRecipe
+from scanwise.training.checkpoints import Checkpoint, save
+from tests.scenes import CLASSES, write_scenes
 from tests.worlds import COLOURS, ColourVision, corner_scene
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
@@ -32,7 +36,17 @@ def desk(tmp_path, monkeypatch):
     scanwise.write_scene(scene, tmp_path / "recordings" / "kitchen")
     scene.views = []
     scanwise.write_scene(scene, tmp_path / "scan.laz")
+    write_scenes(tmp_path / "data" / "rooms", train=4, val=1)
+    shutil.copytree(Path(__file__).parents[1] / "recipes", tmp_path / "recipes")
+    save_segmenter(tmp_path / "out" / "segment-rooms-small" / "best.ckpt")
     return tmp_path
+
+
+def save_segmenter(path):
+    """A network that has learned nothing, as a training run would leave it."""
+    recipe = SegmentRecipe(data="data/rooms", size="tiny")
+    facts = {"kind": "segment", "recipe": recipe.model_dump(mode="json"), "classes": CLASSES}
+    save(Checkpoint(Segmenter(recipe, CLASSES).state_dict(), facts), path)
 
 
 def test_there_are_commands_to_try():

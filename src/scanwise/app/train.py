@@ -54,7 +54,7 @@ def segment(
         figures = train(settings, folder, fabric, progress=show if fabric.is_global_zero else _silent, say=say)
     if fabric.is_global_zero:
         found = ", ".join(f"{name} {100 * figures[name]:.1f}" for name in ("miou", "macc") if name in figures)
-        note(f"{folder / 'best.ckpt'}: {found} on val")
+        print(f"{folder / 'best.ckpt'}: {found} on val")
 
 
 @evaluate_app.command(name="segment")
