@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from scanwise.synth.mesh import Mesh
+from scanwise.synth.mesh import Mesh, face_normals
 from scanwise.synth.render import sample_texture, to_linear
 
 COLOR_WORDS = (
@@ -12,13 +12,20 @@ COLOR_WORDS = (
 )  # fmt: skip
 CLEAR = 0.5
 """Share of the surface that must have one colour for the whole to be called by it."""
+HIDDEN = 0.9
+"""Cosine from straight down, or straight back, within which a face is turned away."""
 PATCH = 16
 """Textures are seen as this many patches a side, so that the grain of wood does not count as colours."""
 
 
-def mesh_color_word(mesh: Mesh) -> str:
-    """The word of COLOR_WORDS that at least half of the surface has; "" when there is no such word."""
+def mesh_color_word(mesh: Mesh, *, at_wall: bool = False) -> str:
+    """The word of COLOR_WORDS that at least half of what one sees of the surface has; "" when there is no such word.
+
+    Nobody sees undersides, nor, of what stands or hangs at a wall (`at_wall`), its back (+y).
+    """
     area, albedo = _surface(mesh)
+    outward = face_normals(mesh.vertices, mesh.faces)
+    area[(outward[:, 2] < -HIDDEN) | (at_wall & (outward[:, 1] > HIDDEN))] = 0
     total = area.sum()
     if total <= 0:
         return ""

@@ -93,7 +93,7 @@ def _module(room: Room, place: int, along: float, model: Model) -> Thing | None:
     angle = turned_to(wall.inward)
     if not room.free(room.footprint(model.size, x, y, angle), gap=0.0):
         return None
-    return room.add(model, x, y, angle)
+    return room.add(model, x, y, angle, at_wall=True)
 
 
 class _WorktopMaterial:

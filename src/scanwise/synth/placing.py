@@ -160,9 +160,13 @@ class Room:
 
     # Placing
 
-    def add(self, model: Model, x: float, y: float, angle: float, *, z: float = 0.0, support: int = -1) -> Thing:
+    def add(
+        self, model: Model, x: float, y: float, angle: float, *, z: float = 0.0, support: int = -1,
+        at_wall: bool = False,
+    ) -> Thing:  # fmt: skip
         """Puts a model there, with its front along `angle` - 90 degrees."""
-        return self.add_mesh(model.name, model.load(self.generator), x, y, angle, z=z, support=support, model=model)
+        mesh = model.load(self.generator)
+        return self.add_mesh(model.name, mesh, x, y, angle, z=z, support=support, model=model, at_wall=at_wall)
 
     def add_mesh(
         self,
@@ -175,8 +179,9 @@ class Room:
         z: float = 0.0,
         support: int = -1,
         model: Model | None = None,
+        at_wall: bool = False,
     ) -> Thing:
-        """Puts a mesh (front -y, on z = 0) there as an object."""
+        """Puts a mesh (front -y, on z = 0) there as an object; `at_wall`: its back is not seen."""
         if self.look.swapped and self.chance(SWAPPED_THINGS):
             mesh = swapped_appearance(mesh, self.generator)
         instance = len(self.things)
@@ -190,7 +195,7 @@ class Room:
             center=(float(middle[0]), float(middle[1]), float(middle[2])),
             size=(depth, width, height),
             heading=float(np.arctan2(np.sin(angle - np.pi / 2), np.cos(angle - np.pi / 2))),
-            color=mesh_color_word(mesh),
+            color=mesh_color_word(mesh, at_wall=at_wall),
             model="" if model is None else model.id,
             held_out=model is not None and model.held_out,
         )
@@ -224,7 +229,7 @@ class Room:
                 continue
             if front and not self._room_before(wall, along, depth + away, width, front, height):
                 continue
-            return self.add(model, x, y, angle)
+            return self.add(model, x, y, angle, at_wall=True)
         return None
 
     def _room_before(self, wall: Wall, along: float, start: float, width: float, front: float, height: float) -> bool:
@@ -294,7 +299,7 @@ class Room:
             x, y = chosen.at(place, depth / 2 + 0.003)
             angle = turned_to(chosen.inward)
             if self.free(self.footprint(model.size, x, y, angle, bottom), gap=0.04):
-                return self.add(model, x, y, angle, z=bottom)
+                return self.add(model, x, y, angle, z=bottom, at_wall=True)
         return None
 
     # Things on things

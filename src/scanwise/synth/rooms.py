@@ -102,7 +102,7 @@ def _stretched(mesh: Mesh, size: tuple[float, float, float]) -> Mesh:
 
 def _add_fixture(room: Room, name: str, mesh: Mesh, pose: np.ndarray, angle: float, model: Model | None) -> None:
     """A door or window as an object; it takes no room on the floor, as it is in the wall."""
-    thing = room.add_mesh(name, mesh, pose[0, 3], pose[1, 3], angle, z=float(pose[2, 3]), model=model)
+    thing = room.add_mesh(name, mesh, pose[0, 3], pose[1, 3], angle, z=float(pose[2, 3]), model=model, at_wall=True)
     thing.foot = Footprint(thing.foot.center, thing.foot.half, angle, -2.0, -1.0)
 
 
