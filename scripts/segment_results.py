@@ -27,10 +27,10 @@ def main() -> None:
         "# Supervised segmentation of Rooms-1: the yardstick",
         "",
         f"`scanwise train segment recipes/{run.name}.yaml`, then `scanwise evaluate segment {run} {recipe['data']}`.",
-        f"Seed {recipe['seed']}; {count / 1e6:.1f} M parameters; {len(log['step']):,} steps of {recipe['batch']} rooms;",
+        f"Seed {recipe['seed']}; {count / 1e6:.1f} M weights; {len(log['step']):,} steps of {recipe['batch']} rooms,",
         f"{sum(log['seconds']) / 3600:.1f} hours; best validation at step {metrics['step']:.0f}: mIoU"
         f" {100 * metrics['miou']:.1f}.",
-        "Each point of the cloud is predicted and counted; voxels of 8 cm, so every thing smaller than that is a guess.",
+        "Each point of the cloud is predicted and counted; of what is smaller than a voxel of 8 cm that is a guess.",
         "",
         "| test points | mIoU | mAcc | accuracy |",
         "|---|---|---|---|",
