@@ -107,7 +107,7 @@ def bed(draw: Draw) -> list[Mesh]:
     frame, sheet, blanket = draw.wood(), Finish((238, 236, 230)), draw.cloth()
     base, top = draw.between(0.22, 0.32), draw.between(0.42, 0.52)
     parts = four_legs(frame, (w / 2 - 0.05, d / 2 - 0.05), base, 0.07)
-    parts.append(frame.box((-w / 2, -d / 2, base - 0.12), (w / 2, d / 2, base + 0.02), "y"))
+    parts.append(frame.box((-w / 2, -d / 2, base - 0.12), (w / 2, d / 2 - 0.01, base + 0.02), "y"))
     board = draw.cloth() if draw.style == 2 else frame
     if draw.style == 3:
         parts += [frame.box((x, d / 2 - 0.04, 0.1), (x + 0.03, d / 2, h)) for x in np.linspace(-w / 2, w / 2 - 0.03, 9)]

@@ -245,27 +245,29 @@ def hood(draw: Draw) -> list[Mesh]:
 
 
 def radiator(draw: Draw) -> list[Mesh]:
+    """Two panels, the front one ribbed, or columns in a row on two pipes."""
     w, d, h = draw.size
     white = draw.one(draw.ceramic(), draw.ceramic(), draw.metal())
     if draw.style == 1:
-        parts = [
-            white.box((-w / 2, -d / 2, 0.02), (w / 2, -d / 2 + 0.02, h)),
+        ribs = np.linspace(-w / 2, w / 2, 2 * round(w / 0.06) + 2)
+        return [
+            white.box((-w / 2, -d / 2 + 0.006, 0.02), (w / 2, -d / 2 + 0.026, h)),
+            *[
+                white.box((x, -d / 2, 0.02), (end, -d / 2 + 0.01, h))
+                for x, end in zip(ribs[::2], ribs[1::2], strict=True)
+            ],
             white.box((-w / 2, 0, 0.02), (w / 2, d / 2, h)),
+            white.box((-w / 2, -d / 2 + 0.006, 0), (w / 2, d / 2, 0.03)),
         ]
-        parts += [
-            white.box((x, -d / 2 - 0.005, 0.05), (x + 0.02, -d / 2, h - 0.05))
-            for x in np.arange(-w / 2 + 0.03, w / 2 - 0.03, 0.05)
-        ]
-        return [*parts, white.box((-w / 2, -d / 2, 0), (w / 2, d / 2, 0.03))]
     step = (0.06, 0.06, 0.08, 0.045)[draw.style]
-    parts = [
-        white.cushion((x, -d / 2, 0), (x + step * 0.8, d / 2, h), 0.6)
-        for x in np.arange(-w / 2, w / 2 - step * 0.7, step)
-    ]
+    count = round(w / step)
+    thick = 0.8 * step
+    lefts = np.linspace(-w / 2, w / 2 - thick, count)
+    first, last = lefts[0] + thick / 2, lefts[-1] + thick / 2
     return [
-        *parts,
-        white.rod((-w / 2, 0, 0.07), (w / 2, 0, 0.07), 0.02),
-        white.rod((-w / 2, 0, h - 0.07), (w / 2, 0, h - 0.07), 0.02),
+        *[white.cushion((x, -d / 2, 0), (x + thick, d / 2, h), 0.6) for x in lefts],
+        white.rod((first, 0, 0.07), (last, 0, 0.07), 0.02),
+        white.rod((first, 0, h - 0.07), (last, 0, h - 0.07), 0.02),
     ]
 
 
