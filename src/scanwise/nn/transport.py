@@ -1,7 +1,7 @@
 """Entropic optimal transport by Sinkhorn's alternating scalings: balanced or Zipfian assignments, and soft matching.
 
 Cuturi, "Sinkhorn Distances" (NeurIPS 2013, arXiv 1306.0895); as cluster assignment, SwAV (arXiv 2006.09882); with a
-Zipfian prior over the clusters, DOS (arXiv 2512.11465). Nothing here carries a gradient. Under torch.distributed the
+Zipfian prior over the clusters, DOS (arXiv 2512.11465). No plan carries a gradient. Under torch.distributed the
 rows of `scores` are this process's share of all rows, and sums over rows run over all processes.
 """
 
@@ -51,13 +51,13 @@ def sinkhorn(
 
 def _plan(scores: torch.Tensor, iterations: int, prior: torch.Tensor) -> torch.Tensor:
     """exp(scores + u + v), where u (n, 1) makes rows 1/n and v (K,) makes columns the prior."""
-    log_rows = -torch.log(_all_sum(torch.tensor(float(len(scores)), device=scores.device)))
+    log_rows = -torch.log(all_sum(torch.tensor(float(len(scores)), device=scores.device)))
     log_columns = prior.log()
     columns = torch.zeros_like(log_columns)
     rows = log_columns.new_zeros(len(scores), 1)
     for _ in range(iterations):
         rows = log_rows - torch.logsumexp(scores + columns, 1, keepdim=True)
-        columns = log_columns - _log_column_sums(scores + rows)
+        columns = log_columns - log_column_sums(scores + rows)
     return torch.exp(scores + rows + columns)
 
 
@@ -72,12 +72,18 @@ def _assignment(scores: torch.Tensor, iterations: int, column_power: float) -> t
 
 def column_sums(values: torch.Tensor) -> torch.Tensor:
     """(K,) sums of the columns of (n, K), over the rows of all processes."""
-    return _all_sum(values.sum(0))
+    return all_sum(values.sum(0))
 
 
-def _log_column_sums(scores: torch.Tensor) -> torch.Tensor:
-    largest = _column_maxima(scores)
-    return largest + column_sums(torch.exp(scores - largest)).log()
+def log_column_sums(scores: torch.Tensor) -> torch.Tensor:
+    """(K,) logarithms of the sums of exp(scores) (n, K) over the rows of all processes.
+
+    It carries the gradient of this process's rows.
+    """
+    largest = _column_maxima(scores.detach())
+    own = torch.exp(scores - largest).sum(0)
+    others = all_sum(own.detach().clone()) - own.detach()
+    return largest + torch.log(own + others)
 
 
 def _column_maxima(scores: torch.Tensor) -> torch.Tensor:
@@ -88,7 +94,8 @@ def _column_maxima(scores: torch.Tensor) -> torch.Tensor:
     return largest
 
 
-def _all_sum(values: torch.Tensor) -> torch.Tensor:
+def all_sum(values: torch.Tensor) -> torch.Tensor:
+    """The sum over all processes, in place, without a gradient."""
     if _is_shared():
         distributed.all_reduce(values)
     return values
