@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -121,6 +123,12 @@ def test_objects_are_left_out(tmp_path):
     assert len(arrays.read(tmp_path / "a.npz")) == 3
 
 
+def _zip(path, members: dict[str, bytes]) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
 @pytest.mark.parametrize(
     ("name", "make"),
     [
@@ -136,6 +144,13 @@ def test_objects_are_left_out(tmp_path):
         ("a.npz", lambda path: np.savez(path, points=np.zeros((5, 3)), colors=np.zeros((4, 3)))),
         ("a.npz", lambda path: (np.savez(path, points=np.eye(3)), path.write_bytes(path.read_bytes()[:-30]))),
         ("a.npz", lambda path: np.savez(path, points=np.array([{}]), allow_pickle=True)),
+        ("a.npz", lambda path: path.write_bytes(b"hello, this is text")),
+        ("a.npz", lambda path: path.write_bytes(b"PK\x03\x04" + bytes(range(256)))),
+        ("a.npz", lambda path: _zip(path, {"points": b"hello"})),
+        ("a.npz", lambda path: _zip(path, {"points.npy": b"hello"})),
+        ("a.npz", lambda path: _zip(path, {})),
+        ("a.npy", lambda path: _zip(path, {"points.npy": b"hello"})),
+        ("a.npy", lambda path: path.mkdir()),
     ],
 )
 def test_damage_is_one_line(tmp_path, name, make):
@@ -144,6 +159,26 @@ def test_damage_is_one_line(tmp_path, name, make):
         arrays.read(tmp_path / name)
     assert str(tmp_path / name) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@given(st.sampled_from([".npy", ".npz"]), st.data())
+@settings(max_examples=60, deadline=None)
+def test_wrong_bytes_are_one_line_or_a_cloud(tmp_path_factory, suffix, data):
+    """A file with bytes of it changed or its end cut off is refused in one line, or still is some cloud."""
+    path = tmp_path_factory.mktemp("arrays") / f"a{suffix}"
+    np.savez(path, points=np.eye(3)) if suffix == ".npz" else np.save(path, np.eye(3))
+    content = bytearray(path.read_bytes())
+    for place in data.draw(st.lists(st.integers(0, len(content) - 1), max_size=4)):
+        content[place] = data.draw(st.integers(0, 255))
+    path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
+    try:
+        scene = arrays.read(path)
+    except InputError as error:
+        said = str(error)
+    else:
+        said = f"{path}: {len(scene)} points"
+    assert said.startswith(f"{path}: ")
+    assert "\n" not in said
 
 
 @pytest.mark.parametrize("name", ["segment20", "semantic_gt20"])

@@ -54,6 +54,21 @@ def test_columns_by_their_number(tmp_path):
     assert nine.normals.tolist() == [[0, 0, 1]]
 
 
+def test_large_whole_numbers_stay_exact(tmp_path):
+    """Time stamps in nanoseconds and hashes: float64 would round them."""
+    content = "x y z stamp hash odd\n1 2 3 1700000000123456789 18446744073709551615 1e20\n4 5 6 -9007199254740993 0 0\n"
+    scene = _read(tmp_path, content, "a.csv")
+    assert scene.attributes["stamp"].tolist() == [1700000000123456789, -9007199254740993]
+    assert scene.attributes["hash"].tolist() == [2**64 - 1, 0]
+    assert scene.attributes["odd"].tolist() == [1e20, 0]
+    text.write(scene, tmp_path / "b.csv")
+    again = (tmp_path / "b.csv").read_text().split()
+    assert again[:6] == content.split()[:6]
+    assert again[9:11] == ["1700000000123456789", "18446744073709551615"]
+    semicolons = _read(tmp_path, "x;y;z;stamp\n1;2;3,5;1700000000123456789\n", "c.csv")
+    assert semicolons.attributes["stamp"].tolist() == [1700000000123456789]
+
+
 def test_names_lead_to_attributes(tmp_path):
     scene = _read(tmp_path, "# x y z time time\n1 2 3 4.5 6\n")
     assert scene.attributes["time"].tolist() == [4.5]

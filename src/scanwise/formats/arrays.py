@@ -93,18 +93,21 @@ def write(scene: Scene, path: Path) -> None:
 
 def _load(path: Path) -> np.ndarray | dict[str, np.ndarray]:
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded
-        with loaded:
-            return {name: loaded[name] for name in loaded.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError, MemoryError) as error:
-        said = " ".join(str(error).split())
+        with path.open("rb") as file:  # NumPy would leave a file open that it cannot read
+            loaded = np.load(file, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                return loaded
+            arrays = {name: loaded[name] for name in loaded.files}
+    except OSError as error:
+        raise InputError(f"{path}: cannot read ({error.strerror or error})") from error
+    except Exception as error:  # besides ValueError: zlib.error, BadZipFile, what NumPy's header parser lets through
+        said = " ".join(str(error).split())[:120] or type(error).__name__
         if "pickle" in said.lower():
-            said = "holds pickled objects or is no NumPy file; save plain arrays"
-        raise InputError(f"{path}: cannot read arrays ({said})") from error
-    except Exception as error:  # zlib.error and what NumPy's header parser lets through
-        raise InputError(f"{path}: damaged array file ({' '.join(str(error).split())})") from error
+            said = "pickled objects, or not of NumPy at all"
+        raise InputError(f"{path}: no whole file of plain arrays ({said}); save it again with NumPy") from error
+    if other := next((name for name, array in arrays.items() if not isinstance(array, np.ndarray)), None):
+        raise InputError(f"{path}: {other} in it is no array; save it again with NumPy")
+    return arrays
 
 
 def _from_array(array: np.ndarray, path: Path) -> tuple[dict[str, np.ndarray], TableLayout]:

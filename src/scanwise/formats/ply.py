@@ -62,11 +62,14 @@ def write(scene: Scene, path: str | os.PathLike[str], *, encoding: str = "binary
     write_elements(ply, path, encoding=encoding)
 
 
-def storable_columns(columns: dict[str, np.ndarray], format_name: str) -> dict[str, np.ndarray]:
+def storable_columns(
+    columns: dict[str, np.ndarray], format_name: str, *, long_integers: bool = False
+) -> dict[str, np.ndarray]:
     """The columns in the eight types of PLY, one (N,) column each.
 
     (N, C) becomes <name>_0 ...; names become one word each; bool becomes uint8, float16 float32, and 64-bit
-    integers int32 or uint32 where they fit, else float64. Texts are left out, with a warning.
+    integers int32 or uint32 where they fit, else, where the format has no `long_integers`, float64. Texts are left
+    out, with a warning.
     """
     result: dict[str, np.ndarray] = {}
     for name, column in columns.items():
@@ -75,7 +78,7 @@ def storable_columns(columns: dict[str, np.ndarray], format_name: str) -> dict[s
             text = f"column {name} holds {column.dtype.name}, which {format_name} cannot; it is left out"
             warnings.warn(text, ScanwiseWarning, stacklevel=3)
             continue
-        column = _storable(column)
+        column = column if long_integers and column.dtype.kind in "iu" else _storable(column)
         if column.ndim == 1:
             result[name] = column
         else:

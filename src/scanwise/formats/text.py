@@ -18,8 +18,11 @@ column is added; CSV has them as its first row. Numbers are the shortest that re
 from __future__ import annotations
 
 import re
+import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -68,7 +71,11 @@ def read(path: Path) -> Scene:
     if start < len(lines) and not all(map(_is_number, _cells(lines[start], delimiter))):
         names, header = _cells(lines[start], delimiter), ""
         start += 1
-    table = _table(lines, start, delimiter, path)
+    rows = _rows(lines, start, delimiter)
+    try:
+        table = _parsed(rows, delimiter) if rows else np.empty((0, 0))
+    except ValueError as error:
+        raise InputError(_complaint(lines, start, delimiter, path)) from error
     if count is not None and count != len(table):
         raise InputError(f"{path}: its first line promises {count} points, {len(table)} rows follow")
     if names is None:
@@ -76,7 +83,7 @@ def read(path: Path) -> Scene:
     if names is not None and table.size and len(names) != table.shape[1]:
         raise InputError(f"{path}: the header names {len(names)} columns, the rows have {table.shape[1]}")
     names = _apart(names or (names_by_count(table) if len(table) else ["x", "y", "z"]))
-    columns = _typed(names, table.reshape(-1, len(names)))
+    columns = _typed(names, table.reshape(-1, len(names)), rows, delimiter)
     style = TextStyle(delimiter, header, count is not None)
     form = path.suffix.lower().lstrip(".")
     return scene_from_columns(columns, name=path.stem, source_format=form, raw=style, where=str(path))
@@ -85,7 +92,7 @@ def read(path: Path) -> Scene:
 def write(scene: Scene, path: Path) -> None:
     """Writes one row a point. Raises OutputError when the place cannot be written."""
     original = original_columns(scene)
-    columns = storable_columns(columns_from_scene(scene), "text")
+    columns = storable_columns(columns_from_scene(scene), "text", long_integers=True)
     extras = scene.raw.extras if isinstance(scene.raw, Columns) and original else None
     csv = path.suffix.lower() == ".csv"
     if isinstance(extras, TextStyle):
@@ -135,17 +142,18 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def _table(lines: list[str], start: int, delimiter: str, path: Path) -> np.ndarray:
-    """float64 (N, C) of the rows from line `start` on."""
+def _rows(lines: list[str], start: int, delimiter: str) -> list[str]:
+    """The rows of numbers from line `start` on, with decimal points."""
     rows = [line for line in lines[start:] if (head := line.lstrip()) and not head.startswith(_COMMENTS)]
-    if not rows:
-        return np.empty((0, 0))
-    if delimiter == ";" and "," in rows[0]:
+    if rows and delimiter == ";" and "," in rows[0]:
         rows = [row.replace(",", ".") for row in rows]
-    try:
-        return np.loadtxt(rows, comments=None, delimiter=None if delimiter == " " else delimiter, ndmin=2)
-    except ValueError as error:
-        raise InputError(_complaint(lines, start, delimiter, path)) from error
+    return rows
+
+
+def _parsed(rows: list[str], delimiter: str, dtype: Any = np.float64, columns: list[int] | None = None) -> np.ndarray:
+    """(N, C). Raises ValueError where a row is not like the others or `dtype` does not hold a number."""
+    mark = None if delimiter == " " else delimiter
+    return np.loadtxt(rows, dtype, comments=None, delimiter=mark, usecols=columns, ndmin=2)
 
 
 def _complaint(lines: list[str], start: int, delimiter: str, path: Path) -> str:
@@ -213,10 +221,24 @@ def _apart(names: list[str]) -> list[str]:
     return taken
 
 
-def _typed(names: list[str], table: np.ndarray) -> dict[str, np.ndarray]:
-    """float64 columns; whole numbers that float64 holds exactly become int64, to be written without a point."""
+def _typed(names: list[str], table: np.ndarray, rows: list[str], delimiter: str) -> dict[str, np.ndarray]:
+    """float64 columns; those of whole numbers become integers, to be written without a point."""
     columns: dict[str, np.ndarray] = {}
-    for name, column in zip(names, table.T, strict=True):
-        whole = (np.abs(column) < 2**53).all() and np.array_equal(column, np.floor(column))
-        columns[name] = column.astype(np.int64) if whole and len(column) else np.ascontiguousarray(column)
+    for index, (name, column) in enumerate(zip(names, table.T, strict=True)):
+        if not (len(column) and np.isfinite(column).all() and np.array_equal(column, np.floor(column))):
+            columns[name] = np.ascontiguousarray(column)
+        elif np.abs(column).max() < 2**53:
+            columns[name] = column.astype(np.int64)
+        else:
+            columns[name] = _large(column, rows, delimiter, index)
     return columns
+
+
+def _large(column: np.ndarray, rows: list[str], delimiter: str, index: int) -> np.ndarray:
+    """A column of whole numbers that float64 rounds, read again as integers of 64 bits; as it is where those do not
+    hold it, or it is written as 1e20."""
+    for dtype in (np.int64, np.uint64):
+        with suppress(ValueError, OverflowError), warnings.catch_warnings():
+            warnings.simplefilter("error", DeprecationWarning)  # NumPy's for "1e20" and "1.0" among integers
+            return _parsed(rows, delimiter, dtype, [index])[:, 0]
+    return np.ascontiguousarray(column)
