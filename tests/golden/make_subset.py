@@ -2,8 +2,9 @@
 
     python tests/golden/make_subset.py ../shared/golden
 
-`sonata`: the first encoder stage and the pooling into the second, and what comes out of them; integers narrowed,
-outputs in half precision, which is finer than the tolerance.
+`stellar_functions`: whole. `stellar_model`: encoder, factorisation and decoder on the first picture, without the large
+cluster heads. `sonata`: the first encoder stage and the pooling into the second, and what comes out of them. Integers
+are narrowed, outputs in half precision, which is finer than the tolerance.
 """
 
 import json
@@ -19,10 +20,31 @@ HERE = Path(__file__).parent
 
 def main() -> None:
     source = Path(sys.argv[1])
-    for suffix in ("json", "safetensors"):
-        target = HERE / f"serialization.{suffix}"
-        target.unlink(missing_ok=True)
-        shutil.copyfile(source / f"serialization.{suffix}", target)
+    for name in ("serialization", "stellar_functions"):
+        for suffix in ("json", "safetensors"):
+            target = HERE / f"{name}.{suffix}"
+            target.unlink(missing_ok=True)
+            shutil.copyfile(source / f"{name}.{suffix}", target)
+    stellar(source)
+    sonata(source)
+
+
+def stellar(source: Path) -> None:
+    meta = json.loads((source / "stellar_model.json").read_text())
+    unused = ("sd.clustering", "sd.cls_cluster", "sd.decoder.embeddings", "sd.encoder.pooler", "sd.decoder.pooler")
+    outputs = ("out.cls", "out.sparse", "out.dense", "out.spatial", "out.lowrank", "out.x_hat")
+    tensors = {}
+    for key, value in load_file(source / "stellar_model.safetensors").items():
+        if key.startswith("sd.") and not key.startswith(unused):
+            tensors[key] = value
+        elif key in ("in.image", *outputs):
+            tensors[key] = narrowed(value[:1], halve=key != "in.image")
+    save_file(tensors, HERE / "stellar_model.safetensors")
+    short = {"source": meta["source"], "config": meta["config"], "tolerances": meta["tolerances"]}
+    (HERE / "stellar_model.json").write_text(json.dumps(short, indent=1) + "\n")
+
+
+def sonata(source: Path) -> None:
     meta = json.loads((source / "sonata.json").read_text())
     encoder = meta["config"]["encoder"]
     for key in ("enc_depths", "enc_channels", "enc_num_head", "enc_patch_size"):

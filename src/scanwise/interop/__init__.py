@@ -1,5 +1,6 @@
 """Weights of the official releases, into our modules."""
 
 from scanwise.interop.sonata import load_sonata
+from scanwise.interop.stellar import load_stellar
 
-__all__ = ["load_sonata"]
+__all__ = ["load_sonata", "load_stellar"]

@@ -5,7 +5,13 @@ from typing import Any
 
 import torch
 from checks.sonata import serialization, sonata
+from checks.stellar import stellar_functions, stellar_model
 
 Check = Callable[[dict[str, torch.Tensor], dict[str, Any]], Iterator[tuple[str, torch.Tensor]]]
 
-CHECKS: dict[str, Check] = {"serialization": serialization, "sonata": sonata}
+CHECKS: dict[str, Check] = {
+    "serialization": serialization,
+    "sonata": sonata,
+    "stellar_functions": stellar_functions,
+    "stellar_model": stellar_model,
+}
