@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, Literal
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -95,10 +96,10 @@ class ImageFile:
     path: Path
 
     def read(self) -> np.ndarray:
-        return _to_rgb8(_decode(self.path))
+        return to_rgb8(decode(self.path, self.path))
 
     def size(self) -> tuple[int, int]:
-        return _size(self.path)
+        return picture_size(self.path, self.path)
 
     def digest(self) -> str:
         return hashlib.sha256(read_bytes(self.path)).hexdigest()
@@ -135,47 +136,66 @@ class DepthFile:
     far: float = float("inf")
 
     def read(self) -> np.ndarray:
-        stored = np.load(self.path) if self.path.suffix == ".npy" else _decode(self.path)
-        if stored.ndim != 2:
-            raise InputError(f"{self.path}: a depth map has one channel, this picture has {stored.shape[2]}")
-        depth = stored.astype(np.float32) / np.float32(self.units_per_metre)
-        unusable = ~np.isfinite(depth) | (depth > self.far) | (depth < 0)
-        if stored.dtype == np.uint16:
-            unusable |= stored == 65535
-        depth[unusable] = 0
-        return depth
+        stored = self._array() if self.path.suffix == ".npy" else decode(self.path, self.path)
+        return to_metres(stored, self.units_per_metre, self.far, self.path)
 
     def size(self) -> tuple[int, int]:
-        return np.load(self.path, mmap_mode="r").shape[:2] if self.path.suffix == ".npy" else _size(self.path)
+        if self.path.suffix == ".npy":
+            height, width = self._array(mmap_mode="r").shape[:2]
+            return height, width
+        return picture_size(self.path, self.path)
 
     def digest(self) -> str:
         state = hashlib.sha256(read_bytes(self.path))
         state.update(f"{self.units_per_metre} {self.far}".encode())
         return state.hexdigest()
 
+    def _array(self, mmap_mode: Literal["r"] | None = None) -> np.ndarray:
+        try:
+            return np.load(self.path, mmap_mode, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise InputError(f"{self.path}: truncated or corrupt depth map ({error})") from error
 
-def _size(path: Path) -> tuple[int, int]:
+
+def decode(source: Path | BinaryIO, where: object) -> np.ndarray:
+    """The pixels of a picture as they are stored; of palettes and CMYK, RGB. Errors begin with `where`."""
+    with _opened(source, where) as picture:
+        picture.load()
+        return np.asarray(picture.convert("RGB") if picture.mode in ("P", "CMYK", "YCbCr") else picture)
+
+
+def picture_size(source: Path | BinaryIO, where: object) -> tuple[int, int]:
+    """(H, W), without decoding the whole. Errors begin with `where`."""
+    with _opened(source, where) as picture:
+        return picture.height, picture.width
+
+
+@contextmanager
+def _opened(source: Path | BinaryIO, where: object) -> Iterator[Image.Image]:
     try:
-        with Image.open(path) as picture:
-            return picture.height, picture.width
+        with Image.open(source) as picture:
+            yield picture
     except FileNotFoundError as error:
-        raise InputError(f"{path}: no such picture") from error
+        raise InputError(f"{where}: no such picture") from error
     except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
-        raise InputError(f"{path}: truncated or corrupt picture ({error})") from error
+        raise InputError(f"{where}: truncated or corrupt picture ({error})") from error
 
 
-def _decode(path: Path) -> np.ndarray:
-    try:
-        with Image.open(path) as picture:
-            picture.load()
-            return np.asarray(picture.convert("RGB") if picture.mode in ("P", "CMYK", "YCbCr") else picture)
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such picture") from error
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
-        raise InputError(f"{path}: truncated or corrupt picture ({error})") from error
+def to_metres(stored: np.ndarray, units_per_metre: float, far: float, where: object) -> np.ndarray:
+    """float32 metres of a stored depth map (H, W); what is no reading (not finite, negative, beyond `far` metres, the
+    largest value of 16 bits) is 0. Raises InputError, which begins with `where`, when it has several channels."""
+    if stored.ndim != 2:
+        raise InputError(f"{where}: a depth map has one channel, this one is {stored.shape}")
+    depth = stored.astype(np.float32) / np.float32(units_per_metre)
+    unusable = ~np.isfinite(depth) | (depth > far) | (depth < 0)
+    if stored.dtype == np.uint16:
+        unusable |= stored == 65535
+    depth[unusable] = 0
+    return depth
 
 
-def _to_rgb8(pixels: np.ndarray) -> np.ndarray:
+def to_rgb8(pixels: np.ndarray) -> np.ndarray:
+    """uint8 (H, W, 3) of decoded pixels with one to four channels, of 1, 8 or 16 bits."""
     if pixels.ndim == 2:
         pixels = pixels[:, :, None]
     if pixels.dtype == bool:

@@ -131,6 +131,12 @@ class Box:
     model: str = ""
     held_out: bool = False
 
+    @classmethod
+    def around(cls, points: np.ndarray, instance: int, name: str) -> Box:
+        """The smallest box along the scene's axes that holds these points (N, 3), N at least 1."""
+        low, high = points.min(0).astype(float), points.max(0).astype(float)
+        return cls(instance, name, tuple(((low + high) / 2).tolist()), tuple((high - low).tolist()))
+
 
 @dataclass(eq=False)
 class Scene:

@@ -78,6 +78,23 @@ def test_every_field_comes_back(tmp_path):
     assert back.views[0].digest() == scene.views[0].digest()
 
 
+def test_odd_pictures_read_as_from_their_files(tmp_path):
+    """Grey of 16 bits, a palette, an alpha channel; and depth that is stored as an array."""
+    grey = Image.fromarray(np.array([[0, 25700], [65535, 514]], np.uint16))
+    clear = Image.fromarray(np.full((2, 2, 4), (9, 8, 7, 0), np.uint8))
+    for name, picture in {"grey": grey, "palette": clear.convert("RGB").quantize(4), "clear": clear}.items():
+        picture.save(tmp_path / f"{name}.png")
+    far = ArrayRaster(np.full((2, 2), 70.5, np.float32))
+    views = [View(ImageFile(path), np.eye(3), np.eye(4), far) for path in sorted(tmp_path.glob("*.png"))]
+    (path,) = write_shards([Scene(np.zeros((1, 3)), views=views)], tmp_path / "out", scenes_per_shard=1)
+    (back,) = read_shards(path)
+    for old, new in zip(views, back.views, strict=True):
+        np.testing.assert_array_equal(new.image, old.image)
+        np.testing.assert_array_equal(new.depth, old.depth)
+        assert new.depth_raster.size() == (2, 2)
+    assert back.views[1].image[..., 0].tolist() == [[0, 100], [255, 2]]
+
+
 def test_shards_are_filled_in_order(shards):
     assert [path.name for path in shards] == [f"shard-{index:06d}.tar" for index in range(3)]
     expected = [f"scene-{index}" for index in range(SCENES)]

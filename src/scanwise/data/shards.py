@@ -28,10 +28,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from scanwise.errors import InputError, OutputError
-from scanwise.files import replacing
+from scanwise.files import decode, picture_size, replacing, to_metres, to_rgb8
 from scanwise.formats import folder as scene_folder
 from scanwise.scene import Box, Referral, Scene, View
 
@@ -134,22 +133,13 @@ class _Picture:
     far: float = float("inf")
 
     def read(self) -> np.ndarray:
+        stored = _load(self.member) if self._is_array else decode(self._stream(), self._where)
         if self.per_metre is None:
-            return np.array(self._opened().convert("RGB"))
-        is_array = self.member.name.endswith(".npy")
-        stored = _load(self.member) if is_array else np.asarray(self._opened())
-        depth = stored.astype(np.float32) / np.float32(self.per_metre)
-        unusable = ~np.isfinite(depth) | (depth > self.far) | (depth < 0)
-        if stored.dtype == np.uint16:
-            unusable |= stored == 65535
-        depth[unusable] = 0
-        return depth
+            return to_rgb8(stored)
+        return to_metres(stored, self.per_metre, self.far, self._where)
 
     def size(self) -> tuple[int, int]:
-        if self.member.name.endswith(".npy"):
-            return _load(self.member).shape[:2]
-        picture = self._opened(decode=False)
-        return picture.height, picture.width
+        return _load(self.member).shape[:2] if self._is_array else picture_size(self._stream(), self._where)
 
     def digest(self) -> str:
         state = hashlib.sha256(self.member.read_bytes())
@@ -157,14 +147,16 @@ class _Picture:
             state.update(f"{self.per_metre} {self.far}".encode())
         return state.hexdigest()
 
-    def _opened(self, decode: bool = True) -> Image.Image:
-        try:
-            picture = Image.open(io.BytesIO(self.member.read_bytes()))
-            if decode:
-                picture.load()
-            return picture
-        except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
-            raise InputError(f"{self.member.shard}: {self.member.name} in it is no whole picture ({error})") from error
+    @property
+    def _is_array(self) -> bool:
+        return self.member.name.endswith(".npy")
+
+    @property
+    def _where(self) -> str:
+        return f"{self.member.shard}: {self.member.name}"
+
+    def _stream(self) -> io.BytesIO:
+        return io.BytesIO(self.member.read_bytes())
 
 
 _Sample = dict[str, _Member]

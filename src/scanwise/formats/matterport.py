@@ -127,7 +127,8 @@ def _with_objects(scene: Scene, corners: np.ndarray, path: Path) -> Scene:
     for number, _, members in groups:
         face_object[np.isin(of_face, members)] = number
     instances = _of_vertices(face_object, corners, len(scene)).astype(np.int32)
-    boxes = [_box(scene.points[instances == number], number, name) for number, name, _ in groups if number in instances]
+    there = [(number, name) for number, name, _ in groups if number in instances]
+    boxes = [Box.around(scene.points[instances == number], number, name) for number, name in there]
     return replace(scene, instances=instances, boxes=boxes)
 
 
@@ -136,8 +137,3 @@ def _json(path: Path) -> Any:
         return json.loads(read_bytes(path))
     except ValueError as error:
         raise InputError(f"{path}: damaged JSON ({error})") from error
-
-
-def _box(points: np.ndarray, number: int, name: str) -> Box:
-    low, high = points.min(0).astype(float), points.max(0).astype(float)
-    return Box(number, name, tuple(((low + high) / 2).tolist()), tuple((high - low).tolist()))

@@ -47,7 +47,7 @@ def read(path: Path) -> Scene:
         labels=np.repeat(kinds, sizes),
         instances=np.repeat(np.arange(len(files)), sizes),
         classes=list(CLASSES),
-        boxes=[_box(part[:, :3], k, names[k]) for k, part in enumerate(tables) if len(part)],
+        boxes=[Box.around(part[:, :3], k, names[k]) for k, part in enumerate(tables) if len(part)],
         name="_".join(path.resolve().parts[-2:]) if path.resolve().parent.name.startswith("Area_") else path.name,
         source_points=table[:, :3],
     )
@@ -84,8 +84,3 @@ def _mended(line: bytes) -> list[bytes]:
         return words
     apart = _NOT_A_NUMBER.sub(b" ", line).split()
     return apart if len(apart) == 6 else _NOT_A_NUMBER.sub(b"", line).split()
-
-
-def _box(points: np.ndarray, number: int, name: str) -> Box:
-    low, high = points.min(0), points.max(0)
-    return Box(number, name, tuple(((low + high) / 2).tolist()), tuple((high - low).tolist()))

@@ -143,7 +143,8 @@ def _with_instances(scene: Scene, path: Path, stem: str) -> Scene:
     instances = np.full(len(scene), -1, np.int32)
     for number, _, members in groups:
         instances[np.isin(indices, members)] = number
-    boxes = [box for number, name, _ in groups if (box := _box(scene.points[instances == number], number, name))]
+    there = [(number, name) for number, name, _ in groups if number in instances]
+    boxes = [Box.around(scene.points[instances == number], number, name) for number, name in there]
     scene = replace(scene, instances=instances, boxes=boxes)
     label_map = find_label_map(path)
     if label_map is None:
@@ -182,10 +183,3 @@ def _json(path: Path) -> Mapping[str, Any]:
         return json.loads(read_bytes(path))
     except ValueError as error:
         raise InputError(f"{path}: damaged JSON ({error})") from error
-
-
-def _box(points: np.ndarray, number: int, name: str) -> Box | None:
-    if not len(points):
-        return None
-    low, high = points.min(0).astype(float), points.max(0).astype(float)
-    return Box(number, name, tuple(((low + high) / 2).tolist()), tuple((high - low).tolist()))
