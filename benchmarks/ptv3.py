@@ -9,7 +9,6 @@ The share of the GEMM peak counts the multiplications of all linear layers, kern
 from __future__ import annotations
 
 import argparse
-import resource
 import statistics
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -90,24 +89,31 @@ def growth(rows: Rows, size: str, count: int) -> tuple[str, int, float, float]:
     """A training step in a process of its own, for its peak memory."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         seconds, peak = pool.submit(step_cost, size, count).result()
-    rows.add("training step", seconds, "s", size=size, voxels=count, threads=2)
+    rows.add("training step", seconds, "s", size=size, voxels=count, threads=1)
     rows.add("peak memory", peak, "MiB", size=size, voxels=count)
     return size, count, seconds, peak
 
 
 def step_cost(size: str, count: int) -> tuple[float, float]:
-    """Seconds of a forward and backward pass, the better of two, and MiB that it took beyond what was there."""
-    torch.set_num_threads(2)
+    """Seconds of a forward and backward pass, the best of three, and MiB that it took beyond what was there."""
+    torch.set_num_threads(1)
     backbone = Backbone(size, 6, decoder=1)
     coords = surface(count)
     feats, batch = torch.randn(len(coords), 6), torch.zeros(len(coords), dtype=torch.long)
     backbone(SparseTensor(coords[:200], feats[:200], batch[:200])).sum().backward()
-    before, times = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, []
-    for _ in range(2):
+    Path("/proc/self/clear_refs").write_text("5")  # the kernel forgets the peak so far
+    before, times = memory("VmRSS"), []
+    for _ in range(3):
         started = time.perf_counter()
         backbone(SparseTensor(coords, feats, batch)).square().mean().backward()
         times.append(time.perf_counter() - started)
-    return min(times), (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    return min(times), memory("VmHWM") - before
+
+
+def memory(field: str) -> float:
+    """MiB of this process: resident now (VmRSS), or at its peak (VmHWM)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith(field)) / 1024
 
 
 def surface(count: int) -> torch.Tensor:
