@@ -59,6 +59,14 @@ def test_a_plan_is_that_of_the_paper(seed, n, k, alpha, iterations):
     torch.testing.assert_close(plan.sum(0), prior, rtol=1e-4, atol=1e-7)
 
 
+@pytest.mark.parametrize("spread", [8.0, 12.0])
+def test_with_and_without_logarithms_the_plan_is_the_same(spread):
+    """On both sides of the range up to which no logarithms are needed."""
+    scores = torch.randn(200, 30, generator=torch.Generator().manual_seed(0)).clamp(-3, 3) * spread
+    plan = sinkhorn(scores, iterations=3, prior=zipf_prior(30, 1.3))
+    torch.testing.assert_close(plan, plain(scores, 3, zipf_prior(30, 1.3)).float(), rtol=1e-3, atol=1e-8)
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10_000), st.integers(2, 20), st.integers(2, 12))
 def test_both_marginals_hold_in_the_end(seed, n, k):

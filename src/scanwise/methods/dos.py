@@ -244,21 +244,23 @@ class DOS(Encoder):
             if recipe.target == "clustering":
                 prior = zipf_prior(recipe.prototypes, 0).to(scores)
                 targets = sinkhorn(targets, iterations=recipe.iterations)
-                spread = mean_of_all(-torch.xlogy(targets, targets).sum(1)) / math.log(recipe.prototypes)
             else:
                 prior = zipf_prior(recipe.prototypes, recipe.alpha).to(scores)
                 targets = zipf_softmaps(targets, prior, recipe.iterations)
-                count = all_sum(torch.tensor(float(len(student)), device=student.device))
-                spread = all_sum(-torch.xlogy(targets, targets).sum(0)).mean() / count.clamp(min=2).log()
-        figures = {"usage": usage_from_prior(targets, prior), "entropy": spread}
         if recipe.target == "clustering":
-            return mean_of_all(-(targets * scores.log_softmax(1)).sum(1)), figures
-        return softmap_loss(scores, targets), figures
+            loss = mean_of_all(-(targets * scores.log_softmax(1)).sum(1))
+            entropy = mean_of_all(-torch.xlogy(targets, targets).sum(1)) / math.log(recipe.prototypes)
+            return loss, {"usage": usage_from_prior(targets, prior), "entropy": entropy}
+        loss, entropies = softmap_loss(scores, targets)
+        count = all_sum(torch.tensor(float(len(student)), device=student.device))
+        entropy = entropies.mean() / count.clamp(min=2).log()
+        return loss, {"usage": usage_from_prior(targets * prior, prior), "entropy": entropy}
 
     @torch.no_grad()
     def _health(self, student: torch.Tensor, teacher: torch.Tensor) -> dict[str, torch.Tensor]:
         agreement = mean_of_all(functional.cosine_similarity(student, teacher, dim=1))
-        return {"agreement": agreement, "rank": rank_me(all_sum(teacher.T @ teacher))}
+        precise = teacher.double()  # else rounding would look like directions
+        return {"agreement": agreement, "rank": rank_me(all_sum(precise.T @ precise))}
 
     def _refuse_collapse(self, rank: float, progress: float) -> None:
         if progress > self.recipe.warmup and rank < self.recipe.least_rank:
@@ -295,7 +297,7 @@ def zipf_softmaps(scores: torch.Tensor, prior: torch.Tensor, iterations: int) ->
     return sinkhorn(scores, iterations=iterations, prior=prior) / prior
 
 
-def softmap_loss(scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+def softmap_loss(scores: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """(1 / K) sum_k KL(target(:, k) || S(:, k)) with S(i, k) = exp(z_ik) / sum_j exp(z_jk), j over all processes.
 
     As targets' columns sum to 1, it is (1 / K) sum_k [sum_i t_ik (log t_ik - z_ik) + log sum_j exp(z_jk)].
@@ -304,14 +306,17 @@ def softmap_loss(scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         scores: (n, K), z: the student's cosines over tau_S. targets: (n, K), columns sum to 1 over all processes.
 
     Returns:
-        Scalar, whose mean over processes has the value and the gradient that one process would find.
+        Scalar, whose mean over processes has the value and the gradient that one process would find; and (K,)
+        entropy of each target over the voxels of all processes.
     """
+    entropies = all_sum(-torch.xlogy(targets, targets).sum(0))
     if not float(all_sum(torch.tensor(float(len(scores)), device=scores.device))):
-        return scores.sum()  # no voxel is shown by both views
+        return scores.sum(), entropies  # no voxel is shown by both views
     world = _processes()
-    own = (torch.xlogy(targets, targets) - targets * scores).sum() / scores.shape[1]
+    likelihood = (targets * scores).sum() / scores.shape[1]
     log_sums = log_column_sums(scores).mean()  # the value is of all processes, the gradient of this one's rows
-    return world * own + world * log_sums - (world - 1) * log_sums.detach()
+    log_sums = world * log_sums - (world - 1) * log_sums.detach()
+    return log_sums - world * likelihood - entropies.mean(), entropies
 
 
 def mean_of_all(values: torch.Tensor) -> torch.Tensor:
@@ -320,10 +325,9 @@ def mean_of_all(values: torch.Tensor) -> torch.Tensor:
     return values.sum() * _processes() / count.clamp(min=1)
 
 
-def usage_from_prior(targets: torch.Tensor, prior: torch.Tensor) -> torch.Tensor:
-    """KL(u || w): u is the share of voxels whose largest target (n, K), in the plan, is prototype k; w (K,)."""
-    shares = targets if torch.allclose(prior, prior[0]) else targets * prior
-    used = all_sum(torch.bincount(shares.argmax(1), minlength=len(prior)).float())
+def usage_from_prior(plan: torch.Tensor, prior: torch.Tensor) -> torch.Tensor:
+    """KL(u || w): u_k is the share of voxels of which prototype k has the most in the plan (n, K); w the prior (K,)."""
+    used = all_sum(torch.bincount(plan.argmax(1), minlength=len(prior)).float())
     used = used / used.sum().clamp(min=1)
     return (torch.xlogy(used, used) - used * prior.log()).sum()
 

@@ -12,6 +12,7 @@ import torch.distributed as distributed
 
 _HEADROOM = 50.0  # a column's largest entry is exp(50), so that one exp(-130) of it is still a float32
 _TINY = 1e-8
+_SAFE = 50.0  # scores within this range can be scaled without logarithms: exp(-50) times a share is a float32
 
 
 def zipf_prior(k: int, alpha: float) -> torch.Tensor:
@@ -33,9 +34,9 @@ def sinkhorn(
     Args:
         scores: (n, K) logarithms of what is scaled: similarities over the temperature, of any size.
         iterations: of one scaling of rows and one of columns each.
-        prior: (K,) share of each prototype, sum 1. With it the result is a transport plan of total 1, scaled in the
-            log domain: rows to 1/n, then columns to the prior, so that the columns are exact. Without it the result
-            is an assignment as STELLAR's code has it: columns to equal sums, then rows to 1, so that the rows are.
+        prior: (K,) share of each prototype, sum 1. With it the result is a transport plan of total 1: rows to 1/n,
+            then columns to the prior, so that the columns are exact. Without it the result is an assignment as
+            STELLAR's code has it: columns to equal sums, then rows to 1, so that the rows are.
         column_power: without a prior, how far columns are made equal: 1 = their sums, 0 = their maxima alone.
 
     Returns:
@@ -50,15 +51,39 @@ def sinkhorn(
 
 
 def _plan(scores: torch.Tensor, iterations: int, prior: torch.Tensor) -> torch.Tensor:
-    """exp(scores + u + v), where u (n, 1) makes rows 1/n and v (K,) makes columns the prior."""
-    log_rows = -torch.log(all_sum(torch.tensor(float(len(scores)), device=scores.device)))
-    log_columns = prior.log()
-    columns = torch.zeros_like(log_columns)
-    rows = log_columns.new_zeros(len(scores), 1)
+    count = all_sum(torch.tensor(float(len(scores)), device=scores.device))
+    if _range(scores) < _SAFE:
+        return _scaled_plan(scores, iterations, 1 / count, prior)
+    return _log_plan(scores, iterations, -count.log(), prior.log())
+
+
+def _scaled_plan(scores: torch.Tensor, iterations: int, share: torch.Tensor, prior: torch.Tensor) -> torch.Tensor:
+    """u E v with E = exp(scores) up to factors of rows; u (n, 1) makes rows sum to the share, v (K,) columns."""
+    largest = scores.amax(1, keepdim=True) if len(scores) else scores[:, :1]
+    plan = torch.exp(scores - largest)
+    rows, columns = scores.new_ones(len(scores)), torch.ones_like(prior)
     for _ in range(iterations):
-        rows = log_rows - torch.logsumexp(scores + columns, 1, keepdim=True)
-        columns = log_columns - log_column_sums(scores + rows)
+        rows = share / (plan @ columns)
+        columns = prior / all_sum(rows @ plan)
+    return plan.mul_(rows[:, None]).mul_(columns)
+
+
+def _log_plan(scores: torch.Tensor, iterations: int, share: torch.Tensor, prior: torch.Tensor) -> torch.Tensor:
+    """exp(scores + u + v), all of it in logarithms: slower, and good for scores of any size."""
+    columns = torch.zeros_like(prior)
+    rows = prior.new_zeros(len(scores), 1)
+    for _ in range(iterations):
+        rows = share - torch.logsumexp(scores + columns, 1, keepdim=True)
+        columns = prior - log_column_sums(scores + rows)
     return torch.exp(scores + rows + columns)
+
+
+def _range(scores: torch.Tensor) -> float:
+    """Largest difference of two scores of all processes."""
+    ends = torch.stack([edge.amax() if edge.numel() else edge.new_tensor(-torch.inf) for edge in (scores, -scores)])
+    if _is_shared():
+        distributed.all_reduce(ends, distributed.ReduceOp.MAX)
+    return float(ends.sum())
 
 
 def _assignment(scores: torch.Tensor, iterations: int, column_power: float) -> torch.Tensor:
