@@ -21,7 +21,7 @@ NumberOption = Annotated[
 SetOption = Annotated[
     str | None, typer.Option("--set", help="A frozen set (rooms-1, streets-1), or a YAML file that describes one.")
 ]
-SeedOption = Annotated[int, typer.Option("--seed", help="With -n: another seed makes other scenes.")]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="With -n: another seed makes other scenes.")]
 WorkersOption = Annotated[int | None, typer.Option("--workers", min=1, help="Processes. [default: one a core]")]
 
 
@@ -70,7 +70,10 @@ def _synth(kind: str, out: Path, number: int | None, chosen: str | None, seed: i
         raise InputError(f"say how many with -n, or which set with --set (such as {kind}-1), one of the two")
     if chosen is not None:
         frozen = Path(str(files("scanwise") / "synth" / f"{chosen}.yaml"))
-        config = read_config(frozen if frozen.exists() else Path(chosen))
+        path = frozen if frozen.exists() else Path(chosen)
+        if not path.exists():
+            raise InputError(f"{chosen}: no frozen set (rooms-1, streets-1) and no YAML file of that name")
+        config = read_config(path)
     else:
         assert number is not None
         config = SetConfig.model_validate({"name": out.name, "kind": kind, "seed": seed, "splits": shares(number)})

@@ -16,11 +16,11 @@ import difflib
 import json
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import yaml
@@ -32,7 +32,9 @@ from scanwise.formats import folder as scene_folder
 from scanwise.scene import Scene
 from scanwise.synth.store import Store, attributions, furniture_supply
 
-SPLITS = ("train", "val", "test")
+SPLITS: tuple[Literal["train", "val", "test"], ...] = ("train", "val", "test")
+Side = Annotated[int, Field(ge=16)]
+"""Height or width of a picture; below that, a sensor has nothing left to blur."""
 
 
 class SetConfig(BaseModel):
@@ -50,11 +52,11 @@ class SetConfig(BaseModel):
     model_config = ConfigDict(extra="forbid")
     name: str
     kind: Literal["rooms", "streets"]
-    seed: int = 1
-    splits: dict[Literal["train", "val", "test"], int]
+    seed: int = Field(1, ge=0)
+    splits: dict[Literal["train", "val", "test"], Annotated[int, Field(ge=0)]] = Field(min_length=1)
     views: int = Field(20, ge=1)
-    size: tuple[int, int] = (240, 320)
-    sensors: list[Literal["kinect", "phone"]] = ["kinect", "phone"]
+    size: tuple[Side, Side] = (240, 320)
+    sensors: list[Literal["kinect", "phone"]] = Field(["kinect", "phone"], min_length=1)
     sentences: int = Field(2, ge=0)
     absent: int = Field(4, ge=0)
     lidar: Literal["HDL64", "HDL32"] = "HDL64"
@@ -79,7 +81,7 @@ def read_config(path: Path) -> SetConfig:
         raise InputError(f"{path}: not YAML ({' '.join(str(error).split())})") from error
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
+        key = ".".join(map(str, first["loc"])) or "the whole"
         close = difflib.get_close_matches(key, SetConfig.model_fields, n=1) if "extra" in first["type"] else []
         raise InputError(f"{path}: {key}: {first['msg']}" + (f"; did you mean {close[0]}?" if close else "")) from error
 
@@ -150,7 +152,7 @@ def generator_of(config: SetConfig, split: str, number: int) -> np.random.Genera
     return np.random.default_rng([config.seed, SPLITS.index(split), number])
 
 
-def make_index(config: SetConfig, out: Path, items: list[tuple[str, int]]) -> dict[str, Any]:
+def make_index(config: SetConfig, out: Path, items: Sequence[tuple[str, int]]) -> dict[str, Any]:
     """What is in a set: an entry a scene, and the points and instances of each class."""
     scenes = []
     points: dict[str, int] = {}
@@ -206,7 +208,7 @@ def _folders(config: SetConfig, out: Path, split: str, number: int) -> list[Path
     return [stem / f"{sweep:04d}" for sweep in range(config.sweeps)]
 
 
-def _made(config: SetConfig, out: Path, items: list[tuple[str, int]], workers: int) -> Iterator[None]:
+def _made(config: SetConfig, out: Path, items: Sequence[tuple[str, int]], workers: int) -> Iterator[None]:
     jobs = [(config, out, *item) for item in items]
     if workers <= 1 or len(jobs) <= 1:
         yield from map(_make, jobs)
