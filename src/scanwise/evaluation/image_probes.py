@@ -1,13 +1,296 @@
-"""stub"""
+"""What frozen features of pictures know, and how well pictures come back from them.
+
+An encoder here is a function of pictures (B, 3, S, S) in [0, 1] that gives features by name: one vector a picture
+(B, C) to the class probes, one a patch (B, n, C), row by row, to the dense ones.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.nn import functional
+
+from scanwise.data.images import Pictures, floats
+from scanwise.data.views import Views
+from scanwise.errors import InputError
+from scanwise.evaluation.probes import KNNProbe, Labelled, LinearProbe
+from scanwise.evaluation.segmentation import Confusion
+from scanwise.formats import folder as scene_folder
+from scanwise.nn.sparse_tokens import PatchDecoder
+from scanwise.scene import Scene, View
+
+Encoder = Callable[[torch.Tensor], Mapping[str, torch.Tensor]]
+BATCH = 250
 
 
-def knn_accuracy(*a: Any) -> dict[str, float]:
-    return {}
+def batches(pictures: Pictures, size: int, device: torch.device | str = "cpu") -> Iterator[torch.Tensor]:
+    """All pictures in order, (<= 250, 3, size, size) in [0, 1], the middle of each."""
+    view = Views(size, scale=None)
+    unused = np.random.default_rng(0)
+    for start in range(0, len(pictures), BATCH):
+        rows = range(start, min(start + BATCH, len(pictures)))
+        stack = np.stack([view(pictures[row], unused).image for row in rows])
+        yield floats(torch.from_numpy(stack).to(device))
 
 
-def reconstruction_errors(*a: Any) -> dict[str, float]:
-    return {}
+# Classes of pictures
+
+
+@torch.no_grad()
+def features_of(
+    encode: Encoder, pictures: Pictures, size: int, device: torch.device | str = "cpu"
+) -> dict[str, Labelled]:
+    """Features (n, C) float32 of all pictures, by name, with their labels.
+
+    Raises:
+        InputError: the pictures have no labels.
+    """
+    if not pictures.classes:
+        raise InputError(f"{pictures.source.name(0)}: pictures without classes; probes need CLASS/PICTURE folders")
+    found: dict[str, list[torch.Tensor]] = {}
+    for images in batches(pictures, size, device):
+        for name, values in encode(images).items():
+            found.setdefault(name, []).append(values.float().cpu())
+    labels = torch.from_numpy(pictures.labels).long()
+    return {name: Labelled(torch.cat(parts), labels) for name, parts in found.items()}
+
+
+def class_accuracy(
+    known: Mapping[str, Labelled], asked: Mapping[str, Labelled], classes: int, *, linear: bool = True
+) -> dict[str, float]:
+    """Share of the pictures asked whose class is found, 0..1: "knn_NAME" (20 nearest, cosine) and "linear_NAME"."""
+    figures: dict[str, float] = {}
+    for name, features in known.items():
+        probes = {"knn": KNNProbe(features, classes), "linear": LinearProbe.fit(features, classes) if linear else None}
+        for kind, probe in probes.items():
+            if probe is not None:
+                hits = probe.scores(asked[name].feats).argmax(1) == asked[name].labels
+                figures[f"{kind}_{name}"] = float(hits.float().mean())
+    return figures
+
+
+def knn_accuracy(
+    encode: Encoder, known: Pictures, asked: Pictures, size: int, device: torch.device | str = "cpu"
+) -> dict[str, float]:
+    """`class_accuracy` by nearest neighbours alone."""
+    known_features, asked_features = (features_of(encode, pictures, size, device) for pictures in (known, asked))
+    return class_accuracy(known_features, asked_features, len(known.classes), linear=False)
+
+
+# Reconstruction
+
+
+@torch.no_grad()
+def reconstruction_errors(
+    reconstruct: Callable[[torch.Tensor], torch.Tensor], pictures: Pictures, size: int,
+    device: torch.device | str = "cpu",
+) -> dict[str, float]:  # fmt: skip
+    """Means over the pictures: "mse" of values 0..1, "psnr" in decibels, "ssim".
+
+    Args:
+        reconstruct: (B, 3, S, S) -> the same, clipped to [0, 1] here.
+    """
+    errors, structures = [], []
+    for images in batches(pictures, size, device):
+        again = reconstruct(images).float().clamp(0, 1)
+        errors.append((again - images).square().mean((1, 2, 3)))
+        structures.append(ssim(again, images))
+    mse = torch.cat(errors)
+    psnr = -10 * torch.log10(mse.clamp(min=1e-10))
+    return {"mse": float(mse.mean()), "psnr": float(psnr.mean()), "ssim": float(torch.cat(structures).mean())}
+
+
+def ssim(images: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+    """(B,) structural similarity of (B, 3, H, W) pictures in [0, 1] (Wang et al., IEEE TIP 2004): a Gaussian window
+    of 11 pixels, sigma 1.5, the mean over the places where it lies within the picture."""
+    places = torch.arange(-5, 6, device=images.device)
+    line = torch.exp(-(places**2) / (2 * 1.5**2))
+    window = (line[:, None] * line / line.sum() ** 2).expand(3, 1, 11, 11)
+
+    def mean(values: torch.Tensor) -> torch.Tensor:
+        return functional.conv2d(values, window, groups=3)
+
+    first, second = mean(images), mean(others)
+    first_variance, second_variance = mean(images**2) - first**2, mean(others**2) - second**2
+    covariance = mean(images * others) - first * second
+    small, smaller = 0.01**2, 0.03**2
+    likeness = (2 * first * second + small) * (2 * covariance + smaller)
+    return (
+        likeness / ((first**2 + second**2 + small) * (first_variance + second_variance + smaller))
+    ).mean((1, 2, 3))  # fmt: skip
+
+
+def fit_decoder(
+    dense: Callable[[torch.Tensor], torch.Tensor], pictures: Pictures, size: int, patch: int, *, steps: int = 500,
+    batch: int = 128, width: int = 128, depth: int = 2, heads: int = 4, seed: int = 0,
+    device: torch.device | str = "cpu",
+) -> PatchDecoder:  # fmt: skip
+    """A decoder of frozen features into pixels: how much of the picture do they hold? For encoders without their own.
+
+    Args:
+        dense: pictures -> (B, n, C), a vector a patch of `patch` pixels.
+    """
+    torch.manual_seed(seed)
+    generator, view = np.random.default_rng(seed), Views(size, scale=(0.5, 1.0))
+    decoder = None
+    for step in range(steps):
+        rows = generator.choice(len(pictures), min(batch, len(pictures)), replace=False)
+        images = floats(torch.from_numpy(np.stack([view(pictures[row], generator).image for row in rows])).to(device))
+        with torch.no_grad():
+            features = dense(images)
+        if decoder is None:
+            decoder = PatchDecoder(features.shape[2], width, depth, heads, 4 * width, patch=patch).to(device)
+            solver = torch.optim.AdamW(decoder.parameters(), 1e-3, weight_decay=0.02)
+            schedule = torch.optim.lr_scheduler.OneCycleLR(solver, 1e-3, total_steps=steps)
+        loss = functional.mse_loss(decoder(features), images)
+        solver.zero_grad()
+        loss.backward()
+        solver.step()
+        schedule.step()
+    assert decoder is not None
+    return decoder.eval()
+
+
+# Fréchet distance
+
+
+@torch.no_grad()
+def efficientnet_frechet(first: Iterable[torch.Tensor], second: Iterable[torch.Tensor]) -> float:
+    """Fréchet distance of two sets of pictures in the 1280 features of EfficientNet-Lite0.
+
+    An offline stand-in for FID, whose Inception weights scanwise does not have; the values are not comparable with
+    FID. It needs no fewer than some thousand pictures.
+
+    Args:
+        first, second: batches (B, 3, H, W) in [0, 1].
+    """
+    from scanwise.vision.conse import CROP, _classifier_path, load_classifier
+
+    network = load_classifier(_classifier_path())
+
+    def features(sets: Iterable[torch.Tensor]) -> torch.Tensor:
+        found = []
+        for images in sets:
+            for part in images.cpu().float().clamp(0, 1).split(8):
+                large = functional.interpolate(part, size=(CROP, CROP), mode="bicubic", antialias=True).clamp(0, 1)
+                found.append(network.extract_features((255 * large - 127) / 128).mean((2, 3)))
+        return torch.cat(found)
+
+    return frechet_distance(features(first), features(second))
+
+
+def frechet_distance(first: torch.Tensor, second: torch.Tensor) -> float:
+    """|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^1/2) of the Gaussians fitted to features (n, C) and (m, C)."""
+    a, b = first.double(), second.double()
+    first_root = _root(torch.cov(a.T))
+    shared = torch.linalg.eigvalsh(first_root @ torch.cov(b.T) @ first_root).clamp(min=0).sqrt().sum()
+    means = (a.mean(0) - b.mean(0)).square().sum()
+    return float(means + torch.cov(a.T).trace() + torch.cov(b.T).trace() - 2 * shared)
+
+
+def _root(matrix: torch.Tensor) -> torch.Tensor:
+    values, vectors = torch.linalg.eigh(matrix)
+    return (vectors * values.clamp(min=0).sqrt()) @ vectors.T
+
+
+# Segmentation of frames
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """A picture, uint8 (3, H, W), and the class of each pixel, int64 (H, W), -1 = not known."""
+
+    image: np.ndarray
+    labels: np.ndarray
+
+
+def labelled_frames(paths: Iterable[Path], size: tuple[int, int]) -> Iterator[Frame]:
+    """The frames of labelled scene folders with depth, scaled to (H, W) `size`."""
+    for path in paths:
+        scene = scene_folder.read(path)
+        if scene.labels is None or not scene.views:
+            raise InputError(f"{path}: has no labels or no pictures to measure segmentation on")
+        for view in scene.views:
+            picture = Image.fromarray(view.image).resize(size[::-1], Image.Resampling.BICUBIC, reducing_gap=3.0)
+            yield Frame(np.asarray(picture).transpose(2, 0, 1), frame_labels(scene, view, size))
+
+
+def frame_labels(scene: Scene, view: View, size: tuple[int, int], reach: float = 0.1) -> np.ndarray:
+    """(H, W) int64 class that each pixel of the view sees: that of the scene's nearest point, -1 where there is no
+    depth, no point within `reach` metres, or no label."""
+    from scipy.spatial import cKDTree
+
+    depth = view.depth
+    assert depth is not None
+    assert scene.labels is not None
+    intrinsics, pose = view.depth_camera(depth.shape)
+    rows, columns = (
+        np.floor((np.arange(count) + 0.5) * side / count).astype(int)
+        for count, side in zip(size, depth.shape, strict=True)
+    )
+    z = depth[np.ix_(rows, columns)].astype(np.float64)
+    x = (columns[None, :] - intrinsics[0, 2]) / intrinsics[0, 0] * z
+    y = (rows[:, None] - intrinsics[1, 2]) / intrinsics[1, 1] * z
+    places = np.stack([x, y, z], -1) @ pose[:3, :3].T + pose[:3, 3]
+    distance, nearest = cKDTree(scene.points).query(places.reshape(-1, 3), distance_upper_bound=reach)
+    known = np.isfinite(distance) & (z.ravel() > 0)
+    labels = np.full(z.size, -1, np.int64)
+    labels[known] = scene.labels[nearest[known]]
+    return labels.reshape(size)
+
+
+@torch.no_grad()
+def segmentation(
+    encode: Encoder, known: Sequence[Frame], asked: Iterable[Frame], classes: Sequence[str], grid: tuple[int, int],
+    *, device: torch.device | str = "cpu",
+) -> dict[str, Confusion]:  # fmt: skip
+    """A linear probe on the features of patches, by name, measured on every pixel.
+
+    A patch's label in fitting is the one that most of its labelled pixels have.
+
+    Args:
+        grid: rows and columns of patches of a frame.
+
+    Raises:
+        InputError: no frame to fit on has labels.
+    """
+    found: dict[str, list[torch.Tensor]] = {}
+    labels = []
+    for frame in known:
+        patches = torch.from_numpy(patch_labels(frame.labels, grid, len(classes)))
+        rows = patches >= 0
+        labels.append(patches[rows])
+        for name, values in _encoded(encode, frame, device).items():
+            found.setdefault(name, []).append(values[rows])
+    if not labels or not sum(map(len, labels)):
+        raise InputError("no labelled frames to fit a probe on")
+    truth = torch.cat(labels)
+    with torch.enable_grad():
+        probes = {
+            name: LinearProbe.fit(Labelled(torch.cat(parts), truth), len(classes)) for name, parts in found.items()
+        }
+    counts = {name: Confusion(classes) for name in probes}
+    for frame in asked:
+        for name, values in _encoded(encode, frame, device).items():
+            scores = probes[name].scores(values).T.view(1, len(classes), *grid)
+            fine = functional.interpolate(scores, size=frame.labels.shape, mode="bilinear", align_corners=False)
+            counts[name].add(frame.labels.ravel(), fine[0].argmax(0).numpy().ravel())
+    return counts
+
+
+def _encoded(encode: Encoder, frame: Frame, device: torch.device | str) -> dict[str, torch.Tensor]:
+    image = floats(torch.from_numpy(frame.image.copy()).to(device))[None]
+    return {name: values[0].float().cpu() for name, values in encode(image).items()}
+
+
+def patch_labels(labels: np.ndarray, grid: tuple[int, int], classes: int) -> np.ndarray:
+    """(rows * columns,) int64 most frequent label of each patch of (H, W) labels, -1 where it has none."""
+    rows, columns = grid
+    parts = labels.reshape(rows, labels.shape[0] // rows, columns, -1).swapaxes(1, 2).reshape(rows * columns, -1)
+    counts = np.stack([(parts == label).sum(1) for label in range(classes)], 1)
+    return np.where(counts.any(1), counts.argmax(1), -1)
