@@ -138,7 +138,7 @@ def fit_decoder(
     torch.manual_seed(seed)
     generator, view = np.random.default_rng(seed), Views(size, scale=(0.5, 1.0))
     decoder = None
-    for step in range(steps):
+    for _ in range(steps):
         rows = generator.choice(len(pictures), min(batch, len(pictures)), replace=False)
         images = floats(torch.from_numpy(np.stack([view(pictures[row], generator).image for row in rows])).to(device))
         with torch.no_grad():
@@ -270,10 +270,7 @@ def segmentation(
     if not labels or not sum(map(len, labels)):
         raise InputError("no labelled frames to fit a probe on")
     truth = torch.cat(labels)
-    with torch.enable_grad():
-        probes = {
-            name: LinearProbe.fit(Labelled(torch.cat(parts), truth), len(classes)) for name, parts in found.items()
-        }
+    probes = {name: LinearProbe.fit(Labelled(torch.cat(parts), truth), len(classes)) for name, parts in found.items()}
     counts = {name: Confusion(classes) for name in probes}
     for frame in asked:
         for name, values in _encoded(encode, frame, device).items():

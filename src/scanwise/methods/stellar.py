@@ -25,7 +25,7 @@ from pydantic import Field, model_validator
 from torch import nn
 from torch.nn import functional
 
-from scanwise.data.images import ImageBatch, Pictures, floats, read_pictures
+from scanwise.data.images import ImageBatch, floats, read_pictures, subset
 from scanwise.data.views import recolored
 from scanwise.errors import InputError
 from scanwise.evaluation.image_probes import knn_accuracy, reconstruction_errors
@@ -266,25 +266,23 @@ def train(
     loader = image_loader(
         recipe, fabric, second=recipe.second_view, crops=recipe.crops, crop_size=recipe.crop_size
     )  # fmt: skip
-    known, asked = (_some(read_pictures(recipe.data, split)) for split in ("train", "test"))
+    splits = [read_pictures(recipe.data, split) for split in ("train", "test")]
+    known, asked = (subset(pictures, min(1.0, VALIDATION / len(pictures))) for pictures in splits)
 
     def validate(module: nn.Module) -> dict[str, float]:
         assert isinstance(module, Stellar)
         network = module.network
-        figures = reconstruction_errors(lambda images: network.reconstruct(images, tokenizer), asked, recipe.image)
+        device = fabric.device
+        figures = reconstruction_errors(
+            lambda images: network.reconstruct(images, tokenizer), asked, recipe.image, device
+        )
         if known.classes:
-            figures |= knn_accuracy(lambda images: image_features(network, images), known, asked, recipe.image)
+            figures |= knn_accuracy(lambda images: image_features(network, images), known, asked, recipe.image, device)
         return {**figures, "score": figures.get("knn_sparse", figures["psnr"])}
 
     facts = {"kind": "stellar", "recipe": recipe.model_dump(mode="json"), "network": asdict(model.network.config)}
     job = Job(model, loader, None, validate, score="score", facts=facts)
     return fit(job, recipe, out, fabric, **options)
-
-
-def _some(pictures: Pictures) -> Pictures:
-    from scanwise.data.images import subset
-
-    return subset(pictures, min(1.0, VALIDATION / len(pictures)))
 
 
 def image_features(network: SparseTokens, images: torch.Tensor) -> dict[str, torch.Tensor]:
