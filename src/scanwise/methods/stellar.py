@@ -291,6 +291,16 @@ def image_features(network: SparseTokens, images: torch.Tensor) -> dict[str, tor
     return {"cls": encoded.cls, "sparse": encoded.sparse.mean(1), "dense": encoded.dense.mean(1)}
 
 
+def similarity(asked: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+    """(N,) how well the tokens (r, D) of one picture match those of others (N, r, D): the mean cosine of each token
+    and the one that it is matched to, -1..1."""
+    asked, others = functional.normalize(asked, dim=-1), functional.normalize(others, dim=-1)
+    query = asked.expand(len(others), -1, -1)
+    index, _ = match(query, others, epsilon=Stellar.match_epsilon, iterations=Stellar.match_iterations)
+    matched = others.gather(1, index[:, :, None].expand_as(query))
+    return (query * matched).sum(-1).mean(-1)
+
+
 def start_from(model: Stellar, path: Path) -> None:
     """Takes over the ViT of another run (of MAE, say); what it lacks stays random.
 

@@ -1,0 +1,228 @@
+"""`scanwise tokens`, `reconstruct`, `similar`, and the trainings on pictures under `scanwise pretrain`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from scanwise.app.console import note, progress
+from scanwise.app.train import DeviceOption, OutOption, RecipeArgument, SetOption
+from scanwise.errors import InputError
+from scanwise.files import replacing
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from scanwise.nn.sparse_tokens import SparseTokens
+
+ImagesArgument = Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Pictures.")]
+WeightsOption = Annotated[
+    Path, typer.Option("--weights", "-w", help="best.ckpt of a `scanwise pretrain stellar` run, or published weights.")
+]
+SideOption = Annotated[
+    int, typer.Option("--side", help="Pixels that the shorter side is scaled to. [default: the network's own]")
+]
+FolderOption = Annotated[Path, typer.Option("--out", "-o", help="Folder for the pictures.")]
+
+
+def tokens(
+    images: ImagesArgument, weights: WeightsOption, side: SideOption = 0, out: FolderOption = Path("out/tokens")
+) -> None:
+    """Draw where each token of a picture looks.
+
+    Examples:
+
+        scanwise tokens photo.jpg --weights out/stellar-cifar-tiny/best.ckpt
+
+        scanwise tokens *.jpg --weights stellar-b16.safetensors --out out/tokens
+    """
+    import torch
+
+    network = load_network(weights)
+    if not network.config.tokens:
+        raise InputError(f"{weights}: every patch is a token there, and looks at itself; give weights with tokens")
+    for path in images:
+        picture, pixels = read_image(path, network, side)
+        with torch.no_grad():
+            shares = network.spatial(network.encode(pixels))[0]
+        rows, columns = (length // network.config.encoder.patch for length in pixels.shape[2:])
+        target = out / f"{path.stem}-tokens.png"
+        draw_tokens(target, picture, shares.T.unflatten(1, (rows, columns)).numpy())
+        print(target)
+
+
+def reconstruct(
+    images: ImagesArgument, weights: WeightsOption, side: SideOption = 0, out: FolderOption = Path("out/reconstructed")
+) -> None:
+    """Show what comes back of a picture from its tokens.
+
+    Examples:
+
+        scanwise reconstruct photo.jpg --weights out/stellar-cifar-tiny/best.ckpt
+    """
+    import torch
+    from PIL import Image
+
+    network = load_network(weights)
+    if network.config.codes:
+        raise InputError(f"{weights}: reconstructs codes of a tokenizer that is not in the file; in Python, "
+                         "network.reconstruct(images, tokenizer) takes one")  # fmt: skip
+    for path in images:
+        _, pixels = read_image(path, network, side)
+        with torch.no_grad():
+            again = network.reconstruct(pixels).clamp(0, 1)
+        target = out / f"{path.stem}.png"
+        with replacing(target) as temporary:
+            Image.fromarray((255 * again[0]).round().byte().permute(1, 2, 0).numpy()).save(temporary)
+        decibels = -10 * torch.log10((again - pixels).square().mean().clamp(min=1e-10))
+        print(f"{target}: {decibels:.1f} dB")
+
+
+def similar(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Pictures to look among: folder, ZIP or shards.")],
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="The picture to find others like.")],
+    weights: WeightsOption,
+    count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many.")] = 10,
+) -> None:
+    """Find the pictures whose tokens match those of a picture.
+
+    Examples:
+
+        scanwise similar photos/ photo.jpg --weights out/stellar-cifar-tiny/best.ckpt
+    """
+    import torch
+
+    from scanwise.data.images import read_pictures
+    from scanwise.evaluation.image_probes import batches
+    from scanwise.methods.stellar import similarity
+
+    network = load_network(weights)
+    size = network.config.encoder.image
+    pictures = read_pictures(folder)
+    scores = []
+    with torch.no_grad(), progress() as show:
+        asked = network.encode(read_image(image, network, 0, square=True)[1]).sparse[0]
+        for number, part in enumerate(batches(pictures, size)):
+            scores.append(similarity(asked, network.encode(part).sparse))
+            show("looking", min(1.0, (number + 1) * len(scores[0]) / len(pictures)))
+    found = torch.cat(scores)
+    best = found.topk(min(count, len(found)))
+    for score, row in zip(best.values.tolist(), best.indices.tolist(), strict=True):
+        print(f"{score:.3f}  {pictures.source.name(row)}")
+
+
+def load_network(weights: Path) -> SparseTokens:
+    """The network of one of our runs, or of the published weights."""
+    if weights.suffix == ".safetensors":
+        from scanwise.interop import load_stellar
+
+        return load_stellar(weights)
+    from scanwise.methods.stellar import read_network
+
+    return read_network(weights / "best.ckpt" if weights.is_dir() else weights)
+
+
+def read_image(
+    path: Path, network: SparseTokens, side: int, *, square: bool = False
+) -> tuple[np.ndarray, torch.Tensor]:
+    """A picture scaled so that its shorter side has `side` pixels (0 = the network's own) and both are multiples of
+    the patch, or cut to the square in its middle: uint8 (H, W, 3), and (1, 3, H, W) in [0, 1]."""
+    import numpy as np
+    import torch
+    from PIL import Image
+
+    from scanwise.data.views import centered
+    from scanwise.files import ImageFile
+
+    picture = Image.fromarray(ImageFile(path).read())
+    patch, side = network.config.encoder.patch, side or network.config.encoder.image
+    if side < patch:
+        raise InputError(f"--side {side}: smaller than a patch, {patch} pixels")
+    if square:
+        picture = centered(picture, side)
+    else:
+        scale = side / min(picture.size)
+        width, height = (max(1, round(length * scale / patch)) * patch for length in picture.size)
+        picture = picture.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0)
+    pixels = np.array(picture)
+    return pixels, torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
+
+
+def draw_tokens(path: Path, picture: np.ndarray, shares: np.ndarray) -> None:
+    """The picture, and once for each token, bright where its patches look at that token: shares (r, h, w), 0..1."""
+    import numpy as np
+    from matplotlib.figure import Figure
+    from PIL import Image
+
+    columns = min(len(shares) + 1, 6)
+    rows = -(-(len(shares) + 1) // columns)
+    height, width = picture.shape[:2]
+    figure = Figure(figsize=(2 * columns, 2.2 * rows * height / width), layout="constrained")
+    for place, axis in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
+        axis.set_axis_off()
+        if place > len(shares):
+            continue
+        if place == 0:
+            axis.imshow(picture)
+            continue
+        share = Image.fromarray(shares[place - 1].astype(np.float32)).resize((width, height), Image.Resampling.BILINEAR)
+        axis.imshow((picture * (0.15 + 0.85 * np.asarray(share))[:, :, None]).round().clip(0, 255).astype(np.uint8))
+        axis.set_title(f"{place}: {100 * shares[place - 1].mean():.0f} %", fontsize=8)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=110)
+
+
+# scanwise pretrain
+
+
+def stellar(
+    recipe: RecipeArgument, out: OutOption = None, changes: SetOption = None, device: DeviceOption = "auto"
+) -> None:
+    """An image encoder of a few tokens that know what and where (STELLAR).
+
+    Examples:
+
+        scanwise pretrain stellar recipes/stellar-cifar-tiny.yaml
+
+        scanwise pretrain stellar recipes/stellar-cifar-tiny.yaml --set data=my/photos --set image=64 --set patch=8
+
+        scanwise pretrain stellar recipes/stellar-cifar-tiny.yaml --set init=out/mae-cifar-tiny/best.ckpt
+    """
+    from scanwise.methods.stellar import StellarRecipe, train
+
+    _pretrain(recipe, StellarRecipe, train, out, changes, device)
+
+
+def images(
+    recipe: RecipeArgument, out: OutOption = None, changes: SetOption = None, device: DeviceOption = "auto"
+) -> None:
+    """What STELLAR is measured against: MAE, DINO, or labels from scratch (`method` in the recipe).
+
+    Examples:
+
+        scanwise pretrain images recipes/mae-cifar-tiny.yaml
+
+        scanwise pretrain images recipes/mae-cifar-tiny.yaml --set method=dino --out out/dino-cifar-tiny
+    """
+    from scanwise.methods.image_baselines import BaselineRecipe, train
+
+    _pretrain(recipe, BaselineRecipe, train, out, changes, device)
+
+
+def _pretrain(path: Path, kind: Any, train: Any, out: Path | None, changes: list[str] | None, device: str) -> None:
+    from scanwise.training.launch import make_fabric
+    from scanwise.training.recipe import read_recipe
+
+    settings = read_recipe(path, kind, changes or ())
+    folder = out or Path("out") / path.stem
+    fabric = make_fabric(device=device, precision=settings.precision)
+    if not fabric.is_global_zero:
+        train(settings, folder, fabric)
+        return
+    with progress() as show:
+        figures = train(settings, folder, fabric, progress=show, say=note)
+    found = ", ".join(f"{name} {100 * value:.1f}" for name, value in figures.items() if name.startswith("knn_"))
+    note(f"{folder / 'best.ckpt'}: {found or 'no classes to measure with'}")
