@@ -274,10 +274,11 @@ def wall_shelf(draw: Draw) -> list[Mesh]:
     w, d, h = draw.size
     wood, metal = draw.wood(), draw.metal()
     boards = 1 if h < 0.3 else max(2, round(h / 0.3))
-    parts = [wood.box((-w / 2, -d / 2, z - 0.022), (w / 2, d / 2, z), "x") for z in np.linspace(h, 0.1, boards)]
+    heights = np.linspace(h, 0.1, boards)
+    parts = [wood.box((-w / 2, -d / 2, z - 0.022), (w / 2, d / 2, z), "x") for z in heights]
     for x in (-w * 0.35, w * 0.35):
-        parts.append(metal.box((x - 0.01, d / 2 - 0.015, 0), (x + 0.01, d / 2, h)))
-        parts.append(metal.rod((x, d / 2 - 0.01, 0.01), (x, -d * 0.3, min(0.2, h) - 0.02), 0.008))
+        parts.append(metal.box((x - 0.01, d / 2 - 0.015, 0), (x + 0.01, d / 2, h - 0.01)))
+        parts.append(metal.rod((x, d / 2 - 0.01, 0.01), (x, -d * 0.3, heights[-1] - 0.025), 0.008))
     return parts
 
 

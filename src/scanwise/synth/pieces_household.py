@@ -85,7 +85,7 @@ def washbasin(draw: Draw) -> list[Mesh]:
     square = (0.2, 0.6, 0.0, 0.75)[draw.style]
     bowl = white.vessel((w / 2, d / 2), [(w * 0.28, z - 0.18), (0.02, z - 0.05), (0, z), (0.02, z + 0.01),
                                          (0.05, z), (0.1, z - 0.1), (min(w, d) / 2, z - 0.11)], square)  # fmt: skip
-    foot = white.lathe([(0, 0), (0.13, 0), (0.09, 0.1), (0.09, z - 0.1), (0.12, z - 0.05)], (0, d * 0.1, 0))
+    foot = white.lathe([(0, 0), (0.13, 0), (0.09, 0.1), (0.09, z - 0.17), (0.1, z - 0.14)], (0, d * 0.1, 0))
     return [bowl, foot, *_tap(0, d * 0.42, z, 0.12, 0.1)]
 
 
