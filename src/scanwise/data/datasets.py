@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from scanwise.data.shards import StoredScene, index_shards
 from scanwise.errors import InputError
 from scanwise.formats import folder as scene_folder
 from scanwise.scene import Scene
@@ -29,8 +30,17 @@ class Draw:
         return np.random.default_rng(self.seed)
 
 
+Source = Path | StoredScene
+"""A scene folder, or a scene in a shard."""
+
+
+def read_source(source: Source) -> Scene:
+    """The scene. Raises InputError when it is damaged."""
+    return scene_folder.read(source) if isinstance(source, Path) else source.read()
+
+
 class Scenes(Dataset[Any]):
-    """Scene folders, and what is made of each for training.
+    """Scenes, and what is made of each for training.
 
         scenes = Scenes(scene_paths(Path("data/rooms-1"), "train"), make)
         sample = scenes[Draw(index=0, seed=(1, 0, 0))]      # make(scene, generator of that draw)
@@ -39,22 +49,22 @@ class Scenes(Dataset[Any]):
         make: scene and random numbers -> sample; importable, as workers are sent it.
     """
 
-    def __init__(self, paths: Sequence[Path], make: Callable[[Scene, np.random.Generator], Any]) -> None:
-        self.paths = list(paths)
+    def __init__(self, sources: Sequence[Source], make: Callable[[Scene, np.random.Generator], Any]) -> None:
+        self.sources = list(sources)
         self._make = make
 
     def __len__(self) -> int:
-        return len(self.paths)
+        return len(self.sources)
 
     def __getitem__(self, draw: Draw) -> Any:
-        return self._make(scene_folder.read(self.paths[draw.index]), draw.generator())
+        return self._make(read_source(self.sources[draw.index]), draw.generator())
 
 
-def scene_paths(root: Path, split: str, share: float = 1.0) -> list[Path]:
-    """Scene folders of a split, in order.
+def scene_paths(root: Path, split: str, share: float = 1.0) -> list[Source]:
+    """The scenes of a split, in order.
 
-    They are those that `index.json` of a made set names, or every scene folder below `root/split`, or, where there
-    is no such folder, below `root` itself.
+    They are those that `index.json` of a made set names, or the scene folders below `root/split`, or the scenes of the
+    shards (.tar) in it, or, where there is no such folder, the same below `root` itself.
 
     Args:
         share: of the scenes, 0..1, at least one: the first of a fixed shuffle, so that a smaller share is contained
@@ -74,7 +84,7 @@ def scene_paths(root: Path, split: str, share: float = 1.0) -> list[Path]:
     return paths
 
 
-def _indexed(root: Path, split: str) -> list[Path]:
+def _indexed(root: Path, split: str) -> list[Source]:
     try:
         index = json.loads((root / "index.json").read_text(encoding="utf-8"))
         return [root / entry["path"] for entry in index["scenes"] if entry["split"] == split]
@@ -84,10 +94,13 @@ def _indexed(root: Path, split: str) -> list[Path]:
         raise InputError(f"{root / 'index.json'}: not an index of scenes ({error})") from error
 
 
-def _found(folder: Path) -> list[Path]:
-    """Scene folders below; those under a hidden name are unfinished."""
-    found = (path.parent for path in folder.rglob("scene.json")) if folder.is_dir() else ()
-    return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
+def _found(folder: Path) -> list[Source]:
+    """Scene folders below, or scenes of the shards in it; what is under a hidden name is unfinished."""
+    if not folder.is_dir():
+        return []
+    found = sorted(path.parent for path in folder.rglob("scene.json"))
+    sources = [path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
+    return [*sources] if sources or not any(folder.glob("*.tar")) else [*index_shards(folder)]
 
 
 class Loader:

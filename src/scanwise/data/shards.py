@@ -103,6 +103,29 @@ def read_shards(
 
 
 @dataclass(frozen=True)
+class StoredScene:
+    """A scene of a local shard, found by its headers and read when asked for."""
+
+    members: dict[str, _Member]
+
+    def read(self) -> Scene:
+        """Raises InputError when it is damaged."""
+        return _scene(self.members)
+
+
+def index_shards(shards: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[StoredScene]:
+    """Every scene of some local shards, in order, for drawing in any order.
+
+    Args:
+        shards: a folder, a pattern, or files.
+
+    Raises:
+        InputError: no shard is there, or one is truncated.
+    """
+    return [StoredScene(sample) for path in _expand(shards) for sample in _samples(path)]
+
+
+@dataclass(frozen=True)
 class _Member:
     """A file within a shard, read when touched. `crc`: the CRC-32 it must have, None = not known."""
 

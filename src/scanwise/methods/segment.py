@@ -20,10 +20,9 @@ from torch.nn import functional
 
 from scanwise.data.augment import Augmentation
 from scanwise.data.clouds import FEATURES, Batch, Cloud, Sample, collate, sample_of
-from scanwise.data.datasets import Loader, Scenes, scene_paths
+from scanwise.data.datasets import Loader, Scenes, Source, read_source, scene_paths
 from scanwise.errors import InputError
 from scanwise.evaluation.segmentation import Confusion, tiles
-from scanwise.formats import folder as scene_folder
 from scanwise.nn.backbone import Backbone
 from scanwise.nn.sparse import SparseTensor
 from scanwise.scene import Scene
@@ -153,7 +152,7 @@ def lovasz_softmax(probabilities: torch.Tensor, labels: torch.Tensor) -> torch.T
 def train(recipe: SegmentRecipe, out: Path, fabric: Fabric, **options: Any) -> dict[str, float]:
     """Trains on the `train` scenes and validates on `val`; leaves `best.ckpt` in `out`. Gives its figures."""
     paths = scene_paths(recipe.data, "train", recipe.share)
-    classes = scene_folder.read(paths[0]).classes or []
+    classes = read_source(paths[0]).classes or []
     with fabric.init_module(empty_init=False):
         torch.manual_seed(recipe.seed)
         model = Segmenter(recipe, classes)
@@ -235,7 +234,7 @@ def _part(sample: Sample, rows: np.ndarray) -> Sample:
     return Sample(sample.coords[rows], sample.feats[rows], sample.centers[rows], None, none, none, sample.size)
 
 
-def evaluate(model: Segmenter, paths: list[Path], fabric: Fabric | None = None) -> Mapping[str, Confusion]:
+def evaluate(model: Segmenter, paths: list[Source], fabric: Fabric | None = None) -> Mapping[str, Confusion]:
     """Predicts scenes, shared out among the processes.
 
     Returns:
@@ -245,9 +244,9 @@ def evaluate(model: Segmenter, paths: list[Path], fabric: Fabric | None = None) 
     counts = {name: Confusion(model.classes) for name in ("all", "seen", "unseen")}
     rank, world = (fabric.global_rank, fabric.world_size) if fabric is not None else (0, 1)
     for path in paths[rank::world]:
-        scene = scene_folder.read(path)
+        scene = read_source(path)
         if scene.labels is None:
-            raise InputError(f"{path}: has no labels to measure against")
+            raise InputError(f"{scene.name}: has no labels to measure against")
         predicted = predict(model, scene)
         counts["all"].add(scene.labels, predicted)
         if scene.instances is None:

@@ -66,26 +66,32 @@ def vote(
     points: np.ndarray, views: list[View], depths: list[np.ndarray], shown: list[np.ndarray], bodies: int
 ) -> np.ndarray:
     """(N,) body that most views show at each point, -1 where none shows a surface within 6 cm of it."""
-    keys = []
+    result, disputed, votes = np.full(len(points), -1, np.int32), np.zeros(len(points), bool), []
     for view, depth, body in zip(views, depths, shown, strict=True):
-        world_to_camera = np.linalg.inv(view.camera_to_world)
-        local = points @ world_to_camera[:3, :3].T + world_to_camera[:3, 3]
-        z = local[:, 2]
-        ahead = z > 0.05
-        pixel = local @ view.intrinsics.T
-        with np.errstate(divide="ignore", invalid="ignore"):
-            column, row = (np.rint(np.where(ahead, pixel[:, axis] / z, -1)).astype(int) for axis in (0, 1))
-        inside = np.flatnonzero(ahead & (column >= 0) & (row >= 0) & (column < depth.shape[1]) & (row < depth.shape[0]))
-        near = np.abs(depth[row[inside], column[inside]] - z[inside]) < _CLOSE
-        inside = inside[near]
-        found = body[row[inside], column[inside]].astype(np.int64)
-        keys.append((inside * (bodies + 1) + found)[found >= 0])
+        rows, found = _seen(points, view, depth, body)
+        fresh = result[rows] < 0
+        result[rows[fresh]] = found[fresh]
+        disputed[rows] |= found != result[rows]
+        votes.append((rows, found))
+    keys = [rows[disputed[rows]].astype(np.int64) * bodies + found[disputed[rows]] for rows, found in votes]
     pairs, counts = np.unique(np.concatenate(keys), return_counts=True)
-    point, body_of_pair = pairs // (bodies + 1), pairs % (bodies + 1)
-    order = np.lexsort((counts, point))  # the last of each point's pairs has the most votes
-    result = np.full(len(points), -1, np.int64)
-    result[point[order]] = body_of_pair[order]
+    order = np.lexsort((counts, pairs // bodies))  # the last of each point's pairs has the most votes
+    result[pairs[order] // bodies] = pairs[order] % bodies
     return result
+
+
+def _seen(points: np.ndarray, view: View, depth: np.ndarray, body: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the points that a view shows, and the body that it shows at each."""
+    to_camera = (view.intrinsics @ np.linalg.inv(view.camera_to_world)[:3]).astype(np.float32)
+    pixel = points @ to_camera[:, :3].T + to_camera[:, 3]
+    z = pixel[:, 2]
+    rows = np.flatnonzero(z > 0.05)
+    column, row = (np.rint(pixel[rows, axis] / z[rows]) for axis in (0, 1))
+    inside = (column >= 0) & (row >= 0) & (column < depth.shape[1]) & (row < depth.shape[0])
+    rows, row, column = rows[inside], row[inside].astype(np.int32), column[inside].astype(np.int32)
+    found = body[row, column]
+    kept = (np.abs(depth[row, column] - z[rows]) < _CLOSE) & (found >= 0)
+    return rows[kept], found[kept]
 
 
 def _intrinsics(sensor: str, size: tuple[int, int]) -> np.ndarray:

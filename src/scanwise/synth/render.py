@@ -84,7 +84,7 @@ class Renderer:
         self.lights = list(lights)
         self.ambient = np.asarray(ambient, np.float32)
         self.background = np.asarray(background, np.float32)
-        self._mesh = joined([mesh.moved(pose) for mesh, pose in bodies])
+        self._mesh = joined([_moved(mesh, pose) for mesh, pose in bodies])
         counts = [len(mesh.faces) for mesh, _ in bodies]
         self._instance = np.repeat(np.arange(len(bodies), dtype=np.int32), counts)
         self._flat = face_normals(self._mesh.vertices, self._mesh.faces).astype(np.float32)
@@ -237,6 +237,10 @@ class Renderer:
         return result / quality.bounce_rays
 
 
+def _moved(mesh: Mesh, pose: np.ndarray) -> Mesh:
+    return mesh if np.array_equal(pose, np.eye(4)) else mesh.moved(pose)
+
+
 def pinhole_rays(
     intrinsics: np.ndarray,
     camera_to_world: np.ndarray,
@@ -330,9 +334,16 @@ _LINEAR = to_linear(np.arange(256))
 
 def to_srgb(linear: np.ndarray) -> np.ndarray:
     """Linear 0..1 -> sRGB uint8."""
-    value = np.clip(linear, 0, 1)
+    return _SRGB[(np.clip(linear, 0, 1) * (len(_SRGB) - 1)).astype(np.int32)]
+
+
+def _srgb_table() -> np.ndarray:
+    value = (np.arange(1 << 14) + 0.5) / (1 << 14)
     curve = np.where(value <= 0.0031308, 12.92 * value, 1.055 * value ** (1 / 2.4) - 0.055)
     return (curve * 255).round().astype(np.uint8)
+
+
+_SRGB = _srgb_table()
 
 
 def _blend(corners: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -184,8 +184,9 @@ class _Run:
         path = self.out / f"bad-batch-{self.fabric.global_rank}.ckpt"
         tensors = {name: value for name, value in vars(batch).items() if isinstance(value, torch.Tensor)}
         save(Checkpoint(tensors, {"step": self.step, "scenes": names}), path)
+        where = f" on {', '.join(names)}" if names else ""
         raise TrainingError(
-            f"step {self.step}: the loss is {float(loss.detach())}{' on ' if names else ''}{', '.join(names)}; the batch is in {path}; "
+            f"step {self.step}: the loss is {float(loss.detach())}{where}; the batch is in {path}; "
             "lower learning_rate, or look for wrong values in those scenes"
         )
 
