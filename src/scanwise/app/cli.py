@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from scanwise.app import furniture, synth, train
+from scanwise.app import features, furniture, pretrain, synth, train
 from scanwise.app.console import note, notes_for_warnings, progress
 from scanwise.errors import InputError, ScanwiseError
 from scanwise.scene import Scene
@@ -28,8 +28,11 @@ app = typer.Typer(
 
 app.add_typer(synth.app, name="synth")
 app.add_typer(furniture.app, name="furniture")
+app.add_typer(pretrain.app, name="pretrain")
 app.add_typer(train.train_app, name="train")
 app.add_typer(train.evaluate_app, name="evaluate")
+app.command()(features.features)
+app.command()(features.probe)
 
 DEMO_TEXTS = "sofa,table,chair,television,bookcase,plant,lamp,refrigerator,rug,wall,floor"
 

@@ -401,8 +401,11 @@ def draw(frozen: Frozen, path: Path, picture: Path) -> None:
     draw_voxels(picture, sample.centers, sample.size, *columns)
 
 
-def load_backbone(path: Path) -> Frozen:
+def load_backbone(path: Path, *, random: bool = False) -> Frozen:
     """The backbone of a checkpoint, of DOS (the teacher's) or of another method that says what its inputs are.
+
+    Args:
+        random: one like it instead, with weights that were not trained.
 
     Raises:
         InputError: no such file, damaged, or without a backbone.
@@ -413,6 +416,9 @@ def load_backbone(path: Path) -> Frozen:
         raise InputError(f"{path}: holds no backbone; give the best.ckpt of `scanwise pretrain dos` or `train segment`")
     channels = sum(FEATURES[feature] for feature in recipe["features"])
     tokens = recipe.get("masking") == "tokens"
-    backbone = Backbone(recipe["size"], channels, decoder=recipe.get("decoder", 0), mask_token=tokens)
-    backbone.load_state_dict(weights)
+    with torch.random.fork_rng():
+        torch.manual_seed(recipe.get("seed", 0))
+        backbone = Backbone(recipe["size"], channels, decoder=recipe.get("decoder", 0), mask_token=tokens)
+    if not random:
+        backbone.load_state_dict(weights)
     return Frozen(backbone.eval().requires_grad_(False), recipe["voxel"], tuple(recipe["features"]))
