@@ -84,9 +84,9 @@ class _Files:
 class _Zip:
     """Members of a ZIP archive; each process opens it for itself."""
 
-    def __init__(self, path: Path, names: list[str]) -> None:
+    def __init__(self, path: Path, names: list[str], archive: zipfile.ZipFile) -> None:
         self.path, self.names = path, names
-        self._archive: zipfile.ZipFile | None = None
+        self._archive: zipfile.ZipFile | None = archive
 
     def __len__(self) -> int:
         return len(self.names)
@@ -218,13 +218,13 @@ def _from_folder(root: Path, split: str) -> Pictures:
 
 def _from_zip(path: Path, split: str) -> Pictures:
     try:
-        with zipfile.ZipFile(path) as archive:
-            names = sorted(name for name in archive.namelist() if name.lower().endswith(SUFFIXES))
+        archive = zipfile.ZipFile(path)
     except (OSError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: cannot be read as a ZIP archive ({error})") from error
+    names = sorted(name for name in archive.namelist() if name.lower().endswith(SUFFIXES))
     chosen = [name for name in names if name.startswith(f"{split}/")]
     parts = [name.split("/")[1:] if chosen else name.split("/") for name in chosen or names]
-    return _labelled(_Zip(path, chosen or names), [part[0] if len(part) > 1 else "" for part in parts])
+    return _labelled(_Zip(path, chosen or names, archive), [part[0] if len(part) > 1 else "" for part in parts])
 
 
 def _labelled(source: Source, parents: list[str]) -> Pictures:

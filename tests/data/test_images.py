@@ -1,0 +1,142 @@
+"""Pictures from folders, archives, shards and scenes; batches that can be resumed."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from scanwise.data.datasets import Draw, Loader
+from scanwise.data.images import Images, collate, read_pictures, subset
+from scanwise.data.views import Views
+from scanwise.errors import InputError
+from scanwise.formats import folder as scene_folder
+from tests.pictures import COLOURS, encoded, picture, write_folder, write_shard
+from tests.worlds import corner_scene
+
+CIFAR = Path(__file__).parents[2].parent / "shared" / "data" / "cifar10.zip"
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    return read_pictures(write_folder(tmp_path / "set", 4))
+
+
+def test_folders_name_the_classes(pictures):
+    assert pictures.classes == ["blue", "green", "red"]
+    assert pictures.labels.tolist() == [0] * 4 + [1] * 4 + [2] * 4
+    assert np.array_equal(np.asarray(pictures[9]), np.asarray(picture(COLOURS["red"], 2001)))
+
+
+def test_pictures_below_no_split_and_in_no_class(tmp_path):
+    picture(COLOURS["red"], 1).save(tmp_path / "a.png")
+    found = read_pictures(tmp_path)
+    assert found.labels.tolist() == [-1]
+    assert found.classes == []
+
+
+def test_an_archive_is_read_as_its_folder(tmp_path, pictures):
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        for path in sorted((tmp_path / "set").rglob("*.png")):
+            archive.write(path, path.relative_to(tmp_path / "set"))
+    zipped = read_pictures(tmp_path / "set.zip")
+    assert (zipped.classes, zipped.labels.tolist()) == (pictures.classes, pictures.labels.tolist())
+    assert all(np.array_equal(np.asarray(zipped[row]), np.asarray(pictures[row])) for row in range(len(pictures)))
+    (tmp_path / "no.zip").write_bytes(b"no archive")
+    with pytest.raises(InputError, match="ZIP"):
+        read_pictures(tmp_path / "no.zip")
+
+
+def test_shards_in_the_layout_of_webdataset(tmp_path):
+    contents = [(encoded(picture(colour, row)), row % 3) for row, colour in enumerate(2 * list(COLOURS.values()))]
+    write_shard(tmp_path / "train-000.tar", contents[:4])
+    write_shard(tmp_path / "train-001.tar", contents[4:])
+    write_shard(tmp_path / "test-000.tar", contents[:1])
+    found = read_pictures(tmp_path)
+    assert found.labels.tolist() == [0, 1, 2, 0, 1, 2]
+    assert len(found.classes) == 3
+    assert np.array_equal(np.asarray(found[4]), np.asarray(picture(COLOURS["green"], 4)))
+    assert len(read_pictures(tmp_path, "test")) == 1
+
+
+def test_shards_that_webdataset_writes(tmp_path):
+    webdataset = pytest.importorskip("webdataset")
+    with webdataset.TarWriter(str(tmp_path / "a.tar")) as writer:
+        for row in range(3):
+            image = np.asarray(picture(COLOURS["red"], row))
+            writer.write({"__key__": f"dir/{row:03d}", "png": image, "json": {"label": 2 - row}})
+    found = read_pictures(tmp_path / "a.tar")
+    assert found.labels.tolist() == [2, 1, 0]
+    assert np.array_equal(np.asarray(found[1]), np.asarray(picture(COLOURS["red"], 1)))
+
+
+def test_frames_of_scenes(tmp_path):
+    scene = corner_scene()
+    scene_folder.write(scene, tmp_path / "train" / "a")
+    found = read_pictures(tmp_path)
+    assert len(found) == len(scene.views)
+    assert np.abs(np.asarray(found[0], int) - scene.views[0].image).mean() < 5  # stored as JPEG, perhaps
+
+
+def test_what_is_damaged_or_missing_is_said_in_one_line(tmp_path):
+    with pytest.raises(InputError, match="no such folder"):
+        read_pictures(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="no pictures"):
+        read_pictures(tmp_path)
+    (tmp_path / "bad.png").write_bytes(encoded(picture(COLOURS["red"], 1))[:300])
+    with pytest.raises(InputError, match=r"bad\.png: truncated or corrupt"):
+        read_pictures(tmp_path)[0]
+    (tmp_path / "bad.tar").write_bytes(b"x" * 2000)
+    with pytest.raises(InputError, match=r"bad\.tar: cannot be read"):
+        read_pictures(tmp_path / "bad.tar")
+
+
+def test_a_smaller_share_is_in_a_larger_and_has_all_classes(pictures):
+    half, quarter = subset(pictures, 0.5), subset(pictures, 0.25)
+    assert np.bincount(half.labels).tolist() == [2, 2, 2]
+    assert np.bincount(quarter.labels).tolist() == [1, 1, 1]
+    names = [{part.source.name(row) for row in range(len(part))} for part in (quarter, half, pictures)]
+    assert names[0] < names[1] < names[2]
+
+
+def test_batches_go_on_from_any_step_and_are_dealt_out(pictures):
+    images = Images(pictures, Views(16, second=True, crops=3, crop_size=8))
+
+    def loader(**options):
+        return Loader(images, batch=4, seed=3, collate=collate, **options)
+
+    stream = loader().batches(0)
+    batches = [next(stream) for _ in range(5)]
+    first = batches[0]
+    assert first.images.shape == first.second.shape == (4, 3, 16, 16)
+    assert first.crops.shape == (4, 3, 3, 8, 8)
+    assert first.images.dtype == torch.uint8
+    later = next(loader().batches(4))
+    assert torch.equal(later.images, batches[4].images)
+    assert torch.equal(later.crops, batches[4].crops)
+    ranks = [next(loader(rank=rank, world=2).batches(0)) for rank in range(2)]
+    assert torch.equal(torch.stack([part.images for part in ranks], 1).flatten(0, 1), first.images)
+
+
+def test_a_draw_is_what_its_seed_says(pictures):
+    images = Images(pictures, Views(16))
+    one, same, other = (images[Draw(5, seed)] for seed in ((1, 0, 5), (1, 0, 5), (1, 1, 5)))
+    assert np.array_equal(one.image, same.image)
+    assert not np.array_equal(one.image, other.image)
+    assert one.label == 1
+
+
+def test_a_label_in_json_that_is_no_number_is_none(tmp_path):
+    write_shard(tmp_path / "a.tar", [(encoded(picture(COLOURS["red"], 0)), json.dumps("cat"))])
+    assert read_pictures(tmp_path / "a.tar").labels.tolist() == [-1]
+
+
+@pytest.mark.skipif(not CIFAR.exists(), reason="needs ../shared/data/cifar10.zip")
+def test_cifar_is_read_as_it_is():
+    train, test = read_pictures(CIFAR, "train"), read_pictures(CIFAR, "test")
+    assert np.bincount(train.labels).tolist() == [5000] * 10
+    assert np.bincount(test.labels).tolist() == [1000] * 10
+    assert train.classes[:2] == ["airplane", "automobile"]
+    assert train[49_999].size == (32, 32)
