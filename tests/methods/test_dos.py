@@ -12,6 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from scanwise.data.augment import Augmentation
 from scanwise.data.masked_views import ViewBatch, collate_views
+from scanwise.data.shards import write_shards
 from scanwise.errors import InputError
 from scanwise.methods import dos
 from scanwise.methods.dos import DOS, DOSRecipe, load_backbone, softmap_loss, train, usage_from_prior, zipf_softmaps
@@ -314,17 +315,25 @@ def test_a_backbone_that_learned_with_mask_tokens_is_loaded_as_well(data, tmp_pa
 
 
 def test_without_labels_the_last_weights_are_kept(data, tmp_path, monkeypatch):
-    read = dos.scene_folder.read
+    read = dos.read_source
 
     def unlabelled(path):
         scene = read(path)
         scene.labels = None
         return scene
 
-    monkeypatch.setattr(dos.scene_folder, "read", unlabelled)
+    monkeypatch.setattr(dos, "read_source", unlabelled)
     recipe = recipe_of(data=data, **(RUN | {"steps": 3, "validate_every": 1}))
     figures = train(recipe, tmp_path, make_fabric(device="cpu"))
     assert figures == {"score": pytest.approx(2 / 3), "step": 3}
+
+
+def test_scenes_may_come_in_shards(tmp_path):
+    scenes = [labelled_scene(seed, 600) for seed in range(4)]
+    write_shards(scenes[:2], tmp_path / "data" / "train", scenes_per_shard=2)
+    write_shards(scenes[2:], tmp_path / "data" / "val", scenes_per_shard=2)
+    recipe = recipe_of(data=tmp_path / "data", **(RUN | {"steps": 1}))
+    assert train(recipe, tmp_path / "out", make_fabric(device="cpu"))["linear"] > 0
 
 
 # One process and two

@@ -91,10 +91,9 @@ def probe(
 
         scanwise probe data/streets-1 --model out/dos-streets-tiny --on sequences/00/velodyne/000000.bin --random
     """
-    from scanwise.data.datasets import scene_paths
+    from scanwise.data.datasets import read_source, scene_paths
     from scanwise.evaluation.probes import KNNProbe, LinearProbe, Probe, add_scene, gather, measure
     from scanwise.evaluation.segmentation import Confusion
-    from scanwise.formats import folder as scene_folder
     from scanwise.formats.registry import read_scene
 
     if not 0 < share <= 1:
@@ -104,7 +103,7 @@ def probe(
     if scenes:
         every = scene_paths(data, "train")
         known = scene_paths(data, "train", min(1.0, scenes / len(every)))
-    classes = scene_folder.read(known[0]).classes or []
+    classes = read_source(known[0]).classes or []
     tested = None if on is None else _with_classes(read_scene(on), classes, on)
     figures = []
     for seed in range(seeds):

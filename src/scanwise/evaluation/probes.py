@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -16,9 +15,9 @@ import torch
 from torch.nn import functional
 
 from scanwise.data.clouds import Cloud, Sample, collate, sample_of
+from scanwise.data.datasets import Source, read_source
 from scanwise.errors import InputError
 from scanwise.evaluation.segmentation import Confusion, tiles
-from scanwise.formats import folder as scene_folder
 from scanwise.nn.backbone import Backbone
 from scanwise.nn.sparse import SparseTensor
 from scanwise.scene import Scene
@@ -71,8 +70,8 @@ class Labelled:
     labels: torch.Tensor
 
 
-def gather(frozen: Frozen, paths: Sequence[Path], *, voxels: int, seed: int = 0) -> Labelled:
-    """Labelled voxels of scene folders.
+def gather(frozen: Frozen, sources: Sequence[Source], *, voxels: int, seed: int = 0) -> Labelled:
+    """Labelled voxels of some scenes.
 
     Args:
         voxels: most of a scene, drawn at random by `seed`.
@@ -81,8 +80,8 @@ def gather(frozen: Frozen, paths: Sequence[Path], *, voxels: int, seed: int = 0)
         InputError: none of the scenes has labels.
     """
     feats, labels = [], []
-    for number, path in enumerate(paths):
-        sample, values = frozen.encode(scene_folder.read(path))
+    for number, source in enumerate(sources):
+        sample, values = frozen.encode(read_source(source))
         if sample.labels is None:
             continue
         rows = np.flatnonzero(sample.labels >= 0)
@@ -91,7 +90,7 @@ def gather(frozen: Frozen, paths: Sequence[Path], *, voxels: int, seed: int = 0)
         feats.append(torch.from_numpy(values[rows]))
         labels.append(torch.from_numpy(sample.labels[rows]).long())
     if not labels or not sum(map(len, labels)):
-        raise InputError(f"{paths[0].parent if paths else '?'}: no labelled scenes to fit a probe on")
+        raise InputError(f"none of the {len(sources)} scenes has labels, which a probe needs")
     return Labelled(torch.cat(feats), torch.cat(labels))
 
 
@@ -165,34 +164,30 @@ class KNNProbe:
         return torch.cat(found)
 
 
-def measure(
-    frozen: Frozen, probe: Probe, paths: Sequence[Path], classes: Sequence[str], *, voxels: int = 0
-) -> Confusion:
-    """Predicts labelled scene folders.
-
-    Args:
-        voxels: so many of each scene's voxels are counted, drawn at random; 0 = every point of the scene is.
-    """
+def measure(frozen: Frozen, probe: Probe, sources: Sequence[Source], classes: Sequence[str]) -> Confusion:
+    """Predicts every point of labelled scenes."""
     counts = Confusion(classes)
-    for number, path in enumerate(paths):
-        scene = scene_folder.read(path)
+    for source in sources:
+        scene = read_source(source)
         if scene.labels is not None:
-            add_scene(counts, frozen, probe, scene, voxels=voxels, seed=number)
+            add_scene(counts, frozen, probe, scene)
     return counts
 
 
-def add_scene(counts: Confusion, frozen: Frozen, probe: Probe, scene: Scene, *, voxels: int = 0, seed: int = 0) -> None:
-    """Predicts one labelled scene, whose classes are those counted, and counts it; `voxels` as in `measure`."""
-    sample, feats = frozen.encode(scene)
+def add_scene(counts: Confusion, frozen: Frozen, probe: Probe, scene: Scene) -> None:
+    """Predicts every point of a labelled scene, whose classes are those counted, and counts them."""
     assert scene.labels is not None
-    assert sample.labels is not None
-    if voxels:
-        rows = np.random.default_rng(seed).permutation(len(sample))[:voxels]
-        counts.add(sample.labels[rows], _predict(probe, feats[rows]))
-    else:
-        counts.add(scene.labels[sample.row], _predict(probe, feats)[sample.of_point])
+    sample, feats = frozen.encode(scene)
+    counts.add(scene.labels[sample.row], _predict(probe, torch.from_numpy(feats))[sample.of_point])
 
 
-def _predict(probe: Probe, feats: np.ndarray) -> np.ndarray:
+def measure_voxels(probe: Probe, known: Labelled, classes: Sequence[str]) -> Confusion:
+    """Predicts labelled voxels: quicker than `measure`, and not quite the same, as voxels count alike."""
+    counts = Confusion(classes)
+    counts.add(known.labels.numpy(), _predict(probe, known.feats))
+    return counts
+
+
+def _predict(probe: Probe, feats: torch.Tensor) -> np.ndarray:
     with torch.no_grad():
-        return probe.scores(torch.from_numpy(feats)).argmax(1).numpy()
+        return probe.scores(feats).argmax(1).numpy()

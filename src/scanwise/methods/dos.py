@@ -16,7 +16,7 @@ Shapes: N voxels of all views, n of them compared, D feature channels, K prototy
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,12 +30,11 @@ from torch.nn import functional
 
 from scanwise.data.augment import Augmentation
 from scanwise.data.clouds import FEATURES
-from scanwise.data.datasets import Loader, Scenes, scene_paths
+from scanwise.data.datasets import Loader, Scenes, Source, read_source, scene_paths
 from scanwise.data.masked_views import MakeViews, ViewBatch, collate_views
 from scanwise.errors import InputError
 from scanwise.evaluation.features import draw_voxels, pca_colors, rank_me
-from scanwise.evaluation.probes import Frozen, KNNProbe, LinearProbe, Probe, gather, measure
-from scanwise.formats import folder as scene_folder
+from scanwise.evaluation.probes import Frozen, KNNProbe, LinearProbe, Probe, gather, measure_voxels
 from scanwise.nn.backbone import Backbone
 from scanwise.nn.sparse import SparseTensor
 from scanwise.nn.transport import all_sum, log_column_sums, sinkhorn, zipf_prior
@@ -94,7 +93,7 @@ class DOSRecipe(Recipe):
     cross: float = Field(0.5, ge=0, le=1)
     drop_path: float = Field(0.0, ge=0, lt=1)
     least_rank: float = Field(1.5, ge=0)
-    probe_scenes: int = Field(8, ge=2)
+    probe_scenes: int = Field(16, ge=2)
 
     @field_validator("token_jitter")
     @classmethod
@@ -365,34 +364,29 @@ def train(recipe: DOSRecipe, out: Path, fabric: Fabric, **options: Any) -> dict[
     return fit(job, recipe, out, fabric, **options)
 
 
-def validation_of(paths: list[Path]) -> Callable[[nn.Module], dict[str, float]]:
+def validation_of(sources: Sequence[Source]) -> Callable[[nn.Module], dict[str, float]]:
     """What is measured of the teacher: probes on labelled scenes, or nothing but how far the run has come."""
-    scenes = [scene_folder.read(path) for path in paths]
+    scenes = [read_source(source) for source in sources]
     classes = scenes[0].classes or []
-    labelled = len(paths) > 1 and bool(classes) and all(scene.labels is not None for scene in scenes)
+    labelled = len(scenes) > 1 and bool(classes) and all(scene.labels is not None for scene in scenes)
 
     def validate(module: nn.Module) -> dict[str, float]:
         assert isinstance(module, DOS)
         if not labelled:
             return {"score": module.progress}
-        frozen = module.frozen()
-        known = gather(frozen, paths[::2], voxels=4000)
-        probes: dict[str, Probe] = {
-            "linear": LinearProbe.fit(known, len(classes)),
-            "knn": KNNProbe(known, len(classes)),
-        }
-        found = {
-            name: measure(frozen, probe, paths[1::2], classes, voxels=2000).figures()["miou"]
-            for name, probe in probes.items()
-        }
+        known = gather(module.frozen(), sources[::2], voxels=2000)
+        unknown = gather(module.frozen(), sources[1::2], voxels=2000)
+        linear, near = LinearProbe.fit(known, len(classes)), KNNProbe(known, len(classes))
+        probes: dict[str, Probe] = {"linear": linear, "knn": near}
+        found = {name: measure_voxels(probe, unknown, classes).figures()["miou"] for name, probe in probes.items()}
         return {"score": found["linear"], **found}
 
     return validate
 
 
-def draw(frozen: Frozen, path: Path, picture: Path) -> None:
-    """A scene folder in its own colours, and in those of its features' main directions."""
-    scene = scene_folder.read(path)
+def draw(frozen: Frozen, source: Source, picture: Path) -> None:
+    """A scene in its own colours, and in those of its features' main directions."""
+    scene = read_source(source)
     sample, feats = frozen.encode(scene)
     columns = [("features", pca_colors(feats))]
     if scene.colors is not None:

@@ -1,0 +1,119 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from scanwise.data.datasets import scene_paths
+from scanwise.errors import InputError
+from scanwise.evaluation.features import draw_voxels, pca_colors, rank_me
+from scanwise.evaluation.probes import Frozen, KNNProbe, Labelled, LinearProbe, gather, measure, measure_voxels
+from scanwise.nn.backbone import Backbone
+from scanwise.scene import Scene
+from tests.scenes import CLASSES, labelled_scene, write_scenes
+
+
+@pytest.fixture(scope="module")
+def frozen():
+    torch.manual_seed(0)
+    return Frozen(Backbone("tiny", 6), 0.1, ("color", "normal"))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_scenes(tmp_path_factory.mktemp("scenes"), train=2, val=2)
+
+
+def clouds(seed: int, spread: float) -> Labelled:
+    """Three groups of 100 features about the corners of a triangle."""
+    random = torch.Generator().manual_seed(seed)
+    labels = torch.arange(3).repeat_interleave(100)
+    middles = torch.tensor([[4.0, 0, 0], [0, 4, 0], [0, 0, 4]])
+    return Labelled(middles[labels] + spread * torch.randn(300, 3, generator=random), labels)
+
+
+@pytest.mark.parametrize("kind", ["linear", "knn"])
+def test_groups_that_are_apart_are_found_and_mixed_ones_are_not(kind):
+    for spread, least, most in ((0.5, 0.99, 1.0), (100.0, 0.0, 0.5)):
+        known = clouds(0, spread)
+        probe = LinearProbe.fit(known, 3) if kind == "linear" else KNNProbe(known, 3)
+        accuracy = measure_voxels(probe, clouds(1, spread), ["a", "b", "c"]).figures()["accuracy"]
+        assert least <= accuracy <= most
+
+
+def test_the_linear_probe_is_at_the_minimum():
+    known = clouds(0, 3.0)
+    probe = LinearProbe.fit(known, 3, decay=1e-2)
+    weight, bias = probe.weight.clone().requires_grad_(), probe.bias.clone().requires_grad_()
+    scores = (known.feats - probe.mean) / probe.deviation @ weight.T + bias
+    (torch.nn.functional.cross_entropy(scores, known.labels) + 1e-2 * weight.square().sum()).backward()
+    assert float(weight.grad.abs().max()) < 1e-4
+    assert float(bias.grad.abs().max()) < 1e-4
+
+
+def test_neighbours_vote_by_their_likeness():
+    known = Labelled(torch.tensor([[1.0, 0], [0, 1], [0, 2]]), torch.tensor([0, 1, 1]))
+    near = torch.tensor([[1.0, 0.1]])
+    assert KNNProbe(known, 2, k=3, temperature=0.07).scores(near).argmax() == 0
+    assert KNNProbe(known, 2, k=3, temperature=100.0).scores(near).argmax() == 1  # two against one
+    assert KNNProbe(known, 2, k=1).scores(near)[0].tolist() == pytest.approx([np.exp((1 / 1.01**0.5 - 1) / 0.07), 0])
+
+
+def test_voxels_are_drawn_by_the_seed_and_no_more_than_wanted(frozen, data):
+    paths = scene_paths(data, "train")
+    one, again, other = (gather(frozen, paths, voxels=50, seed=seed) for seed in (0, 0, 1))
+    assert len(one.labels) == 100
+    assert torch.equal(one.feats, again.feats)
+    assert not torch.equal(one.feats, other.feats)
+    assert len(gather(frozen, paths, voxels=10**6).labels) > 500
+
+
+def test_every_point_is_measured(frozen, data):
+    known = gather(frozen, scene_paths(data, "train"), voxels=500)
+    counts = measure(frozen, LinearProbe.fit(known, 3), scene_paths(data, "val"), CLASSES)
+    assert counts.matrix.sum() == 2 * 1500
+    assert counts.figures()["miou"] > 0.9  # each class has a colour of its own
+
+
+def test_tiles_give_nearly_the_features_of_the_whole(frozen):
+    scene = labelled_scene(3, 3000)
+    sample, whole = frozen.encode(scene)
+    tiled, parts = Frozen(frozen.backbone, 0.1, frozen.features, most_voxels=len(sample) // 2).encode(scene)
+    assert len(tiled) == len(sample)
+    cosine = torch.cosine_similarity(torch.from_numpy(whole), torch.from_numpy(parts))
+    assert 0.8 < float(cosine.mean()) < 1.0
+
+
+def test_scenes_without_labels_are_refused(frozen, tmp_path):
+    from scanwise.formats import folder
+
+    folder.write(Scene(labelled_scene(0).points), tmp_path / "train" / "bare")
+    with pytest.raises(InputError, match="labels"):
+        gather(frozen, scene_paths(tmp_path, "train"), voxels=10)
+
+
+# Features looked at
+
+
+def test_rank_by_hand():
+    assert float(rank_me(torch.eye(5))) == pytest.approx(5)
+    assert float(rank_me(torch.diag(torch.tensor([7.0, 0, 0])))) == pytest.approx(1)
+    shares = np.array([3, 1]) / 4  # singular values 3 and 1
+    assert float(rank_me(torch.diag(torch.tensor([9.0, 1])))) == pytest.approx(np.exp(-(shares * np.log(shares)).sum()))
+
+
+def test_groups_of_features_have_colours_of_their_own():
+    feats = clouds(0, 0.1).feats.numpy()
+    colors = pca_colors(feats).reshape(3, 100, 3).astype(float)
+    within = colors.std(1)[:, :2].max()
+    between = np.linalg.norm(colors.mean(1)[0] - colors.mean(1)[1])
+    assert between > 5 * within
+    assert pca_colors(feats[:, :2]).shape == (300, 3)
+
+
+def test_voxels_are_drawn_in_their_colours(tmp_path):
+    places = np.stack(np.meshgrid(np.arange(30), np.arange(30), [0]), -1).reshape(-1, 3) * 0.1
+    red = np.tile(np.uint8([200, 10, 20]), (900, 1))
+    draw_voxels(tmp_path / "picture.png", places, 0.1, ("red", red), ("green", red[:, [1, 0, 2]]))
+    picture = np.asarray(Image.open(tmp_path / "picture.png").convert("RGB")).reshape(-1, 3).astype(int)
+    for color in (red[0], red[0, [1, 0, 2]]):
+        assert (np.abs(picture - color).max(1) < 4).mean() > 0.1
