@@ -235,6 +235,29 @@ def test_recipes_that_cannot_be_are_refused_in_a_line(tmp_path, change, words):
         read_recipe(path, DOSRecipe, [change])
 
 
+RECIPES = sorted((Path(__file__).parents[2] / "recipes").rglob("dos-*.yaml")) + sorted(
+    (Path(__file__).parents[2] / "recipes" / "dos-ladder").glob("*.yaml")
+)
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_the_recipes_take_a_step(path):
+    """With fewer prototypes and a smaller network, so that it is quick."""
+    recipe = read_recipe(path, DOSRecipe, ["size=tiny", "prototypes=32", "hidden=32", "channels=16"])
+    found = model_of(recipe).train().training_step(batch_of(recipe), 0.0)
+    assert all(math.isfinite(float(value.detach())) for value in found.values())
+
+
+def test_steps_of_the_ladder_differ_in_what_they_are_about_alone():
+    assert len(RECIPES) == 13
+    tiny = read_recipe(RECIPES[0].parent / "dos-rooms-tiny.yaml", DOSRecipe).model_dump()
+    for path in RECIPES:
+        if path.parent.name == "dos-ladder":
+            step = read_recipe(path, DOSRecipe).model_dump()
+            differing = {name for name, value in tiny.items() if step[name] != value}
+            assert differing <= {"masking", "token_jitter", "target", "alpha", "prototypes"}, path
+
+
 # Whole runs
 
 RUN = {

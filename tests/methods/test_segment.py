@@ -145,3 +145,10 @@ def test_a_cloud_is_judged_the_same_beside_others(run):
     with torch.no_grad():
         alone, both = model(collate(samples[1:])), model(collate(samples))
     torch.testing.assert_close(both[len(samples[0]) :], alone, rtol=1e-3, atol=1e-4)
+
+
+def test_mixed_precision_learns_too(data, tmp_path):
+    settings = recipe(data, steps=8, precision="bf16-mixed")
+    train(settings, tmp_path, make_fabric(device="cpu", precision="bf16-mixed"))
+    losses = [float(line.split(",")[1]) for line in (tmp_path / "log.csv").read_text().splitlines()[1:]]
+    assert losses[-1] < losses[0]
