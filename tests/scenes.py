@@ -20,7 +20,9 @@ def labelled_scene(seed: int, points: int = 1500) -> Scene:
     which = random.integers(0, 2, third)
     blocks = np.column_stack([low[which] + random.uniform(0, 0.4, (third, 2)), random.uniform(0, 0.5, third)])
     labels = np.repeat([0, 1, 2], third)
-    colors = np.array([[200, 200, 200], [120, 160, 220], [190, 60, 40]])[labels] + random.integers(-20, 20, (3 * third, 3))
+    colors = np.array([[200, 200, 200], [120, 160, 220], [190, 60, 40]])[labels] + random.integers(
+        -20, 20, (3 * third, 3)
+    )
     normals = np.array([[0, 0, 1.0], [0, 1, 0], [1, 0, 0]])[labels]
     instances = np.concatenate([np.full(2 * third, -1), which])
     boxes = [

@@ -21,7 +21,7 @@ def batch_of(*clouds: tuple[torch.Tensor, torch.Tensor]) -> SparseTensor:
     return SparseTensor(torch.cat([c for c, _ in clouds]), torch.cat([f for _, f in clouds]), number)
 
 
-@pytest.fixture()
+@pytest.fixture
 def network():
     torch.manual_seed(0)
     return PointTransformerV3(with_decoder(SMALL)).eval()

@@ -7,7 +7,9 @@ from scanwise.training.checkpoints import Checkpoint, load, load_last, save, sav
 
 def checkpoint(step: int) -> Checkpoint:
     shared = torch.arange(6.0).view(2, 3)
-    return Checkpoint({"model.a": shared, "model.b": shared.t(), "x": torch.tensor(step)}, {"step": step, "n": [1, None]})
+    return Checkpoint(
+        {"model.a": shared, "model.b": shared.t(), "x": torch.tensor(step)}, {"step": step, "n": [1, None]}
+    )
 
 
 def test_a_checkpoint_comes_back_exactly(tmp_path):

@@ -44,7 +44,19 @@ def recipe_file(folder: Path, data: Path, accumulate: int = 1) -> Path:
 
 
 def command(recipe: Path, out: Path, *more: str) -> list[str]:
-    return [sys.executable, "-m", "scanwise", "train", "segment", str(recipe), "--out", str(out), "--device", "cpu", *more]
+    return [
+        sys.executable,
+        "-m",
+        "scanwise",
+        "train",
+        "segment",
+        str(recipe),
+        "--out",
+        str(out),
+        "--device",
+        "cpu",
+        *more,
+    ]
 
 
 def environment() -> dict[str, str]:

@@ -21,11 +21,10 @@ import numpy as np
 import torch
 from PIL import Image, UnidentifiedImageError
 
-from scanwise.data.datasets import Draw, Scenes, scene_paths
+from scanwise.data.datasets import Draw, Scenes, read_source, scene_paths
 from scanwise.data.views import ImageSample, Views
 from scanwise.errors import InputError
 from scanwise.files import read_bytes
-from scanwise.formats import folder as scene_folder
 from scanwise.scene import View
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".ppm", ".bmp")
@@ -237,7 +236,7 @@ def _labelled(source: Source, parents: list[str]) -> Pictures:
 def _from_scenes(root: Path, split: str) -> Pictures:
     views, scenes = [], []
     for path in scene_paths(root, split):
-        found = scene_folder.read(path).views
+        found = read_source(path).views
         views += found
         scenes += [str(path)] * len(found)
     return Pictures(_Frames(views, scenes), np.full(len(views), -1, np.int32), [])

@@ -39,8 +39,8 @@ class OpenName:
 
 
 def _rows(table: str) -> list[dict[str, str]]:
-    with (files("scanwise") / "synth" / table).open(encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream))
+    text = (files("scanwise") / "synth" / table).read_text(encoding="utf-8")
+    return list(csv.DictReader(text.splitlines()))
 
 
 def _words(cell: str) -> tuple[str, ...]:

@@ -75,9 +75,9 @@ def ball(radii: Point, color: Color, *, at: Point = (0, 0, 0), sides: int = 12) 
 
 def rod(start: Point, end: Point, radius: float, color: Color, *, sides: int = 8, tip: float | None = None) -> Mesh:
     """A round bar between two points; `tip` is the radius at its end, if another."""
-    start, end = np.asarray(start, np.float64), np.asarray(end, np.float64)
-    length = float(np.linalg.norm(end - start))
-    forward = (end - start) / length
+    along = np.subtract(end, start, dtype=np.float64)
+    length = float(np.linalg.norm(along))
+    forward = along / length
     aside = unit(np.cross(forward, [0, 0, 1.0] if abs(forward[2]) < 0.9 else [1.0, 0, 0]))
     pose = np.eye(4)
     pose[:3, :3] = np.stack([aside, np.cross(forward, aside), forward], axis=1)

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -300,9 +301,10 @@ def _small_textures(mesh: Mesh) -> Mesh:
 
 
 def _save_mesh(mesh: Mesh, path: Path) -> None:
-    textures = {f"texture-{index}": texture for index, texture in enumerate(mesh.textures)}
+    arrays: dict[str, Any] = {name: getattr(mesh, name) for name in _ARRAYS}
+    arrays |= {f"texture-{index}": texture for index, texture in enumerate(mesh.textures)}
     with replacing(path) as temporary, temporary.open("wb") as stream:
-        np.savez(stream, **{name: getattr(mesh, name) for name in _ARRAYS}, **textures)
+        np.savez(stream, **arrays)
 
 
 def _load_mesh(path: Path) -> Mesh:
