@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from scanwise.app import features, furniture, pretrain, synth, train
+from scanwise.app import features, furniture, pretrain, synth, tokens, train
 from scanwise.app.console import note, notes_for_warnings, progress
 from scanwise.errors import InputError, ScanwiseError
 from scanwise.scene import Scene
@@ -33,6 +33,11 @@ app.add_typer(train.train_app, name="train")
 app.add_typer(train.evaluate_app, name="evaluate")
 app.command()(features.features)
 app.command()(features.probe)
+app.command()(tokens.tokens)
+app.command()(tokens.reconstruct)
+app.command()(tokens.similar)
+pretrain.app.command()(tokens.stellar)
+pretrain.app.command()(tokens.images)
 
 DEMO_TEXTS = "sofa,table,chair,television,bookcase,plant,lamp,refrigerator,rug,wall,floor"
 

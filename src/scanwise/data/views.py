@@ -104,9 +104,9 @@ def recolored(images: torch.Tensor, *, blur: float = 0.5) -> torch.Tensor:
     changed = torch.where(uniform(0, 1) < 0.8, jittered.clamp(0, 1), images)
     grey = (changed * luma).sum(1, keepdim=True).expand_as(changed)
     changed = torch.where(uniform(0, 1) < 0.2, grey, changed)
-    if blur == 0:
-        return changed
-    return torch.where(uniform(0, 1) < blur, _blurred(changed, uniform(0.1, 2.0).flatten()), changed)
+    if blur > 0:
+        changed = torch.where(uniform(0, 1) < blur, _blurred(changed, uniform(0.1, 2.0).flatten()), changed)
+    return changed.clamp(0, 1)  # sums of weights may be a rounding error above 1
 
 
 def _toned(images: torch.Tensor, saturation: torch.Tensor, hue: torch.Tensor) -> torch.Tensor:

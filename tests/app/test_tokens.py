@@ -1,0 +1,123 @@
+"""Pictures on the command line: training in a minute, then tokens, reconstruct and similar."""
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from scanwise.app import cli
+from scanwise.app.tokens import draw_tokens, read_image
+from scanwise.methods.stellar import StellarRecipe
+from scanwise.nn.sparse_tokens import SparseTokens
+from tests.interop.test_stellar import TINY, official
+from tests.pictures import write_folder
+
+RECIPE = """data: {data}
+size: nano
+image: 16
+crop_size: 8
+tokens: 4
+masked_views: 2
+crops: 1
+prototypes: 12
+predictor: 16
+prototype_width: 8
+decoder_width: 16
+decoder_depth: 1
+batch: 4
+steps: 2
+validate_every: 2
+"""
+
+
+def run(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["scanwise", *map(str, arguments)])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    return stop.value.code
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder of pictures, and weights that two steps made."""
+    root = tmp_path_factory.mktemp("tokens")
+    write_folder(write_folder(root / "data", 3), 1, "test", seed=500)
+    (root / "stellar.yaml").write_text(RECIPE.format(data=root / "data"))
+    with pytest.MonkeyPatch.context() as patch:
+        assert run(patch, "pretrain", "stellar", root / "stellar.yaml", "--out", root / "run", "--device", "cpu") == 0
+    return root
+
+
+def test_tokens_are_drawn(trained, tmp_path, monkeypatch, capsys):
+    image = trained / "data/test/red/000.png"
+    assert run(monkeypatch, "tokens", image, "--weights", trained / "run", "--out", tmp_path, "--side", 24) == 0
+    target = tmp_path / "000-tokens.png"
+    assert str(target) in capsys.readouterr().out
+    assert np.asarray(Image.open(target)).std() > 5
+
+
+def test_a_token_is_bright_where_patches_look_at_it(tmp_path):
+    picture = np.full((32, 32, 3), 200, np.uint8)
+    shares = np.zeros((2, 4, 4))
+    shares[0, :, :2] = shares[1, :, 2:] = 1
+    draw_tokens(tmp_path / "a.png", picture, shares)
+    drawn = np.asarray(Image.open(tmp_path / "a.png").convert("L")).astype(float)
+    third = drawn.shape[1] // 3
+    first, second = drawn[40:-20, third : 2 * third], drawn[40:-20, 2 * third :]
+    assert first[:, : third // 2 - 20].mean() > first[:, third // 2 + 20 :].mean() + 20
+    assert second[:, : third // 2 - 20].mean() < second[:, third // 2 + 20 :].mean() - 20
+
+
+def test_a_picture_comes_back(trained, tmp_path, monkeypatch, capsys):
+    image = trained / "data/test/blue/000.png"
+    assert run(monkeypatch, "reconstruct", image, "--weights", trained / "run/best.ckpt", "--out", tmp_path) == 0
+    assert "dB" in capsys.readouterr().out
+    assert Image.open(tmp_path / "000.png").size == (20, 16)
+
+
+def test_the_most_similar_picture_is_itself(trained, monkeypatch, capsys):
+    image = trained / "data/train/green/001.png"
+    assert run(monkeypatch, "similar", trained / "data/train", image, "--weights", trained / "run", "-n", 3) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert str(image) in lines[0]
+    assert float(lines[0].split()[0]) == pytest.approx(1, abs=1e-3)
+
+
+def test_yardsticks_are_trained(trained, tmp_path, monkeypatch):
+    recipe = tmp_path / "mae.yaml"
+    recipe.write_text(
+        f"method: mae\ndata: {trained / 'data'}\nsize: nano\nimage: 16\ncrop_size: 8\nbatch: 4\nsteps: 1\n"
+    )
+    assert run(monkeypatch, "pretrain", "images", recipe, "--out", tmp_path / "mae", "--device", "cpu") == 0
+    assert (tmp_path / "mae" / "best.ckpt").exists()
+
+
+def test_what_cannot_be_done_is_one_line(trained, tmp_path, monkeypatch, capsys):
+    image = trained / "data/test/red/000.png"
+    cases = [
+        (("tokens", image, "--weights", tmp_path / "no.ckpt"), "no.ckpt"),
+        (("tokens", tmp_path / "no.png", "--weights", trained / "run"), "no such picture"),
+        (("tokens", image, "--weights", trained / "run", "--side", 2), "smaller than a patch"),
+        (("similar", tmp_path / "nowhere", image, "--weights", trained / "run"), "no such folder"),
+    ]
+    save_file(official(**TINY, dim=4, hidden=10, codes=10), tmp_path / "codes.safetensors")
+    cases.append((("reconstruct", image, "--weights", tmp_path / "codes.safetensors"), "codes of a tokenizer"))
+    for arguments, said in cases:
+        assert run(monkeypatch, *arguments) == 2
+        errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+        assert len(errors) == 1
+        assert said in errors[0]
+
+
+def test_pictures_are_scaled_to_whole_patches(tmp_path):
+    Image.fromarray(np.zeros((50, 101, 3), np.uint8)).save(tmp_path / "a.png")
+    network = SparseTokens(StellarRecipe(data=".", size="nano", image=16).network())
+    picture, pixels = read_image(tmp_path / "a.png", network, 0)
+    assert picture.shape == (16, 32, 3)
+    assert pixels.shape == (1, 3, 16, 32)
+    assert read_image(tmp_path / "a.png", network, 24, square=True)[1].shape == (1, 3, 24, 24)
+    assert pixels.dtype == torch.float32
