@@ -1,5 +1,7 @@
 """MAE, DINO and the supervised ViT: losses by hand, what they may not see, runs."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from scanwise.data.images import ImageBatch
 from scanwise.errors import InputError
 from scanwise.methods.image_baselines import DINO, MAE, BaselineRecipe, Supervised, patches, read_encoder, train
 from scanwise.training.launch import make_fabric
+from scanwise.training.recipe import read_recipe
 from tests.pictures import COLOURS, picture, write_folder
 
 
@@ -114,3 +117,8 @@ def test_labels_cannot_be_learned_from_pictures_without(tmp_path):
             picture(COLOURS["red"], seed).save(tmp_path / split / f"{seed}.png")
     with pytest.raises(InputError, match="without classes"):
         train(recipe("supervised", tmp_path), tmp_path / "out", make_fabric(device="cpu"))
+
+
+def test_the_recipe_that_ships_is_read():
+    path = Path(__file__).parents[2] / "recipes" / "mae-cifar-tiny.yaml"
+    assert [read_recipe(path, BaselineRecipe, change).method for change in ([], ["method=dino"])] == ["mae", "dino"]

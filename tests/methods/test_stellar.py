@@ -1,6 +1,7 @@
 """STELLAR's losses and training: targets, matching, teacher, resume, learning."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,8 +17,10 @@ from scanwise.nn.heads import soft_cross_entropy
 from scanwise.nn.sparse_tokens import SparseTokens, TokenConfig
 from scanwise.nn.vit import ViTConfig
 from scanwise.training.launch import make_fabric
+from scanwise.training.recipe import read_recipe
 from tests.pictures import PatchVQ, write_folder
 
+RECIPES = Path(__file__).parents[2] / "recipes"
 VIT = ViTConfig(image=16, patch=4, width=24, depth=2, heads=3, mlp=48)
 NETWORK = TokenConfig(
     VIT, tokens=5, decoder_width=16, decoder_depth=1, decoder_heads=2, decoder_mlp=32, prototypes=12,
@@ -178,6 +181,24 @@ def test_momentum_rises_along_half_a_cosine():
     assert teacher_momentum(0.0, 0.99) == pytest.approx(0.99)
     assert teacher_momentum(0.5, 0.99) == pytest.approx(0.995)
     assert teacher_momentum(1.0, 0.99) == 1.0
+
+
+def test_half_precision_gives_the_same_losses_nearly():
+    trained = model()
+    whole = trained.losses(*views())
+    with torch.autocast("cpu", torch.bfloat16):
+        half = trained.losses(*views())
+    half["loss"].backward()
+    assert float(half["loss"].detach()) == pytest.approx(float(whole["loss"].detach()), rel=0.1)
+    assert float(half["reconstruction"].detach()) == pytest.approx(float(whole["reconstruction"].detach()), rel=0.02)
+
+
+def test_the_recipes_that_ship_are_read():
+    shipped = read_recipe(RECIPES / "stellar-cifar-tiny.yaml", StellarRecipe, ["bottleneck=dense", "tokens=8"])
+    assert shipped.network().bottleneck == "dense"
+    assert sum(value.numel() for value in SparseTokens(shipped.network()).encoder.parameters()) < 2_000_000
+    with pytest.raises(InputError, match="did you mean tokens"):
+        read_recipe(RECIPES / "stellar-cifar-tiny.yaml", StellarRecipe, ["token=8"])
 
 
 def test_recipes_that_make_no_sense_are_refused():

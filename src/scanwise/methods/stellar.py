@@ -17,7 +17,7 @@ import copy
 import math
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from lightning_fabric import Fabric
@@ -60,7 +60,7 @@ class StellarRecipe(ImageRecipe):
     """
 
     tokens: int = Field(16, ge=0)
-    bottleneck: str = Field("sparse", pattern="^(sparse|dense)$")
+    bottleneck: Literal["sparse", "dense"] = "sparse"
     prototypes: int = Field(1024, ge=2)
     prototype_width: int = Field(128, ge=2)
     predictor: int = Field(512, ge=2)
@@ -94,9 +94,8 @@ class StellarRecipe(ImageRecipe):
 
     def network(self, codes: int = 0) -> TokenConfig:
         """The network's shape."""
-        bottleneck: Any = self.bottleneck
         return TokenConfig(
-            self.vit, self.tokens, bottleneck, codes=codes, decoder_width=self.decoder_width,
+            self.vit, self.tokens, self.bottleneck, codes=codes, decoder_width=self.decoder_width,
             decoder_depth=self.decoder_depth, decoder_heads=self.decoder_heads, decoder_mlp=4 * self.decoder_width,
             prototypes=self.prototypes, prototype_width=self.prototype_width, predictor=self.predictor,
         )  # fmt: skip
