@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import distributed, multiprocessing
 
 from scanwise.data.datasets import Draw
 from scanwise.data.images import ImageBatch, Images, collate, floats, read_pictures
@@ -215,6 +216,43 @@ def test_similarity_is_highest_for_the_same_tokens_in_any_order():
     found = similarity(tokens, others)
     assert float(found[1]) == pytest.approx(1, abs=1e-5)
     assert found[1] > found[2] > found[0]
+
+
+# Processes
+
+
+def losses_and_gradients(rank, world):
+    """Of this process's share of four pictures."""
+    trained = model()
+    images, masked, keep, crops = views(4)
+    share = slice(4 * rank // world, 4 * (rank + 1) // world)
+    losses = trained.losses(
+        images[share], masked[share], keep.view(4, 2, -1)[share].flatten(0, 1), crops[share]
+    )  # fmt: skip
+    losses["loss"].backward()
+    gradients = {name: value.grad for name, value in trained.named_parameters() if value.grad is not None}
+    return {name: value.detach() for name, value in losses.items()} | gradients
+
+
+def work(rank, folder):
+    torch.set_num_threads(1)
+    distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+    found = losses_and_gradients(rank, 2)
+    for value in found.values():
+        distributed.all_reduce(value)
+        value /= 2
+    if rank == 0:
+        torch.save(found, f"{folder}/0.pt")
+    distributed.destroy_process_group()
+
+
+def test_two_processes_have_the_losses_and_gradients_of_one(tmp_path):
+    multiprocessing.spawn(work, (str(tmp_path),), nprocs=2)
+    two, one = torch.load(tmp_path / "0.pt"), losses_and_gradients(0, 1)
+    assert one.keys() == two.keys()
+    for name, value in one.items():
+        largest = float(value.abs().max())
+        torch.testing.assert_close(two[name], value, rtol=1e-3, atol=1e-4 * max(largest, 1e-3), msg=name)
 
 
 # Runs
