@@ -98,9 +98,8 @@ def test_no_augmentation_changes_nothing():
 def test_a_quarter_turn_takes_x_to_y():
     np.testing.assert_allclose(rotation(2, np.pi / 2) @ [1, 0, 0], [0, 1, 0], atol=1e-12)
     np.testing.assert_allclose(rotation(0, np.pi / 2) @ [0, 1, 0], [0, 0, 1], atol=1e-12)
-    cloud = moved(
-        Cloud(np.ones((1, 3), np.float32), normals=np.array([[1, 0, 0]], np.float32)), 2 * rotation(2, np.pi / 2)
-    )
+    one = Cloud(np.ones((1, 3), np.float32), normals=np.array([[1, 0, 0]], np.float32))
+    cloud = moved(one, 2 * rotation(2, np.pi / 2))
     np.testing.assert_allclose(cloud.points, [[-2, 2, 2]], atol=1e-6)
     np.testing.assert_allclose(cloud.normals, [[0, 1, 0]], atol=1e-6)
 

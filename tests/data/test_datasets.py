@@ -1,5 +1,5 @@
 import json
-from itertools import islice
+from itertools import islice, pairwise
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def test_unfinished_scenes_are_not_found(root, tmp_path):
 def test_a_smaller_share_is_part_of_a_larger(root):
     shares = [set(scene_paths(root, "train", share)) for share in (0.01, 0.3, 0.6, 1.0)]
     assert [len(share) for share in shares] == [1, 2, 4, 7]
-    assert all(small <= large for small, large in zip(shares, shares[1:], strict=False))
+    assert all(small <= large for small, large in pairwise(shares))
 
 
 def test_batches_go_on_from_any_step_as_if_nothing_had_happened(root):

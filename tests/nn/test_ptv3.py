@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -51,7 +52,7 @@ def test_every_parameter_is_trained(network):
 
 def test_levels_halve_the_resolution_and_know_their_parents(network):
     levels = network(batch_of(cloud(120, 1), cloud(90, 2)))
-    for finer, coarser in zip(levels, levels[1:], strict=False):
+    for finer, coarser in pairwise(levels):
         assert torch.equal(coarser.voxels.coords[finer.parent], finer.voxels.coords >> 1)
         assert torch.equal(coarser.voxels.batch[finer.parent], finer.voxels.batch)
     assert upcast(levels, 2).shape == (len(levels[0].voxels), upcast_channels(SMALL, 2))
