@@ -1,0 +1,146 @@
+"""Sentences and the masks that they ask for, on their way into a network."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from scanwise.data.augment import Augmentation, moved, rotation
+from scanwise.data.clouds import Batch, Cloud, Sample, collate, sample_of
+from scanwise.errors import InputError
+from scanwise.scene import Referral, Scene
+
+VIEW_WORDS = (
+    "left", "right", "front", "behind", "facing", "face", "faces", "faced", "leftmost", "rightmost", "back", "ahead",
+    "clockwise", "counterclockwise", "north", "south", "east", "west", "northern", "southern", "eastern", "western",
+    "looking", "look", "entering", "enter", "rear", "opposite", "forward", "backward", "beyond",
+)  # fmt: skip
+_VIEW = re.compile(rf"\b(?:{'|'.join(VIEW_WORDS)})\b", re.IGNORECASE)
+AUGMENTATION = Augmentation(tilt=0.02, scale=(0.98, 1.02), jitter=0.003, color_jitter=5, color_shift=10)
+_SWAY = 0.05  # radians about the vertical, for every sentence
+COLOR_MEAN = (109.8, 97.2, 83.8)
+
+
+def view_dependent(sentence: str) -> bool:
+    """Whether a sentence may change its meaning when the scene is mirrored or turned."""
+    return _VIEW.search(sentence) is not None
+
+
+@dataclass(frozen=True, eq=False)
+class ReferSample:
+    """One voxelised scene and k sentences about it.
+
+    Attributes:
+        sample: the voxels. texts: k sentences. targets: (k, m) bool, the object's voxels; none where nothing is meant.
+    """
+
+    sample: Sample
+    texts: list[str]
+    targets: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class ReferBatch:
+    """B scenes with k sentences each.
+
+    Attributes:
+        clouds: the B scenes, flat. texts: k * B, sentence j of scene b in place j * B + b.
+        targets: (k * N,) bool over the N voxels, once for each j. present: (k * B,) bool: something is meant.
+    """
+
+    clouds: Batch
+    texts: list[str]
+    targets: torch.Tensor
+    present: torch.Tensor
+
+    def to(self, device: torch.device | str) -> ReferBatch:
+        return replace(
+            self, clouds=self.clouds.to(device), targets=self.targets.to(device), present=self.present.to(device)
+        )
+
+
+@dataclass(frozen=True)
+class MakeReferSample:
+    """Scene and random numbers -> voxels and `sentences` sentences.
+
+    The first sentence is drawn at random. When its meaning does not depend on the view, so are the others that are
+    drawn, where there are enough, and the scene is mirrored and turned by quarters.
+
+    Attributes:
+        voxel: metres. features: of `clouds.FEATURES`. points: most that are kept, drawn at random; 0 = all.
+        official: features as LESS's official code has them: coordinates as they are, colours about their mean.
+    """
+
+    voxel: float
+    features: tuple[str, ...]
+    sentences: int = 1
+    points: int = 0
+    augment: bool = True
+    official: bool = False
+
+    def __call__(self, scene: Scene, generator: np.random.Generator) -> ReferSample:
+        referrals, free = draw_sentences(scene, self.sentences, generator)
+        cloud = cloud_of(scene)
+        if self.points and len(cloud) > self.points:
+            cloud = cloud.take(np.sort(generator.choice(len(cloud), self.points, replace=False)))
+        if self.augment:
+            matrix = rotation(2, generator.uniform(-_SWAY, _SWAY))
+            if free:
+                matrix = _quarter_turn(generator) @ np.diag([*generator.choice([-1.0, 1.0], 2), 1.0]) @ matrix
+            cloud = AUGMENTATION(moved(cloud, matrix), generator)
+        sample = voxels_of(cloud, self.voxel, self.features, scene.name, official=self.official)
+        assert sample.labels is not None
+        targets = np.stack([(sample.labels == each.instance) & (each.instance >= 0) for each in referrals])
+        return ReferSample(sample, [each.text for each in referrals], targets)
+
+
+def _quarter_turn(generator: np.random.Generator) -> np.ndarray:
+    return rotation(2, np.pi / 2 * int(generator.integers(4)))
+
+
+def cloud_of(scene: Scene, *, labelled: bool = True) -> Cloud:
+    """The finite points, with instances for labels. Raises InputError where a scene to be `labelled` has none."""
+    if scene.instances is None and labelled:
+        raise InputError(f"{scene.name}: has no instances, so nothing says which points a sentence means")
+    cloud = Cloud.of(scene)
+    return replace(cloud, labels=cloud.instances)
+
+
+def voxels_of(cloud: Cloud, size: float, features: Sequence[str], name: str, *, official: bool = False) -> Sample:
+    """Voxelises; `official` as in `MakeReferSample`."""
+    if not official:
+        return sample_of(cloud, size, features, name)
+    sample = sample_of(cloud, size, ("color",), name)
+    colors = (sample.feats + 1) * 127.5 if cloud.colors is not None else np.asarray([COLOR_MEAN], np.float32)
+    centred = np.broadcast_to((colors - np.asarray(COLOR_MEAN, np.float32)) / 256, sample.centers.shape)
+    return replace(sample, feats=np.concatenate([sample.centers, centred], 1).astype(np.float32))
+
+
+def draw_sentences(scene: Scene, count: int, generator: np.random.Generator) -> tuple[list[Referral], bool]:
+    """So many of a scene's sentences, and whether none of them depends on the view.
+
+    Raises:
+        InputError: the scene has no sentences.
+    """
+    if not scene.sentences:
+        raise InputError(f"{scene.name}: has no sentences to train on; `scanwise synth rooms` writes some")
+    order = [scene.sentences[place] for place in generator.permutation(len(scene.sentences))]
+    free = [each for each in order if not view_dependent(each.text)]
+    if not view_dependent(order[0].text) and len(free) >= count:
+        return free[:count], True
+    chosen = [order[place % len(order)] for place in range(count)]
+    return chosen, not any(view_dependent(each.text) for each in chosen)
+
+
+def collate_refer(samples: Sequence[ReferSample]) -> ReferBatch:
+    """One flat batch of scenes with the same number of sentences each."""
+    count = len(samples[0].texts)
+    clouds = collate([each.sample for each in samples])
+    texts = [each.texts[place] for place in range(count) for each in samples]
+    rows = [each.targets[place] for place in range(count) for each in samples]
+    present = torch.tensor([bool(row.any()) for row in rows])
+    return ReferBatch(clouds, texts, torch.from_numpy(np.concatenate(rows)), present)

@@ -1,0 +1,138 @@
+"""How well masks fit the sentences that asked for them: mIoU, Acc@0.25, Acc@0.5, and "not here".
+
+A mask is where the probability is above 0.5, an empty one has IoU 0, and nothing is put in its place. LESS's official
+code adds the 5000 likeliest points to a mask of fewer than 100; `fallback=True` measures so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from scanwise.scene import Scene
+
+RELATIONS = {
+    "near": r"next to|near|beside|close|by the|at the",
+    "between": r"between",
+    "on": r"\bon\b|on top|above|over",
+    "under": r"under|below|beneath",
+    "view": r"\bleft|\bright|front|behind|facing",
+    "place": r"corner|middle|wall|centre|center",
+    "order": r"\w+est\b|farthest|furthest",
+}
+_FEW, _FALLBACK = 100, 5000
+_PATTERNS = {name: re.compile(pattern, re.IGNORECASE) for name, pattern in RELATIONS.items()}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one sentence came out.
+
+    Attributes:
+        iou: of the mask, 0..1; of a sentence that means nothing here 0 (not counted). presence: how sure the model is
+            that there is such a thing, 0..1. here: whether there is. unique: no other object of that class; None where
+            classes are not known. text: the sentence.
+    """
+
+    iou: float
+    presence: float
+    here: bool
+    unique: bool | None
+    text: str
+
+
+def mask_of(scores: np.ndarray, *, fallback: bool = False) -> np.ndarray:
+    """(n,) bool of probabilities (n,); fallback: the official code's trick."""
+    mask = scores > 0.5
+    if fallback and mask.sum() < _FEW:
+        mask[np.argsort(-scores, kind="stable")[:_FALLBACK]] = True
+    return mask
+
+
+def mask_iou(scores: np.ndarray, target: np.ndarray, *, fallback: bool = False) -> float:
+    """Intersection over union of `mask_of(scores)` and the target (n,) bool."""
+    mask = mask_of(scores, fallback=fallback)
+    union = int((mask | target).sum())
+    return float((mask & target).sum() / union) if union else 0.0
+
+
+def unique_instances(scene: Scene) -> dict[int, bool]:
+    """Of each instance whether it is the only one of its class: of its points' class, else of its box's name."""
+    kinds: dict[int, object] = {box.instance: box.name for box in scene.boxes}
+    if scene.labels is not None and scene.instances is not None:
+        for instance in np.unique(scene.instances[scene.instances >= 0]).tolist():
+            labels = scene.labels[scene.instances == instance]
+            known = labels[labels >= 0]
+            if len(known):
+                kinds[instance] = int(np.bincount(known).argmax())
+    counts: dict[object, int] = {}
+    for kind in kinds.values():
+        counts[kind] = counts.get(kind, 0) + 1
+    return {instance: counts[kind] == 1 for instance, kind in kinds.items()}
+
+
+def figures(outcomes: Iterable[Outcome], threshold: float = 0.5) -> dict[str, float]:
+    """miou, acc25, acc50 over sentences that mean something here, all 0..1, and `sentences`, how many those are; the
+    same of "unique" and "multiple" objects; "found", the share of them said to be here, "not_here", the share of the
+    others said not to be, and "balanced", the mean of the two. What has no sentences is left out.
+
+    Args:
+        threshold: of `Outcome.presence`.
+    """
+    outcomes = list(outcomes)
+    here, absent = [each for each in outcomes if each.here], [each for each in outcomes if not each.here]
+    result = _fit(here)
+    for name, value in (("unique", True), ("multiple", False)):
+        part = _fit([each for each in here if each.unique is value])
+        result |= {f"{name}_{key}": figure for key, figure in part.items()}
+    if here:
+        result["found"] = sum(each.presence >= threshold for each in here) / len(here)
+    if absent:
+        result["not_here"] = sum(each.presence < threshold for each in absent) / len(absent)
+    if here and absent:
+        result["balanced"] = (result["found"] + result["not_here"]) / 2
+    return result
+
+
+def breakdown(outcomes: Iterable[Outcome]) -> Mapping[str, dict[str, float]]:
+    """miou, acc25, acc50 by the length of the sentence ("1-6 words", ...) and by the relation words in it."""
+    here = [each for each in outcomes if each.here]
+    groups: dict[str, list[Outcome]] = {}
+    for each in here:
+        groups.setdefault(_length(each.text), []).append(each)
+        names = [name for name, pattern in _PATTERNS.items() if pattern.search(each.text)]
+        for name in names or ["no relation"]:
+            groups.setdefault(name, []).append(each)
+    return {name: _fit(groups[name]) for name in sorted(groups)}
+
+
+def best_threshold(outcomes: Iterable[Outcome]) -> float:
+    """The threshold of presence with the best mean of "found" and "not here"; 0.5 where one of the two is missing."""
+    outcomes = list(outcomes)
+    here = np.sort([each.presence for each in outcomes if each.here])
+    absent = np.sort([each.presence for each in outcomes if not each.here])
+    if not len(here) or not len(absent):
+        return 0.5
+    values = np.unique(np.concatenate([here, absent]))
+    tries = np.concatenate([[values[0]], (values[1:] + values[:-1]) / 2, [np.nextafter(values[-1], np.inf)]])
+    found = 1 - np.searchsorted(here, tries, "left") / len(here)
+    rejected = np.searchsorted(absent, tries, "left") / len(absent)
+    return float(tries[int(np.argmax(found + rejected))])
+
+
+def _length(text: str) -> str:
+    words = len(text.split())
+    return "1-6 words" if words <= 6 else "7-12 words" if words <= 12 else "13 words and more"
+
+
+def _fit(outcomes: list[Outcome]) -> dict[str, float]:
+    if not outcomes:
+        return {}
+    ious = np.array([each.iou for each in outcomes])
+    return {
+        "miou": float(ious.mean()), "acc25": float((ious >= 0.25).mean()), "acc50": float((ious >= 0.5).mean()),
+        "sentences": float(len(ious)),
+    }  # fmt: skip

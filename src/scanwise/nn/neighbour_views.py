@@ -1,0 +1,88 @@
+"""Neighbour tables derived from others: the same clouds several times over, and clouds on a grid that ends."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from scanwise.nn.neighbours import Chunk, Neighbours, Table, _halving_table
+
+
+class RepeatedNeighbours(Neighbours):
+    """The voxels of another cache, `copies` times one after the other, each copy with clouds of its own.
+
+    Tables are those of the other cache, shifted: nothing is searched or sorted again. So several sentences about one
+    scene go through a network as a batch at the cost of its geometry once.
+
+    Args:
+        base: the cache. copies: how often. clouds: in the base's batch; cloud b of copy j becomes j * clouds + b.
+    """
+
+    def __init__(self, base: Neighbours, copies: int, clouds: int) -> None:
+        self._base, self._copies, self._clouds = base, copies, clouds
+        super().__init__(*self._repeat(0))
+
+    def voxels(self, level: int) -> tuple[torch.Tensor, torch.Tensor]:
+        while len(self._levels) <= level:
+            self._levels.append(self._repeat(len(self._levels)))
+        return self._levels[level]
+
+    def same(self, level: int) -> Table:
+        if level not in self._same:
+            self._same[level] = self._repeat_table(self._base.same(level))
+        return self._same[level]
+
+    def halving(self, level: int) -> Table:
+        if level not in self._halving:
+            table = self._base.halving(level)
+            self._halving[level] = self._repeat_table(table)
+            self._halving[level].reverse = self._repeat_table(table.reverse)  # rather than sorting it out again
+        return self._halving[level]
+
+    def _repeat(self, level: int) -> tuple[torch.Tensor, torch.Tensor]:
+        coords, batch = self._base.voxels(level)
+        copy = torch.arange(self._copies, device=batch.device).repeat_interleave(len(batch))
+        return coords.repeat(self._copies, 1), batch.repeat(self._copies) + (copy * self._clouds).to(batch.dtype)
+
+    def _repeat_table(self, table: Table) -> Table:
+        def shifted(chunk: Chunk, copy: int) -> Chunk:
+            into = copy * table.outputs
+            rows = slice(chunk.rows.start + into, chunk.rows.stop + into)
+            return replace(chunk, rows=rows, sources=chunk.sources + copy * table.inputs, targets=chunk.targets + into)
+
+        def repeated(places: torch.Tensor | None) -> torch.Tensor | None:
+            if places is None:
+                return None
+            return torch.cat([places + copy * len(places) for copy in range(self._copies)])
+
+        chunks = [shifted(chunk, copy) for copy in range(self._copies) for chunk in table.chunks]
+        inputs, outputs = table.inputs * self._copies, table.outputs * self._copies
+        order, place = repeated(table.order), repeated(table.place)
+        return Table(inputs, outputs, table.taps, chunks, order, place, table.mirrored)
+
+
+class ClippedNeighbours(Neighbours):
+    """Tables as spconv makes them on a grid that ends: where its size is odd, the last plane has no coarser voxel.
+
+    Voxels there vanish on the way down and get zeros on the way up. LESS's official code loses them so.
+
+    Args:
+        coords, batch: as of `Neighbours`, coordinates not below 0. least: smallest size of the grid along an axis.
+    """
+
+    def __init__(self, coords: torch.Tensor, batch: torch.Tensor, least: int = 128) -> None:
+        super().__init__(coords, batch)
+        self.shape = (coords.amax(0) + 1).clamp(min=least)
+
+    def halving(self, level: int) -> Table:
+        if level not in self._halving:
+            coords, batch = self._levels[level]
+            coarser = self.shape.to(coords) >> (level + 1)
+            kept = ((coords >> 1) < coarser).all(1).nonzero().squeeze(1).int()
+            coarse, clouds, table = _halving_table(coords[kept], batch[kept])
+            chunks = [replace(chunk, sources=kept[chunk.sources]) for chunk in table.chunks]
+            if level + 1 == len(self._levels):
+                self._levels.append((coarse, clouds))
+            self._halving[level] = Table(len(coords), table.outputs, table.taps, chunks)
+        return self._halving[level]

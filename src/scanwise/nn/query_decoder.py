@@ -1,0 +1,118 @@
+"""Learnt queries that propose masks, and their weighing by a sentence (QMP and QSA of LESS, arXiv 2410.13294, 3.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from scanwise.nn.word_fusion import Attention
+
+
+@dataclass(frozen=True)
+class QueryConfig:
+    """What the decoder looks like.
+
+    Attributes:
+        in_channels: of a point. words: channels of a word that queries attend to, 0 = they see none.
+        queries: masks proposed. width: of a query. layers, heads, hidden: of the transformer.
+        official: LayerNorm after the attention to points is left out, as the official code throws its result away;
+            the norm of the output, shared by all layers, is also put on the queries that begin.
+    """
+
+    in_channels: int = 32
+    words: int = 0
+    queries: int = 20
+    width: int = 256
+    layers: int = 1
+    heads: int = 1
+    hidden: int = 1024
+    official: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Proposals:
+    """Of one sentence: queries (Q, width), and the logits of their masks (Q, n)."""
+
+    queries: torch.Tensor
+    masks: torch.Tensor
+
+
+class QueryLayer(nn.Module):
+    """Attention to words (where there are any), to the points of the mask, to each other, feed-forward; post-norm."""
+
+    def __init__(self, config: QueryConfig) -> None:
+        super().__init__()
+        width = config.width
+        self.official = config.official
+        self.words = Attention(width, config.heads) if config.words else None
+        self.words_norm = nn.LayerNorm(width) if config.words else None
+        self.cross = Attention(width, config.heads)
+        self.cross_norm = None if config.official else nn.LayerNorm(width)
+        self.self_attention = Attention(width, config.heads)
+        self.self_norm = nn.LayerNorm(width)
+        self.feed_forward = nn.Sequential(nn.Linear(width, config.hidden), nn.ReLU(), nn.Linear(config.hidden, width))
+        self.feed_forward_norm = nn.LayerNorm(width)
+
+    def forward(
+        self, queries: torch.Tensor, points: torch.Tensor, allowed: torch.Tensor, words: torch.Tensor | None
+    ) -> torch.Tensor:
+        """(Q, width) of queries, points (n, width) that each may see (Q, n), and words (t, width)."""
+        if self.words is not None and self.words_norm is not None and words is not None:
+            queries = self.words_norm(queries + self.words(queries, words))
+        queries = queries + self.cross(queries, points, allowed)
+        if self.cross_norm is not None:
+            queries = self.cross_norm(queries)
+        queries = self.self_norm(queries + self.self_attention(queries, queries))
+        return self.feed_forward_norm(queries + self.feed_forward(queries))
+
+
+class QueryDecoder(nn.Module):
+    """QMP: queries look where their masks are, and propose better masks."""
+
+    def __init__(self, config: QueryConfig) -> None:
+        super().__init__()
+        width = config.width
+        self.config = config
+        self.queries = nn.Parameter(torch.randn(config.queries, width))
+        self.out_norm = nn.LayerNorm(width)
+        self.inputs = nn.Sequential(nn.Linear(config.in_channels, width), nn.LayerNorm(width), nn.ReLU())
+        self.masks = nn.Sequential(nn.Linear(config.in_channels, width), nn.ReLU(), nn.Linear(width, width))
+        self.words = nn.Linear(config.words, width) if config.words else None
+        self.layers = nn.ModuleList(QueryLayer(config) for _ in range(config.layers))
+
+    def points(self, feats: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Of points (n, C): what queries attend to, and what their masks are products with, both (n, width)."""
+        return self.inputs(feats), self.masks(feats)
+
+    def forward(self, points: tuple[torch.Tensor, torch.Tensor], words: torch.Tensor | None = None) -> Proposals:
+        """The proposals for one cloud.
+
+        Args:
+            points: as `points` gives them. words: (t, W), of one sentence, without padding.
+        """
+        keys, pixels = points
+        if words is not None and self.words is not None:
+            words = self.words(words)
+        queries = self.start()
+        masks = queries @ pixels.T
+        for layer in self.layers:
+            queries = self.out_norm(layer(queries, keys, seen(masks), words))
+            masks = queries @ pixels.T
+        return Proposals(queries, masks)
+
+    def start(self) -> torch.Tensor:
+        """The queries (Q, width) before they have seen anything."""
+        return self.out_norm(self.queries) if self.config.official else self.queries
+
+
+def seen(masks: torch.Tensor) -> torch.Tensor:
+    """(Q, n) bool of mask logits: where they say yes (0.5 or more); everywhere for a query whose mask is empty."""
+    inside = masks.detach().sigmoid() >= 0.5
+    return inside | ~inside.any(1, keepdim=True)
+
+
+def weigh(queries: torch.Tensor, sentence: torch.Tensor) -> torch.Tensor:
+    """QSA: the weight of each query (Q, width) for a sentence (width,), softmax over the queries."""
+    return (queries @ sentence).softmax(0)

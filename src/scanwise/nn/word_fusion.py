@@ -1,0 +1,90 @@
+"""Words into what a network sees: attention, and LESS's point-word alignment (PWCA, arXiv 2410.13294, section 3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+
+class Attention(nn.Module):
+    """Multi-head attention of some rows (n, C) to others (m, C), one example at a time.
+
+    Args:
+        width: C. heads: divides it.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.project = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, queries: torch.Tensor, keys: torch.Tensor, allowed: torch.Tensor | None = None) -> torch.Tensor:
+        """(n, C). allowed: (n, m) or (1, m) bool, what a query may attend to; each at least one key."""
+        query, key, value = self._heads(queries, 0), self._heads(keys, 1), self._heads(keys, 2)
+        attended = functional.scaled_dot_product_attention(query[None], key[None], value[None], allowed)
+        return self.out(attended[0].transpose(0, 1).flatten(1))
+
+    def weights(self, queries: torch.Tensor, keys: torch.Tensor, allowed: torch.Tensor | None = None) -> torch.Tensor:
+        """(n, m) the share of attention that each key gets, mean over heads; rows sum to 1."""
+        query, key = self._heads(queries, 0), self._heads(keys, 1)
+        logits = query @ key.transpose(1, 2) / query.shape[2] ** 0.5
+        if allowed is not None:
+            logits = logits.masked_fill(~allowed, -torch.inf)
+        return logits.softmax(2).mean(0)
+
+    def _heads(self, rows: torch.Tensor, part: int) -> torch.Tensor:
+        """(heads, n, C / heads) of queries (part 0), keys (1) or values (2)."""
+        width = self.out.in_features
+        where = slice(part * width, (part + 1) * width)
+        projected = functional.linear(rows, self.project.weight[where], self.project.bias[where])
+        return projected.unflatten(1, (self.heads, -1)).transpose(0, 1)
+
+
+class WordFusion(nn.Module):
+    """PWCA: voxels attend to the words of their sentence, and what they find is added through a gate.
+
+    Args:
+        words: channels of a word. width: channels of a voxel. heads: of the attention.
+        official: padded words are zeroed, not masked, and so take part in the softmax through the biases of key and
+            value; tanh twice.
+    """
+
+    def __init__(self, words: int, width: int, heads: int, *, official: bool = False, dropout: float = 0.15) -> None:
+        super().__init__()
+        self.project = nn.Sequential(
+            nn.Linear(words, words), nn.ReLU(), nn.Dropout(dropout), nn.Linear(words, width)
+        )  # fmt: skip
+        self.attention = Attention(width, heads)
+        self.norm = nn.LayerNorm(width)
+        self.gate = nn.Linear(width, width)
+        self.official = official
+
+    def forward(self, feats: torch.Tensor, counts: list[int], words: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """What is to be added to the voxels, (N, C).
+
+        Args:
+            feats: (N, C), cloud after cloud. counts: voxels of each of the S clouds. words: (S, T, W) one sentence a
+                cloud. mask: (S, T) bool, True at words; each sentence has one at least.
+        """
+        parts = [self.attention(*each) for each in self._each(feats, counts, words, mask)]
+        attended = self.gate(self.norm(torch.cat(parts))).tanh()
+        return attended.tanh() if self.official else attended
+
+    def weights(
+        self, feats: torch.Tensor, counts: list[int], words: torch.Tensor, mask: torch.Tensor
+    ) -> list[torch.Tensor]:
+        """Of each cloud (n, T): the share of attention that each word got from each voxel."""
+        return [self.attention.weights(*each) for each in self._each(feats, counts, words, mask)]
+
+    def _each(
+        self, feats: torch.Tensor, counts: list[int], words: torch.Tensor, mask: torch.Tensor
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]]:
+        projected = self.project(words)
+        if self.official:
+            projected = projected * mask[:, :, None]
+        for cloud, rows in enumerate(feats.split(counts)):
+            yield rows, projected[cloud], None if self.official else mask[cloud][None]
