@@ -15,13 +15,16 @@ from scanwise.scene import Referral, Scene, View
 
 if TYPE_CHECKING:
     from scanwise.answer import Labels, Prepared, label, prepare
+    from scanwise.asking import Answer, ask
 
 try:
     __version__ = version("scanwise")
 except PackageNotFoundError:  # a source tree that is not installed
     __version__ = "0+source"
 
-__all__ = ["Labels", "Prepared", "Referral", "Scene", "View", "label", "prepare", "read_scene", "write_scene"]
+__all__ = [
+    "Answer", "Labels", "Prepared", "Referral", "Scene", "View", "ask", "label", "prepare", "read_scene", "write_scene",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
@@ -30,4 +33,8 @@ def __getattr__(name: str) -> Any:
         from scanwise import answer
 
         return getattr(answer, name)
+    if name in ("Answer", "ask"):
+        from scanwise import asking
+
+        return getattr(asking, name)
     raise AttributeError(f"module 'scanwise' has no attribute {name!r}")

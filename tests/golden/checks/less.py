@@ -72,14 +72,18 @@ def _words(text: nn.Module, tensors: Tensors) -> Words:
 def _watched(model: LESS, tensors: Tensors) -> Tensors:
     """What comes out of the U-Net's parts, filled as it runs; rows in the order of the golden file's voxels."""
     inner: Tensors = {}
+    added: dict[int, torch.Tensor] = {}
     backbone: Any = model.backbone
     backbone.stem.register_forward_hook(lambda module, inputs, output: inner.update({"out.input_conv": output.feats}))
 
     def keep(name: str, level: int, module: nn.Module) -> None:
         def hook(module: nn.Module, inputs: Any, output: SparseTensor) -> None:
-            inner[f"out.L{level}.{name}"] = output.feats[_places(output, tensors[f"out.L{level}.indices"])]
-            inner[f"out.L{level}.indices"] = _indices(output)[_places(output, tensors[f"out.L{level}.indices"])]
+            wanted = tensors[f"out.L{level}.indices"]
+            places = _places(output, wanted)
+            inner[f"out.L{level}.{name}"] = output.feats[places]
+            inner[f"out.L{level}.indices"] = _indices(output)[places]
             inner[f"out.L{level}.shape"] = output.cache.shape >> level
+            inner[f"out.L{level}.pwca_batch1"] = added[level][places][wanted[:, 0] == 1]
 
         module.register_forward_hook(hook)
 
@@ -89,15 +93,8 @@ def _watched(model: LESS, tensors: Tensors) -> Tensors:
             keep("dec", number, level.decoder[-1])
             keep("up", number, level.up)
 
-    def fused(number: int, module: nn.Module) -> None:
-        def hook(module: nn.Module, inputs: Any, output: torch.Tensor) -> None:
-            second = inputs[1][0]
-            inner[f"out.L{number}.pwca_batch1"] = output[second:]
-
-        module.register_forward_hook(hook)
-
     for number, module in enumerate(model.fusion):
-        fused(number, module)
+        module.register_forward_hook(lambda module, inputs, output, number=number: added.update({number: output}))
     return inner
 
 

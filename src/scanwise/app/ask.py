@@ -1,0 +1,96 @@
+"""`scanwise ask`: a sentence in, the points that it means out."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from scanwise.scene import Scene
+
+_FOUND, _OTHERS = np.array([230, 60, 30]), np.array([40, 120, 220])
+
+
+def ask(
+    scene: Annotated[Path, typer.Argument(metavar="SCENE", help="A point cloud, a mesh, or a recording's folder.")],
+    sentences: Annotated[list[str], typer.Argument(metavar="SENTENCE...", help="One thing each, in quotes.")],
+    model: Annotated[Path, typer.Option("--model", help="best.ckpt of a `scanwise train less` run, or its folder.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Folder. [default: out/NAME-ask-DATE-TIME]")] = None,
+) -> None:
+    """Find the one thing that a sentence describes; several sentences cost far less than several commands.
+
+    Writes of each sentence answer-1.ply (the scene's points with mask and score) and answer-1.png, and answers.json
+    with centre, oriented box, runners-up and the words that mattered.
+
+    Examples:
+
+        scanwise ask recordings/kitchen "the chair between the table and the window" --model out/less-rooms-small
+
+        scanwise ask scan.ply "the lamp" "the largest box" --model best.ckpt --out out/asked
+    """
+    from scanwise import asking
+    from scanwise.app.results import check_out, staging
+    from scanwise.formats.registry import read_scene
+
+    texts = asking.check_sentences(sentences)
+    out = out or Path("out") / f"{scene.resolve().stem or 'scan'}-ask-{datetime.now():%Y%m%d-%H%M%S}"
+    check_out(out, scene)
+    network = asking.load_trained(model)
+    cloud: Scene = read_scene(scene)
+    answers = asking.ask(cloud, texts, model=network, explain=True)
+    assert isinstance(answers, list)
+    with staging(out) as place:
+        for number, answer in enumerate(answers, 1):
+            _write(place, number, cloud, answer)
+        report = {"scene": str(scene), "model": str(model), "answers": [_facts(cloud, each) for each in answers]}
+        (place / "answers.json").write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    for number, answer in enumerate(answers, 1):
+        print(f"{number}. {answer.text}: {_in_words(answer)}")
+    print(out)
+
+
+def _write(folder: Path, number: int, scene: Scene, answer: Any) -> None:
+    from PIL import Image
+
+    from scanwise.app.raster import draw_cloud
+    from scanwise.formats.registry import write_scene
+
+    columns = {"mask": answer.mask.astype(np.uint8), "score": answer.scores}
+    write_scene(scene.with_columns(**columns), folder / f"answer-{number}.ply")
+    colors = np.full((len(scene), 3), 170.0) if scene.colors is None else 0.5 * scene.colors + 90
+    for other in answer.runners_up:
+        colors[other.rows] = _OTHERS
+    colors[answer.mask] = _FOUND
+    shown = scene.finite
+    normals = None if scene.normals is None else scene.normals[shown]
+    picture = draw_cloud(scene.points[shown], colors[shown].clip(0, 255).astype(np.uint8), normals=normals)
+    Image.fromarray(picture).save(folder / f"answer-{number}.png")
+
+
+def _facts(scene: Scene, answer: Any) -> dict[str, Any]:
+    """Centres are given in the scan's own frame and units as well."""
+
+    def described(found: Any) -> dict[str, Any]:
+        own = scene.to_source[:3, :3] @ found.center + scene.to_source[:3, 3]
+        return found.facts() | {"center_in_source": np.round(own, 4).tolist()}
+
+    return {
+        "text": answer.text,
+        "found": answer.found,
+        "presence": round(answer.presence, 4),
+        "object": None if answer.place is None else described(answer.place),
+        "runners_up": [described(each) for each in answer.runners_up],
+        "words": [[word, round(share, 4)] for word, share in answer.words],
+    }
+
+
+def _in_words(answer: Any) -> str:
+    if answer.place is None:
+        return "nothing like it here"
+    center = ", ".join(f"{value:.2f}" for value in answer.place.center)
+    nearest = "" if answer.found else "not here; the nearest is "
+    return f"{nearest}{int(answer.mask.sum()):,} points about ({center}) m, presence {answer.presence:.2f}"
