@@ -50,13 +50,12 @@ def draw_voxels(path: Path, places: np.ndarray, edge: float, *columns: tuple[str
     from matplotlib.figure import Figure
 
     low, high = np.percentile(places[:, 2], (0, 99))
-    open_room = places[:, 2] <= low + 0.85 * (high - low)  # so that a ceiling does not hide what is below
+    open_room = np.flatnonzero(places[:, 2] <= low + 0.85 * (high - low))  # a ceiling would hide what is below
     figure = Figure(figsize=(5.5 * len(columns), 9), layout="constrained")
     axes = figure.subplots(2, len(columns), squeeze=False)
     side = 5 * 72 * edge / max(float(np.ptp(places[:, :2], axis=0).max()), edge)  # of a voxel, in points
     aslant = places @ _camera()
-    above = np.flatnonzero(open_room)[np.argsort(places[open_room, 2])]
-    behind = np.argsort(-aslant[:, 2])
+    above, behind = open_room[np.argsort(places[open_room, 2])], open_room[np.argsort(-aslant[open_room, 2])]
     for column, (title, colors) in enumerate(columns):
         axes[0, column].set_title(title)
         for axis, plane, rows in ((axes[0, column], places, above), (axes[1, column], aslant, behind)):

@@ -115,7 +115,7 @@ class LinearProbe:
 
     @classmethod
     def fit(
-        cls, known: Labelled, classes: int, *, decay: float = 1e-4, rounds: int = 100, seed: int = 0
+        cls, known: Labelled, classes: int, *, decay: float = 1e-3, rounds: int = 100, seed: int = 0
     ) -> LinearProbe:
         """Minimises the mean cross-entropy by L-BFGS, from small random weights.
 
