@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from scanwise.app import features, furniture, pretrain, synth, tokens, train
+from scanwise.app import ask, features, furniture, pretrain, refer, synth, tokens, train
 from scanwise.app.console import note, notes_for_warnings, progress
 from scanwise.errors import InputError, ScanwiseError
 from scanwise.scene import Scene

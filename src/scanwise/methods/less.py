@@ -275,7 +275,7 @@ class LESS(nn.Module):
         """Of one sentence, weighted; those of the mask do not count where nothing is meant."""
         recipe, logits = self.recipe, reply.logits.float()
         result = {
-            "bce": losses.weighted_bce(logits, target, recipe.positive),
+            "bce": losses.weighted_bce(logits, target, recipe.positive, official=recipe.official),
             "area": recipe.area * losses.area(logits),
         }
         if recipe.contrast:

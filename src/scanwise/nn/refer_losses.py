@@ -11,12 +11,18 @@ TEMPERATURE = 0.05
 _MOST_POSITIVES, _MOST_NEGATIVES = 1024, 8192
 
 
-def weighted_bce(logits: torch.Tensor, target: torch.Tensor, positive: float = 20.0) -> torch.Tensor:
+def weighted_bce(
+    logits: torch.Tensor, target: torch.Tensor, positive: float = 20.0, *, official: bool = False
+) -> torch.Tensor:
     """Mean over points of the binary cross-entropy, that of the object's points counting `positive` times.
 
     Args:
-        logits: (n,). target: (n,) bool.
+        logits: (n,). target: (n,) bool. official: of rounded probabilities, as the official code has it: a point that
+            is wrong by a logit of 17 or more costs 100, and gives no gradient.
     """
+    if official:
+        weights = torch.where(target, positive, 1.0)
+        return functional.binary_cross_entropy(logits.sigmoid(), target.to(logits.dtype), weights)
     weight = logits.new_tensor(positive)
     return functional.binary_cross_entropy_with_logits(logits, target.to(logits.dtype), pos_weight=weight)
 

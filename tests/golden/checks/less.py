@@ -134,7 +134,7 @@ def _queries(model: LESS, replies: Any, words: Words) -> Found:
 def _losses(tensors: Tensors, prefix: str, logits: torch.Tensor, feats: torch.Tensor, target: torch.Tensor) -> Found:
     logits, feats = logits.float().clone().requires_grad_(), feats.float().clone().requires_grad_()
     clouds = list(zip(logits, feats, target.bool(), strict=True))
-    bce = torch.stack([weighted_bce(each, truth) for each, _, truth in clouds]).mean()
+    bce = torch.stack([weighted_bce(each, truth, official=True) for each, _, truth in clouds]).mean()
     size = 10 * torch.stack([area(each) for each, _, _ in clouds]).mean()
     contrast = 0.05 * torch.stack([point_contrast(each, truth, official=True) for _, each, truth in clouds]).mean()
     total = bce + size + contrast
