@@ -80,7 +80,7 @@ def load_less(weights: Weights, config: Mapping[str, Any] | None = None) -> LESS
         if name not in fusing and not UNUSED.fullmatch(name) and not THROWN_AWAY.fullmatch(name)
     }  # fmt: skip
     ours = renamed(
-        {_with_level(name): _as_ours(name, value) for name, value in rest.items()}, [*_level_names(), *NAMES]
+        {name: _as_ours(name, value) for name, value in rest.items()}, [*_level_names(recipe.levels), *NAMES]
     )
     if fusing:
         for level in range(recipe.levels):
@@ -108,9 +108,8 @@ def less_recipe(state: Mapping[str, torch.Tensor], config: Mapping[str, Any]) ->
         hidden = len(state["query_decoder.ffn_layers.0.net.0.bias"])
     except KeyError as error:
         raise InputError(f"LESS's weights: {error.args[0]} is missing; is this a file of LESS?") from error
-    levels = 1 + max(
-        int(found[1]) for found in (re.match(r"level(\d+)\.", _with_level(name)) for name in state) if found
-    )
+    nested = [re.match(r"unet\.((?:u\.)*)", name) for name in state]
+    levels = 1 + max(found[1].count("u") for found in nested if found)
     layers = {name.split(".")[2] for name in state if name.startswith("query_decoder.ffn_layers.")}
     blocks = {name.split(".")[2] for name in state if name.startswith("unet.blocks.")}
     return ReferRecipe(
@@ -121,18 +120,12 @@ def less_recipe(state: Mapping[str, torch.Tensor], config: Mapping[str, Any]) ->
     )  # fmt: skip
 
 
-def _with_level(name: str) -> str:
-    """`unet.u.u.conv.0.weight` as `level2.conv.0.weight`."""
-    found = re.match(r"unet\.((?:u\.)*)", name)
-    return name if found is None else f"level{found[1].count('u')}.{name[found.end() :]}"
-
-
-def _level_names() -> list[tuple[str, str]]:
+def _level_names(levels: int) -> list[tuple[str, str]]:
+    """Rules for the U-Net's levels, which are nested: `unet.u.u.conv.0.weight` belongs to level 2."""
     rules = []
-    for official, (part, own) in _LEVEL.items():
-        for number in (2, 1):
-            own = own.replace(rf"\{number}", rf"\{number + 1}")
-        rules.append((rf"level(\d+)\.{official}", rf"{part}.\1.{own}"))
+    for level in range(levels):
+        nested = r"unet\." + r"u\." * level
+        rules += [(nested + official, f"{part}.{level}.{own}") for official, (part, own) in _LEVEL.items()]
     return rules
 
 

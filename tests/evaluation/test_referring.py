@@ -1,0 +1,58 @@
+"""Metrics of referring, by hand."""
+
+import numpy as np
+import pytest
+
+from scanwise.evaluation.referring import Outcome, best_threshold, breakdown, figures, mask_iou, unique_instances
+from scanwise.scene import Box, Scene
+
+
+def test_iou_and_the_official_fallback() -> None:
+    scores = np.zeros(8000)
+    scores[:4] = (0.9, 0.8, 0.4, 0.6)
+    target = np.zeros(8000, bool)
+    target[:3] = True
+    assert mask_iou(scores, target) == pytest.approx(2 / 4)
+    assert mask_iou(scores, target, fallback=True) == pytest.approx(3 / 5000)
+    assert mask_iou(np.zeros(8000), target) == 0
+
+
+def test_figures_by_hand() -> None:
+    outcomes = [
+        Outcome(0.6, 0.9, True, True, "the lamp"),
+        Outcome(0.3, 0.8, True, False, "the chair next to the large table in the corner"),
+        Outcome(0.0, 0.2, True, False, "the chair left of the desk"),
+        Outcome(0.0, 0.1, False, None, "the piano"),
+        Outcome(0.0, 0.7, False, None, "the boat"),
+    ]
+    result = figures(outcomes)
+    assert result["miou"] == pytest.approx(0.3)
+    assert result["acc25"] == pytest.approx(2 / 3)
+    assert result["acc50"] == pytest.approx(1 / 3)
+    assert result["unique_miou"] == pytest.approx(0.6)
+    assert result["multiple_miou"] == pytest.approx(0.15)
+    assert result["found"] == pytest.approx(2 / 3)
+    assert result["not_here"] == pytest.approx(0.5)
+    parts = breakdown(outcomes)
+    assert parts["near"]["miou"] == pytest.approx(0.3)
+    assert parts["view"]["sentences"] == 1
+    assert parts["no relation"]["miou"] == pytest.approx(0.6)
+    assert parts["7-12 words"]["sentences"] == 1
+
+
+def test_the_threshold_parts_best() -> None:
+    def outcomes(here: list[float], absent: list[float]) -> list[Outcome]:
+        return [Outcome(0, p, True, None, "a") for p in here] + [Outcome(0, p, False, None, "a") for p in absent]
+
+    assert 0.3 < best_threshold(outcomes([0.9, 0.6], [0.3, 0.1])) < 0.6
+    assert best_threshold(outcomes([0.9], [])) == 0.5
+    hard = outcomes([0.8, 0.2], [0.5, 0.1])
+    assert figures(hard, best_threshold(hard))["balanced"] == pytest.approx(0.75)
+
+
+def test_unique_by_class_of_points_or_name_of_box() -> None:
+    points = np.zeros((4, 3), np.float32)
+    scene = Scene(points, labels=np.array([1, 1, 1, 2]), instances=np.array([0, 0, 1, 2]))
+    assert unique_instances(scene) == {0: False, 1: False, 2: True}
+    boxes = [Box(number, name, (0, 0, 0), (1, 1, 1)) for number, name in enumerate(("chair", "chair", "sofa"))]
+    assert unique_instances(Scene(points, boxes=boxes)) == {0: False, 1: False, 2: True}
