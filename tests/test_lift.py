@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from scanwise import lift as lifting
 from scanwise.errors import InputError
-from scanwise.lift import fuse_views, lift
+from scanwise.lift import MaskFeatures, fuse_views, lift, lift_masks
 from scanwise.scene import ArrayRaster, View
 
 K = np.array([[50.0, 0, 31.5], [0, 50.0, 23.5], [0, 0, 1]])
@@ -101,3 +101,16 @@ def test_without_depth_the_cloud_hides_what_is_behind_it():
     inside = (np.abs(points[:-1, 0]) < 1) & (np.abs(points[:-1, 1]) < 0.9)
     assert lifted.seen[:-1][inside].all()
     assert not lifted.seen[-1]
+
+
+def test_masks_give_their_embedding_to_the_points_in_their_pixels():
+    """Two masks side by side, the right one surer; the third column belongs to none."""
+    logits = torch.full((2, 2, 3), -9.0)
+    logits[0, :, 0], logits[1, :, 1] = 9.0, 9.0
+    masks = MaskFeatures(torch.tensor([0.5, 0.9]), logits, torch.tensor([[2.0, 0.0], [0.0, 3.0]]), (2, 3))
+    assert masks.owners().tolist() == [[0, 1, -1], [0, 1, -1]]
+    points = torch.tensor([[0.0, 0, 0], [1.0, 0, 0], [1.4, 0, 0], [9.0, 0, 0]])
+    visible = torch.tensor([True, True, True, False])
+    pixels = torch.tensor([0, 1, 0]), torch.tensor([0, 1, 2])
+    features = lift_masks(points, visible, pixels, masks)
+    assert features.tolist() == [[1, 0], [0, 1], [0, 1], [0, 0]]

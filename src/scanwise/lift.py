@@ -81,13 +81,71 @@ def fuse_views(features: torch.Tensor, scores: torch.Tensor, valid: torch.Tensor
     Returns:
         (P, C) fused features (not normalised) and (P,) int64 consensus classes. Every point needs a valid view.
     """
-    mean = (scores * valid[:, :, None]).sum(1) / valid.sum(1, keepdim=True)
-    consensus = mean.argmax(1)
-    agreement = scores.gather(2, consensus[:, None, None].expand(-1, scores.shape[1], 1))[:, :, 0]
-    agreement = agreement.masked_fill(~valid, -torch.inf)
+    consensus, agreement = consensus_of(scores, valid)
     best, index = agreement.topk(min(TOP_VIEWS, agreement.shape[1]), dim=1)
     chosen = features.gather(1, index[:, :, None].expand(-1, -1, features.shape[2]))
     return (chosen * best.softmax(1)[:, :, None]).sum(1), consensus
+
+
+def consensus_of(scores: torch.Tensor, valid: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """(P,) class with the highest mean score over valid views, and (P, V) each view's score of it, -inf if invalid."""
+    mean = (scores * valid[:, :, None]).sum(1) / valid.sum(1, keepdim=True)
+    consensus = mean.argmax(1)
+    agreement = scores.gather(2, consensus[:, None, None].expand(-1, scores.shape[1], 1))[:, :, 0]
+    return consensus, agreement.masked_fill(~valid, -torch.inf)
+
+
+def lift_masks(
+    points: torch.Tensor, visible: torch.Tensor, pixels: tuple[torch.Tensor, torch.Tensor], masks: MaskFeatures
+) -> torch.Tensor:
+    """Features of one view whose 2D model gives masks with an embedding each, as X-Decoder does.
+
+    A pixel belongs to the mask with the highest score times probability, if its probability is a half or more there.
+    A visible point takes the embedding of the mask that its pixel belongs to; one whose pixel belongs to none takes
+    that of the nearest visible point that has one.
+
+    Args:
+        points: (N, 3) metres. visible: (N,) bool. pixels: rows and columns (n,) of the visible points, in order.
+
+    Returns:
+        (N, C) of length 1; zero for points that are not visible, and for all where no pixel belongs to a mask.
+    """
+    result = masks.embedding.new_zeros(len(points), masks.embedding.shape[1])
+    owner = masks.owners()[pixels[0].long(), pixels[1].long()]
+    covered = owner >= 0
+    if not covered.any():
+        return result
+    rows = torch.nonzero(visible)[:, 0]
+    found = masks.embedding[owner.clamp(min=0)]
+    nearest = torch.cdist(points[rows[~covered]], points[rows[covered]]).argmin(1)
+    found[~covered] = found[covered][nearest]
+    result[rows] = torch.nn.functional.normalize(found, dim=1)
+    return result
+
+
+@dataclass(frozen=True)
+class MaskFeatures:
+    """Masks of a picture with an embedding each.
+
+    Attributes:
+        scores: (Q,) how sure the model is of each. logits: (Q, h, w) of the masks. embedding: (Q, C).
+        size: (H, W) of the picture, to which the masks are enlarged.
+    """
+
+    scores: torch.Tensor
+    logits: torch.Tensor
+    embedding: torch.Tensor
+    size: tuple[int, int]
+
+    def owners(self) -> torch.Tensor:
+        """(H, W) int64 mask of each pixel, -1 = none."""
+        large = torch.nn.functional.interpolate(
+            self.logits[None], self.size, mode="bicubic", align_corners=False, antialias=True
+        )
+        probability = large[0].sigmoid()
+        best = (self.scores[:, None, None] * probability).argmax(0)
+        sure = probability.gather(0, best[None])[0] >= 0.5
+        return torch.where(sure, best, -1)
 
 
 def fill_unseen(points: np.ndarray, features: np.ndarray, seen: np.ndarray) -> None:

@@ -3,8 +3,8 @@
     python tests/golden/make_subset.py ../shared/golden
 
 `stellar_functions`: whole. `stellar_model`: encoder, factorisation and decoder on the first picture, without the large
-cluster heads. `sonata`: the first encoder stage and the pooling into the second, and what comes out of them. Integers
-are narrowed, outputs in half precision, which is finer than the tolerance.
+cluster heads. `sonata`: the first encoder stage and the pooling into the second, and what comes out of them. `less`: losses, gradients and IoU.
+Integers are narrowed, outputs in half precision, which is finer than the tolerance.
 """
 
 import json
@@ -27,6 +27,7 @@ def main() -> None:
             shutil.copyfile(source / f"{name}.{suffix}", target)
     stellar(source)
     sonata(source)
+    less(source)
 
 
 def stellar(source: Path) -> None:
@@ -60,6 +61,18 @@ def sonata(source: Path) -> None:
     save_file(tensors, HERE / "sonata.safetensors")
     short = {"source": meta["source"], "config": {"encoder": encoder}, "tolerances": meta["tolerances"]}
     (HERE / "sonata.json").write_text(json.dumps(short, indent=1) + "\n")
+
+
+def less(source: Path) -> None:
+    meta = json.loads((source / "less.json").read_text())
+    tensors = {
+        key: narrowed(value, halve="grad" in key)
+        for key, value in load_file(source / "less.safetensors").items()
+        if key.startswith("f.") and not key.endswith(("intersection", "union"))
+    }
+    save_file(tensors, HERE / "less.safetensors")
+    short = {"source": meta["source"], "config": meta["config"], "tolerances": meta["tolerances"]}
+    (HERE / "less.json").write_text(json.dumps(short, indent=1) + "\n")
 
 
 def narrowed(value: torch.Tensor, *, halve: bool) -> torch.Tensor:
