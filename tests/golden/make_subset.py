@@ -3,8 +3,8 @@
     python tests/golden/make_subset.py ../shared/golden
 
 `stellar_functions`: whole. `stellar_model`: encoder, factorisation and decoder on the first picture, without the large
-cluster heads. `sonata`: the first encoder stage and the pooling into the second, and what comes out of them. `less`: losses, gradients and IoU.
-Integers are narrowed, outputs in half precision, which is finer than the tolerance.
+cluster heads. `sonata`: the first encoder stage and the pooling into the second, and what comes out of them. `less`:
+losses, their gradients, IoU. Integers are narrowed, outputs in half precision, which is finer than the tolerance.
 """
 
 import json
