@@ -26,8 +26,8 @@ def test_every_voxel_gets_an_embedding_and_every_weight_a_gradient():
 
 
 def test_pairs_by_hand():
-    # angles 0, 10, 80, 90, 180 degrees; neighbours in space are the next two rows, around
-    angle = torch.deg2rad(torch.tensor([0.0, 10.0, 80.0, 90.0, 180.0]))
+    # angles 0, 10, 80, 90, 190 degrees; neighbours in space are the next two rows, around
+    angle = torch.deg2rad(torch.tensor([0.0, 10.0, 80.0, 90.0, 190.0]))
     teacher = torch.stack([angle.cos(), angle.sin()], 1)
     neighbours = torch.tensor([[1, 2], [2, 3], [3, 4], [4, 0], [0, 1]])
     positive, negative = contrast_pairs(teacher, neighbours, torch.tensor([0, 3]), macro=2, micro=1)
