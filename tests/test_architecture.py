@@ -10,13 +10,13 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "scanwise"
 ROOMS = [
     ["app"],
-    ["answer"],
+    ["answer", "asking"],
+    ["interop"],
     ["methods"],
     ["training"],
     ["evaluation"],
-    ["interop"],
     ["vision"],
-    ["lift"],
+    ["lift", "objects"],
     ["nn"],
     ["data"],
     ["synth"],

@@ -16,9 +16,9 @@ from scanwise.data.shards import write_shards
 from scanwise.errors import InputError
 from scanwise.methods import dos
 from scanwise.methods.dos import DOS, DOSRecipe, load_backbone, softmap_loss, train, usage_from_prior, zipf_softmaps
-from scanwise.methods.segment import Segmenter, SegmentRecipe, start_from
+from scanwise.methods.segment import Segmenter, SegmentRecipe
 from scanwise.nn.transport import zipf_prior
-from scanwise.training.checkpoints import load
+from scanwise.training.checkpoints import load, start_from
 from scanwise.training.launch import make_fabric
 from scanwise.training.loop import TrainingError, parameter_groups
 from scanwise.training.recipe import read_recipe

@@ -17,9 +17,9 @@ from scanwise.methods.segment import (
     load_segmenter,
     lovasz_softmax,
     predict,
-    start_from,
     train,
 )
+from scanwise.training.checkpoints import start_from
 from scanwise.training.launch import make_fabric
 from tests.scenes import CLASSES, labelled_scene, write_scenes
 

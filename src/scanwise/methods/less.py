@@ -34,7 +34,7 @@ from scanwise.nn.sparse import SparseTensor
 from scanwise.nn.sparse_unet import SparseUNet, SparseUNetConfig
 from scanwise.nn.word_fusion import WordFusion
 from scanwise.scene import Scene
-from scanwise.training.checkpoints import load
+from scanwise.training.checkpoints import load, start_from
 from scanwise.training.loop import Job, fit, parameter_groups
 from scanwise.training.recipe import Recipe
 
@@ -341,22 +341,6 @@ def _groups(model: LESS) -> list[dict[str, Any]]:
         for name, part in model.named_children()
         for group in parameter_groups(part, recipe.weight_decay)
     ]
-
-
-def start_from(backbone: nn.Module, path: Path) -> None:
-    """Takes over a checkpoint's backbone (of DOS, or of LESS); a decoder that it lacks stays random.
-
-    Raises:
-        InputError: the checkpoint has another backbone.
-    """
-    weights, own = load(path).under("backbone."), backbone.state_dict()
-    wanted = [name for name in own if not name.startswith("network.decoder.")]
-    wrong = [name for name in wanted if name not in weights or weights[name].shape != own[name].shape]
-    if wrong:
-        raise InputError(
-            f"{path}: its backbone does not fit ({wrong[0]}); are backbone and features those of that run?"
-        )
-    backbone.load_state_dict({name: value for name, value in weights.items() if name in own}, strict=False)
 
 
 def load_trained(path: Path) -> LESS:

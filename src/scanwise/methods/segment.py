@@ -26,7 +26,7 @@ from scanwise.evaluation.segmentation import Confusion, tiles
 from scanwise.nn.backbone import Backbone
 from scanwise.nn.sparse import SparseTensor
 from scanwise.scene import Scene
-from scanwise.training.checkpoints import load
+from scanwise.training.checkpoints import load, start_from
 from scanwise.training.loop import Job, fit, parameter_groups
 from scanwise.training.recipe import Recipe
 
@@ -179,21 +179,6 @@ def _groups(model: Segmenter) -> list[dict[str, Any]]:
     backbone = [group | {"scale": scale} for group in parameter_groups(model.backbone, recipe.weight_decay)]
     head = parameter_groups(nn.ModuleList([model.norm, model.head]), recipe.weight_decay)
     return backbone + head
-
-
-def start_from(backbone: Backbone, path: Path) -> None:
-    """Takes over what a checkpoint has of the backbone; a decoder that it lacks stays random.
-
-    Raises:
-        InputError: the checkpoint has another encoder.
-    """
-    weights = load(path).under("backbone.")
-    own = backbone.state_dict()
-    encoder = [name for name in own if not name.startswith("network.decoder.")]
-    wrong = [name for name in encoder if name not in weights or weights[name].shape != own[name].shape]
-    if wrong:
-        raise InputError(f"{path}: its encoder does not fit ({wrong[0]}); are size and features those of that run?")
-    backbone.load_state_dict({name: value for name, value in weights.items() if name in own}, strict=False)
 
 
 def load_segmenter(path: Path) -> Segmenter:

@@ -17,6 +17,7 @@ from typing import Any
 
 import safetensors.torch
 import torch
+from torch import nn
 
 from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.files import read_bytes, replacing
@@ -66,6 +67,22 @@ def load(path: Path) -> Checkpoint:
     length = int.from_bytes(payload[:8], "little")
     header = json.loads(payload[8 : 8 + length])
     return Checkpoint(safetensors.torch.load(payload), json.loads(header["__metadata__"]["facts"]))
+
+
+def start_from(backbone: nn.Module, path: Path) -> None:
+    """Takes over a checkpoint's backbone; of a point transformer, a decoder that the checkpoint lacks stays random.
+
+    Raises:
+        InputError: the checkpoint has another backbone.
+    """
+    weights, own = load(path).under("backbone."), backbone.state_dict()
+    wanted = [name for name in own if not name.startswith("network.decoder.")]
+    wrong = [name for name in wanted if name not in weights or weights[name].shape != own[name].shape]
+    if wrong:
+        raise InputError(
+            f"{path}: its backbone does not fit ({wrong[0]}); are its size and features those of that run?"
+        )
+    backbone.load_state_dict({name: value for name, value in weights.items() if name in own}, strict=False)
 
 
 def save_last(checkpoint: Checkpoint, folder: Path) -> None:
