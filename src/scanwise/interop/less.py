@@ -112,12 +112,29 @@ def less_recipe(state: Mapping[str, torch.Tensor], config: Mapping[str, Any]) ->
     levels = 1 + max(found[1].count("u") for found in nested if found)
     layers = {name.split(".")[2] for name in state if name.startswith("query_decoder.ffn_layers.")}
     blocks = {name.split(".")[2] for name in state if name.startswith("unet.blocks.")}
-    return ReferRecipe.model_validate(dict(
-        data=".", official=True, text="roberta", train_text=True, media=media, levels=levels, blocks=len(blocks),
-        queries=queries, width=width, hidden=hidden, layers=len(layers), presence=0, area=10, sentences=1,
-        heads=int(config.get("qmp", {}).get("heads", 1)), word_heads=int(config.get("pwca_heads", 1)),
-        learning_rate=1e-4, points=50_000, voxel=0.02,
-    ))  # fmt: skip
+    return ReferRecipe.model_validate(
+        {
+            "data": ".",
+            "official": True,
+            "text": "roberta",
+            "train_text": True,
+            "media": media,
+            "levels": levels,
+            "blocks": len(blocks),
+            "queries": queries,
+            "width": width,
+            "hidden": hidden,
+            "layers": len(layers),
+            "presence": 0,
+            "area": 10,
+            "sentences": 1,
+            "heads": int(config.get("qmp", {}).get("heads", 1)),
+            "word_heads": int(config.get("pwca_heads", 1)),
+            "learning_rate": 1e-4,
+            "points": 50_000,
+            "voxel": 0.02,
+        }
+    )
 
 
 def _level_names(levels: int) -> list[tuple[str, str]]:
