@@ -176,8 +176,8 @@ def test_overfits_one_scene() -> None:
     model, scene = LESS(settings, GRUEncoder(VOCABULARY, 16)), room()
     make = MakeReferSample(settings.voxel, settings.features, 3, augment=False)
     batch = collate_refer([make(scene, np.random.default_rng(0))] * 2)
-    optimiser = torch.optim.AdamW(model.parameters(), 5e-3)
-    for _ in range(60):
+    optimiser = torch.optim.AdamW(model.parameters(), 2e-3)
+    for _ in range(90):
         optimiser.zero_grad()
         parts = model.training_step(batch, 0.0)
         parts["loss"].backward()
