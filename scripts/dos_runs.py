@@ -1,0 +1,149 @@
+"""The runs behind docs/results/dos.md, one after the other; what is done is left alone, what broke off goes on.
+
+    OMP_NUM_THREADS=1 python scripts/dos_runs.py ladder              # 5 steps x 3 seeds, 4 variants x 1
+    OMP_NUM_THREADS=1 python scripts/dos_runs.py protocols           # supervised, fine-tuned, few labels
+    OMP_NUM_THREADS=1 python scripts/dos_runs.py tail                # rare open names, alpha 1.3 against 0
+
+Two can run beside each other, one a core (`--seeds 1` and `--seeds 2 3`). scripts/dos_results.py writes the page.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from scanwise.data.datasets import read_source, scene_paths
+from scanwise.evaluation.probes import LinearProbe, gather, measure_voxels
+from scanwise.files import replacing
+from scanwise.methods.dos import load_backbone
+from scanwise.scene import Scene
+
+DATA = Path("data/rooms-1")
+RUNS = Path("out/dos-study")
+MAIN = ("1-naive", "2-token-jitter", "3-observable", "4-softmap", "5-zipf-1.3")
+SIDE = ("3-regression", "zipf-1.0", "zipf-1.6", "zipf-2")
+PRETRAIN = ("steps=300", "validate_every=300", "momentum=0.98")
+PROBE_SCENES = 100
+SUPERVISED = ("size=tiny", "voxel=0.1", "ema=0.99", "drop_path=0", "validate_every=10000")
+SHARES = {1.0: 500, 0.1: 300, 0.01: 200}  # share of the labelled scenes: steps
+LEAST_OBJECTS = 5  # of a name, in the training scenes that are probed
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", choices=["ladder", "protocols", "tail"])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    arguments = parser.parse_args()
+    for seed in arguments.seeds:
+        {"ladder": ladder, "protocols": protocols, "tail": tail}[arguments.part](seed)
+
+
+def ladder(seed: int) -> None:
+    for step in (*MAIN, *(SIDE if seed == 1 else ())):
+        pretrain(step, seed)
+    probe(run_of(MAIN[-1], seed), RUNS / f"random-{seed}.json", "--random")
+
+
+def pretrain(step: str, seed: int) -> None:
+    """A step of the ladder, and its probe on the test scenes."""
+    out = run_of(step, seed)
+    recipe = f"recipes/dos-ladder/{step}.yaml"
+    if not (out / "done").exists():
+        scanwise("pretrain", "dos", recipe, "--out", out, *settings(*PRETRAIN, f"seed={seed}"))
+        (out / "done").touch()
+    probe(out, out / "probe.json")
+
+
+def probe(model: Path, figures: Path, *options: str) -> None:
+    if not figures.exists():
+        scanwise(
+            "probe", DATA, "--model", model, "--split", "test", "--scenes", PROBE_SCENES, "--out", figures, *options
+        )
+
+
+def protocols(seed: int) -> None:
+    """Supervised from scratch and fine-tuned, with shares of the labels."""
+    weights = run_of(MAIN[-1], seed) / "best.ckpt"
+    for share, steps in SHARES.items():
+        for kind, extra in (("scratch", ()), ("finetuned", (f"init={weights}", "init_rate=0.5"))):
+            out = RUNS / f"{kind}-{share:g}-{seed}"
+            if not (out / "test.json").exists():
+                common = settings(*SUPERVISED, f"steps={steps}", f"share={share}", f"seed={seed}", *extra)
+                scanwise("train", "segment", "recipes/segment-rooms-small.yaml", "--out", out, *common)
+                scanwise("evaluate", "segment", out, DATA, "--split", "test")
+        out = RUNS / f"probe-{share:g}-{seed}.json"
+        if share < 1 and not out.exists():
+            scanwise("probe", DATA, "--model", weights, "--split", "test", "--share", share, "--out", out)
+
+
+@dataclass(frozen=True)
+class OpenNames:
+    """A scene whose classes are the open names of its objects."""
+
+    path: Path
+    names: tuple[str, ...]
+
+    def read(self) -> Scene:
+        scene = read_source(self.path)
+        place = {name: number for number, name in enumerate(self.names)}
+        of_instance = np.full(1 + max((box.instance for box in scene.boxes), default=0) + 1, -1, np.int32)
+        for box in scene.boxes:
+            of_instance[box.instance] = place.get(box.name, -1)
+        assert scene.instances is not None
+        return replace(scene, labels=of_instance[scene.instances], classes=list(self.names))
+
+
+def tail(seed: int) -> None:
+    """Linear probe over open names, for the rarest third and the rest."""
+    train, test = scene_paths(DATA, "train")[:200], scene_paths(DATA, "test")
+    counts = Counter(box.name for path in train for box in read_source(path).boxes)
+    names = tuple(name for name, count in counts.most_common() if count >= LEAST_OBJECTS)
+    rare = len(names) * 2 // 3
+    for step in (MAIN[3], MAIN[4]):
+        figures = run_of(step, seed) / "tail.json"
+        if figures.exists():
+            continue
+        frozen = load_backbone(run_of(step, seed) / "best.ckpt")
+        known, unknown = (
+            gather(frozen, [OpenNames(path, names) for path in paths], voxels=2000, seed=seed)  # type: ignore[misc]
+            for paths in (train, test)
+        )
+        confusion = measure_voxels(LinearProbe.fit(known, len(names), seed=seed), unknown, names)
+        accuracy = confusion.accuracy
+        found = {
+            "names": len(names),
+            "rare": len(names) - rare,
+            "common macc": float(np.nanmean(accuracy[:rare])),
+            "rare macc": float(np.nanmean(accuracy[rare:])),
+            "common miou": float(np.nanmean(confusion.iou[:rare])),
+            "rare miou": float(np.nanmean(confusion.iou[rare:])),
+        }
+        with replacing(figures) as temporary:
+            temporary.write_text(json.dumps(found, indent=1) + "\n")
+        print(step, seed, found, flush=True)
+
+
+def run_of(step: str, seed: int) -> Path:
+    return RUNS / f"{step}-{seed}"
+
+
+def settings(*pairs: str) -> Sequence[str]:
+    return [word for pair in pairs for word in ("--set", pair)]
+
+
+def scanwise(*words: object) -> None:
+    command = [sys.executable, "-m", "scanwise", *map(str, words)]
+    print("$ scanwise", *command[3:], flush=True)
+    subprocess.run(command, check=True)
+
+
+if __name__ == "__main__":
+    main()
