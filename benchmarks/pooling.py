@@ -15,7 +15,7 @@ import torch
 from rows import Rows, machine, median_seconds
 
 from scanwise.data.voxels import voxelize
-from scanwise.methods.geopurify import (
+from scanwise.nn.pooling import (
     APPLICATIONS,
     affinity,
     hand_made_embedding,

@@ -15,6 +15,7 @@ ROOMS = [
     ["methods"],
     ["training"],
     ["evaluation"],
+    ["lifted"],
     ["vision"],
     ["lift", "objects"],
     ["nn"],

@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-import shutil
-import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
+from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from scanwise import cache
-from scanwise.data.normals import estimate_normals
-from scanwise.data.voxels import Voxels, voxel_size_for, voxelize
+from scanwise.data.voxels import Voxels
 from scanwise.errors import InputError, ScanwiseWarning
-from scanwise.lift import lift
-from scanwise.methods.geopurify import affinity, hand_made_embedding, neighbour_table, pool
-from scanwise.scene import Scene, View
+from scanwise.files import read_bytes
+from scanwise.lifted import Geometry, Progress, Stopwatch, geometry_of, lifted_features, vision_key
+from scanwise.nn.pooling import affinity, pool, times
+from scanwise.scene import Scene
 from scanwise.vision import Vision, load_vision
 
-VOXEL = 0.02  # metres
-MOST_VOXELS = 400_000
-NORMAL_NEIGHBOURS = 24
 LONGEST_TEXT = 500  # characters
 MOST_TEXTS = 1000
-_CACHE_VERSION = "1"
-
-Progress = Callable[[str, float], None]
+DEFAULT_PURIFY = "geometry"
+SHIPPED_STUDENT = Path(str(files("scanwise") / "weights" / "student.ckpt"))
+_AFFINITY_VERSION = "1"
 
 
 @dataclass(frozen=True)
@@ -57,19 +54,24 @@ class Prepared:
 
     Attributes:
         scene: what was prepared. vision: the 2D model that texts are embedded with.
-        voxels: of the finite points. seen: (M,) bool, voxels that a view saw.
+        geometry: of the voxels. features: (M, C) lifted. seen: (M,) bool, voxels that a view saw.
+        weights: (M, K) by which voxels are pooled over their neighbours; None = they are not.
         seconds: stage -> seconds spent, of preparing and of the latest `label`.
     """
 
     scene: Scene
     vision: Vision
-    voxels: Voxels
+    geometry: Geometry
     features: np.ndarray
     seen: np.ndarray
-    neighbours: np.ndarray
-    weights: np.ndarray
+    weights: np.ndarray | None
     device: str = "cpu"
     seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def voxels(self) -> Voxels:
+        """Voxels of the finite points."""
+        return self.geometry.voxels
 
     def label(self, texts: Sequence[str]) -> Labels:
         """Labels every point with the likeliest of the texts.
@@ -78,12 +80,14 @@ class Prepared:
             InputError: no text, an empty one, or one longer than 500 characters.
         """
         names = check_texts(texts)
-        with self._timed("texts"):
+        watch = Stopwatch(self.seconds)
+        with watch("texts"):
             embeddings = self.vision.encode_texts(names)
-        with self._timed("pooling"):
-            scores = self._text_scores(embeddings).to(self.device)
-            weights = torch.from_numpy(np.array(self.weights)).to(self.device)
-            pooled = pool(scores, np.array(self.neighbours), weights).cpu()
+        with watch("pooling"):
+            pooled = times(self.features, embeddings.T) * self.vision.scale
+            if self.weights is not None:
+                weights = torch.from_numpy(np.array(self.weights)).to(self.device)
+                pooled = pool(pooled.to(self.device), np.array(self.geometry.neighbours), weights).cpu()
         finite = self.scene.finite
         indices = np.full(len(self.scene), -1, np.int32)
         scores_of_points = np.zeros((len(self.scene), len(names)), np.float32)
@@ -91,45 +95,36 @@ class Prepared:
         scores_of_points[finite] = pooled.softmax(1).numpy()[self.voxels.of_point]
         return Labels(indices, scores_of_points, names)
 
-    def _text_scores(self, embeddings: torch.Tensor) -> torch.Tensor:
-        """(M, K) logits of the lifted features against (K, C) embeddings."""
-        scores = torch.empty(len(self.features), len(embeddings))
-        for start in range(0, len(self.features), 1 << 14):
-            rows = slice(start, start + (1 << 14))
-            scores[rows] = torch.from_numpy(self.features[rows].astype(np.float32)) @ embeddings.T
-        return scores * self.vision.scale
-
-    @contextmanager
-    def _timed(self, stage: str) -> Iterator[None]:
-        started = time.perf_counter()
-        yield
-        self.seconds[stage] = time.perf_counter() - started
-
 
 def prepare(
     scene: Scene,
     *,
     vision: Vision | str | None = None,
+    purify: str | Path | None = None,
     device: str | None = None,
     progress: Progress = lambda stage, done: None,
 ) -> Prepared:
     """Makes a scene ready for `label`: lifts the features of its pictures and builds its geometry tables.
 
-    Both are kept in the cache under the content of the scene and the model, so the second time is fast. Work
+    Both are kept in the cache under the content of the scene and the models, so the second time is fast. Work
     that was interrupted goes on where it stopped.
 
     Args:
         vision: a model, or its name for `scanwise.vision.load_vision`; None = the default.
+        purify: how lifted features are cleaned: "off"; "geometry": pooled over neighbours of like colour and plane;
+            "learned": over those that the shipped student finds alike; a path: the same by the student of that
+            checkpoint; None = the default.
         device: a torch device; None = CUDA where there is one, else the CPU.
         progress: told (stage, share done 0..1) while it works.
 
     Raises:
-        InputError: the scene has no finite point or no picture, or no picture sees the points.
+        InputError: the scene has no finite point or no picture, or no picture sees the points, or there is no such
+            student, or it was trained on features of another 2D model.
     """
     model = load_vision(vision) if vision is None or isinstance(vision, str) else vision
     device = check_device(device)
-    finite = scene.finite
-    if not finite.any():
+    checkpoint = check_purify(purify)
+    if not scene.finite.any():
         raise InputError(f"{scene.name}: no point with finite coordinates in it")
     if not scene.views:
         raise InputError(
@@ -142,31 +137,69 @@ def prepare(
             ScanwiseWarning,
             stacklevel=2,
         )
-    prepared = Prepared(scene, model, *_empty(), device=device)
-    with prepared._timed("voxels"):
-        points = scene.points[finite]
-        prepared.voxels = voxelize(points, voxel_size_for(points, VOXEL, MOST_VOXELS))
-        centres = prepared.voxels.mean(points)
-        content = scene.digest()
-    with prepared._timed("geometry"):
-        shape = cache.key_of(_CACHE_VERSION, content)
-        tables = cache.arrays("geometry", shape, lambda: _geometry(scene, prepared.voxels, centres))
-        prepared.neighbours, prepared.weights = tables["neighbours"], tables["weights"]
-    key = cache.key_of(_CACHE_VERSION, content, model.name, str(sorted(model.model_hashes.items())))
-    lifted = cache.load_arrays("lifted", key)
-    if lifted is None:
-        lifted = _lift(prepared, centres, key, progress)
-        cache.save_arrays("lifted", key, lifted)
-    prepared.features, prepared.seen = lifted["features"], lifted["seen"]
-    return prepared
+    watch = Stopwatch()
+    geometry = geometry_of(scene, watch)
+    lifted = lifted_features(scene, geometry, model, device=device, progress=progress, watch=watch)
+    with watch("affinity"):
+        if checkpoint == "off":
+            weights = None
+        elif checkpoint == "geometry":
+            weights = geometry.weights
+        else:
+            weights = _learned_weights(geometry, lifted.features, model, Path(checkpoint), device)
+    return Prepared(scene, model, geometry, lifted.features, lifted.seen, weights, device, watch.seconds)
 
 
 def label(
-    scene: Scene, texts: Sequence[str], *, vision: Vision | str | None = None, device: str | None = None
+    scene: Scene,
+    texts: Sequence[str],
+    *,
+    vision: Vision | str | None = None,
+    purify: str | Path | None = None,
+    device: str | None = None,
 ) -> Labels:
     """Labels every point of a scene with the likeliest of the texts: `prepare(scene).label(texts)`."""
     check_texts(texts)
-    return prepare(scene, vision=vision, device=device).label(texts)
+    return prepare(scene, vision=vision, purify=purify, device=device).label(texts)
+
+
+def check_purify(purify: str | Path | None) -> str:
+    """ "off", "geometry", or the path of a student's checkpoint.
+
+    Raises:
+        InputError: none of these.
+    """
+    purify = str(DEFAULT_PURIFY if purify is None else purify)
+    if purify in ("off", "geometry"):
+        return purify
+    if purify == "learned":
+        if not SHIPPED_STUDENT.is_file():
+            raise InputError(
+                "no student is shipped with this version; train one with `scanwise train geopurify` and give its run "
+                "in place of learned, or choose geometry"
+            )
+        return str(SHIPPED_STUDENT)
+    path = Path(purify) / "best.ckpt" if Path(purify).is_dir() else Path(purify)
+    if not path.is_file():
+        raise InputError(f"{purify}: no such student; choose off, geometry, learned, or the best.ckpt of a run")
+    return str(path)
+
+
+def _learned_weights(geometry: Geometry, features: np.ndarray, vision: Vision, path: Path, device: str) -> np.ndarray:
+    """Pooling weights (M, K) by the student of a checkpoint; the network is run once for a scene."""
+    key = cache.key_of(_AFFINITY_VERSION, geometry.content, vision_key(vision), sha256(read_bytes(path)).hexdigest())
+
+    def make() -> dict[str, np.ndarray]:
+        from scanwise.nn.student import student_of
+        from scanwise.training.checkpoints import load
+
+        checkpoint = load(path)
+        student = student_of(checkpoint.tensors, checkpoint.facts, path).to(device)
+        student.check_vision(vision.name, vision.dim, path)
+        inputs = student.inputs(student.reduce(features), geometry.colors, geometry.normals)
+        return {"weights": affinity(student.embed(geometry.coords, inputs), geometry.neighbours).numpy()}
+
+    return cache.arrays("affinity", key, make)["weights"]
 
 
 def check_device(name: str | None) -> str:
@@ -213,50 +246,3 @@ def check_texts(texts: Sequence[str]) -> list[str]:
             stacklevel=3,
         )
     return unique
-
-
-def _empty() -> tuple[Voxels, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    nothing = np.zeros((0, 0), np.float32)
-    return Voxels(nothing, nothing, VOXEL), nothing, nothing, nothing, nothing
-
-
-def _geometry(scene: Scene, voxels: Voxels, centres: np.ndarray) -> dict[str, np.ndarray]:
-    """Neighbours (M, K) and pooling weights (M, K) of the voxels."""
-    finite = scene.finite
-    neighbours = neighbour_table(centres)
-    if scene.normals is None:
-        normals = estimate_normals(centres, neighbours[:, :NORMAL_NEIGHBOURS])
-    else:
-        normals = voxels.mean(scene.normals[finite])
-    colors = None if scene.colors is None else voxels.mean(scene.colors[finite])
-    weights = affinity(hand_made_embedding(normals, colors), neighbours)
-    return {"neighbours": neighbours, "weights": weights.numpy()}
-
-
-def _lift(prepared: Prepared, centres: np.ndarray, key: str, progress: Progress) -> dict[str, np.ndarray]:
-    """Features of every view, one file a view so that an interrupted run goes on, and then of every voxel."""
-    views, model = prepared.scene.views, prepared.vision
-    maps = "maps-" + key
-    with prepared._timed("2d features"):
-        for number, view in enumerate(views):
-            progress("2d features", number / len(views))
-            _feature_map(model, view, maps, number)
-        progress("2d features", 1.0)
-    with prepared._timed("lifting"):
-        lifted = lift(
-            centres,
-            views,
-            lambda number: torch.from_numpy(np.array(_feature_map(model, views[number], maps, number))),
-            model.class_scores,
-            device=prepared.device,
-            progress=lambda done: progress("lifting", done),
-        )
-    shutil.rmtree(cache.cache_dir() / maps, ignore_errors=True)
-    return {"features": lifted.features, "seen": lifted.seen}
-
-
-def _feature_map(model: Vision, view: View, kind: str, number: int) -> np.ndarray:
-    """(C, h, w) float16 features of a view, encoded when they are not in the cache."""
-    return cache.arrays(
-        kind, f"{number:06d}", lambda: {"features": model.encode_image(view.image).half().cpu().numpy()}
-    )["features"]

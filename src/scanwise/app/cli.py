@@ -52,6 +52,10 @@ VisionOption = Annotated[
     typer.Option("--vision", help="2D model: conse (offline), or hf:PATH_OR_ID for CLIP or SigLIP."),
 ]
 DeviceOption = Annotated[str | None, typer.Option("--device", help="cpu, cuda, cuda:1, ... [default: cuda if there]")]
+PurifyOption = Annotated[
+    str | None,
+    typer.Option("--purify", metavar="off|geometry|learned|PATH", help="How labels are cleaned. [default: geometry]"),
+]
 OutOption = Annotated[Path | None, typer.Option("--out", help="Folder for the results. [default: out/NAME-DATE-TIME]")]
 
 
@@ -68,6 +72,7 @@ def label(
     text: Annotated[list[str], typer.Option("--text", help="Words or phrases, separated by commas; may be repeated.")],
     out: OutOption = None,
     vision: VisionOption = None,
+    purify: PurifyOption = None,
     device: DeviceOption = None,
 ) -> None:
     """Label every point of a scan with the likeliest of your words.
@@ -81,8 +86,10 @@ def label(
         scanwise label transforms.json --text "coffee mug,laptop" --text desk,floor --out out/desk
 
         scanwise label scan/ --text chair,floor --vision hf:openai/clip-vit-base-patch16
+
+        scanwise label scan/ --text chair,floor --purify out/geopurify-rooms-tiny
     """
-    _label(scene, [part for option in text for part in option.split(",")], out, vision, device)
+    _label(scene, [part for option in text for part in option.split(",")], out, vision, purify, device)
 
 
 @app.command()
@@ -93,7 +100,7 @@ def demo(out: OutOption = None) -> None:
 
         scanwise demo --out out/demo
     """
-    _label(Path(str(files("scanwise") / "demo")), DEMO_TEXTS.split(","), out, None, None)
+    _label(Path(str(files("scanwise") / "demo")), DEMO_TEXTS.split(","), out, None, None, None)
 
 
 @app.command()
@@ -134,22 +141,26 @@ def convert(
     print(f"{target}: {len(converted):,} points")
 
 
-def _label(path: Path, texts: list[str], out: Path | None, vision: str | None, device: str | None) -> None:
-    from scanwise.answer import check_texts, prepare
+def _label(
+    path: Path, texts: list[str], out: Path | None, vision: str | None, purify: str | None, device: str | None
+) -> None:
+    from scanwise.answer import check_purify, check_texts, prepare
     from scanwise.app.results import check_out, write_label_results
     from scanwise.formats.registry import read_scene
 
-    texts = check_texts(texts)
+    texts, purify = check_texts(texts), check_purify(purify)
     out = out or Path("out") / f"{_name(path)}-{datetime.now():%Y%m%d-%H%M%S}"
     check_out(out, path)
     started = time.perf_counter()
     scene: Scene = read_scene(path)
     reading = time.perf_counter() - started
     with progress() as show:
-        prepared = prepare(scene, vision=vision, device=device, progress=show)
+        prepared = prepare(scene, vision=vision, purify=purify, device=device, progress=show)
     prepared.seconds = {"reading": reading} | prepared.seconds
     labels = prepared.label(texts)
-    written = write_label_results(out, prepared, labels, {"scene": str(path), "command": sys.argv[1:]})
+    written = write_label_results(
+        out, prepared, labels, {"scene": str(path), "command": sys.argv[1:], "purify": purify}
+    )
     _show_counts(labels.texts, [int((labels.indices == k).sum()) for k in range(len(labels.texts))])
     print(f"{len(scene):,} points in {sum(prepared.seconds.values()):.1f} s")
     for file in written:

@@ -85,9 +85,7 @@ def sample_of(cloud: Cloud, size: float, features: Sequence[str], name: str = ""
     """
     voxels = voxelize(cloud.points, size)
     low = cloud.points.min(0)
-    first = np.empty(len(voxels), np.int64)
-    first[voxels.of_point[::-1]] = np.arange(len(cloud))[::-1]
-    coords = np.floor((cloud.points[first] - low) / size).astype(np.int32)
+    coords = np.floor((cloud.points[voxels.first] - low) / size).astype(np.int32)
     centers = voxels.mean(cloud.points)
     columns = [_feature(cloud, feature, voxels, centers) for feature in features]
     labels = None if cloud.labels is None else _majority(cloud.labels, voxels.of_point, len(voxels))

@@ -25,6 +25,13 @@ class Voxels:
     def __len__(self) -> int:
         return len(self.counts)
 
+    @property
+    def first(self) -> np.ndarray:
+        """(M,) int64 first point of each voxel."""
+        rows = np.empty(len(self), np.int64)
+        rows[self.of_point[::-1]] = np.arange(len(self.of_point))[::-1]
+        return rows
+
     def mean(self, values: np.ndarray) -> np.ndarray:
         """(N, C) values of the points -> (M, C) float32 means over each voxel."""
         columns = values.reshape(len(values), -1).T.astype(np.float64)

@@ -11,8 +11,8 @@ from torch.nn import functional
 
 from scanwise.interop.geopurify import load_geopurify
 from scanwise.lift import MaskFeatures, consensus_of, fuse_views, lift_masks
-from scanwise.methods.geopurify import affinity, neighbour_table, pool
 from scanwise.nn.affinity import AffinityNetwork, contrast_pairs, info_nce
+from scanwise.nn.pooling import affinity, neighbour_table, pool
 from scanwise.nn.sparse import SparseTensor
 
 Tensors = dict[str, torch.Tensor]

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 from scipy.spatial import cKDTree
 
-from scanwise.methods.geopurify import affinity, hand_made_embedding, neighbour_table, pool
+from scanwise.nn.pooling import affinity, hand_made_embedding, neighbour_table, pool
 
 GOLDEN = load_file(Path(__file__).parents[1] / "golden" / "geopurify_inference.safetensors")
 

@@ -1,8 +1,7 @@
-"""GeoPurify: lifted 2D features, purified by geometry (arXiv 2510.02186).
+"""Geometry-guided pooling (GeoPurify, arXiv 2510.02186, section 3.3): each voxel takes, T + 1 times over, the mean of
+its K nearest voxels' values, weighted by softmax(sharpness * cosine of embeddings).
 
-Here is the inference half, geometry-guided pooling (section 3.3), with a hand-made embedding in the place of
-the learned one: each voxel takes, T + 1 times over, the mean of its K nearest voxels' features, weighted by
-softmax(sharpness * cosine of embeddings).
+The embedding is a student's (`nn/student.py`), or one made by hand of normals and colours.
 """
 
 from __future__ import annotations
@@ -46,17 +45,22 @@ def _without_self(table: np.ndarray) -> np.ndarray:
 def hand_made_embedding(normals: np.ndarray, colors: np.ndarray | None) -> torch.Tensor:
     """Unit embeddings (M, 6 or 10) from normals (M, 3) and colours (M, 3) in 0..255.
 
-    The cosine of two voxels is the mean of (n1 . n2)^2, which does not care for the normals' sign, and the
-    cosine of (1, Lab / 50), which falls with the difference of colour.
+    The cosine of two voxels is the mean of (n1 . n2)^2 and the cosine of (1, Lab / 50), which falls with the
+    difference of colour.
     """
-    x, y, z = F.normalize(torch.from_numpy(np.asarray(normals, np.float32)), dim=1).unbind(1)
-    root = 2**0.5
-    plane = torch.stack([x * x, y * y, z * z, root * x * y, root * y * z, root * z * x], 1)
+    plane = plane_of(normals)
     if colors is None:
         return plane
     lab = torch.from_numpy(srgb_to_lab(colors)) - torch.tensor([50.0, 0.0, 0.0])
     colour = F.normalize(F.pad(lab / COLOUR_SPREAD, (1, 0), value=1.0), dim=1)
-    return torch.cat([plane, colour], 1) / root
+    return torch.cat([plane, colour], 1) / 2**0.5
+
+
+def plane_of(normals: np.ndarray) -> torch.Tensor:
+    """Normals (M, 3) -> (M, 6) of length 1 whose inner product is (n1 . n2)^2, whatever the normals' sign."""
+    x, y, z = F.normalize(torch.from_numpy(np.asarray(normals, np.float32)), dim=1).unbind(1)
+    root = 2**0.5
+    return torch.stack([x * x, y * y, z * z, root * x * y, root * y * z, root * z * x], 1)
 
 
 def affinity(embedding: torch.Tensor, neighbours: np.ndarray, sharpness: float = SHARPNESS) -> torch.Tensor:
@@ -69,6 +73,15 @@ def affinity(embedding: torch.Tensor, neighbours: np.ndarray, sharpness: float =
         cosine = torch.einsum("mkd,md->mk", unit[table[rows].long()], unit[rows])
         weights[rows] = (sharpness * cosine).softmax(1)
     return weights
+
+
+def times(features: np.ndarray, matrix: torch.Tensor) -> torch.Tensor:
+    """Features (M, C) of any precision times a matrix (C, P), in float32, a part of the rows at a time."""
+    result = torch.empty(len(features), matrix.shape[1])
+    for start in range(0, len(features), 1 << 14):
+        rows = slice(start, start + (1 << 14))
+        result[rows] = torch.from_numpy(features[rows].astype(np.float32)) @ matrix
+    return result
 
 
 def pool(
