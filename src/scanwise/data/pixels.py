@@ -1,0 +1,183 @@
+"""Pictures of labelled scenes with what each pixel shows: the nearest labelled point of the cloud to what depth says.
+
+    frames = Frames(scene_paths(Path("data/rooms-1"), "train"), make)     # make(Frame, image, pixels, generator) -> sample
+    frames.names                                                          # every word that a pixel may be called by
+    sample = frames[Draw(index=0, seed=(1, 0, 0))]
+
+Labels are made when a scene is first drawn from and then kept in the cache, at half the pictures' resolution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from scanwise import cache
+from scanwise.data.datasets import Draw, Scenes, Source, read_source
+from scanwise.errors import InputError
+from scanwise.scene import Raster, Scene, View, array_digest
+
+STEP = 2  # a label for every second pixel of every second row
+REACH = 0.04  # metres from a pixel's place to the point it is labelled by
+NONE = 65535
+CEILING = "ceiling"  # none of ScanNet's classes, but a third of many a picture
+UNNAMED = "otherfurniture"  # no word that anybody would use
+_VERSION = "1"
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A picture of a labelled scene.
+
+    Attributes:
+        image: gives uint8 (H, W, 3). source: its scene. number: of the view. key: of the scene's labels in the cache.
+        words: (O + C + 1,) int32: place in `Frames.names` of the open name of each object, then of each class, then of
+            the ceiling; -1 = none. classes: likewise, place in `Frames.classes`.
+    """
+
+    image: Raster
+    source: Source
+    number: int
+    key: str
+    words: np.ndarray
+    classes: np.ndarray
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """What a picture's pixels show, at half its resolution, each (h, w) int32 and -1 = not known.
+
+    Attributes:
+        words: place in `Frames.names`. classes: place in `Frames.classes`. objects: one number for each object and
+            each surface, whatever it is called.
+    """
+
+    words: np.ndarray
+    classes: np.ndarray
+    objects: np.ndarray
+
+
+class Frames(Scenes):
+    """All views of some scenes; `frames[draw]` takes a Draw, as `Loader` deals them out.
+
+    Args:
+        make: (image uint8 (H, W, 3), Pixels, random numbers) -> sample.
+        names: words known before; others are added. every: takes each view whose number is a multiple of this.
+
+    Attributes:
+        frames: all of them. names: the words. classes: names of classes, the ceiling last.
+
+    Raises:
+        InputError: a scene has no labels, classes other than the first one's, or no pictures with depth.
+    """
+
+    def __init__(
+        self, sources: Sequence[Source], make: Callable[[np.ndarray, Pixels, np.random.Generator], Any],
+        names: Sequence[str] = (), every: int = 1,
+    ) -> None:  # fmt: skip
+        self.make = make
+        self.frames: list[Frame] = []
+        self.names, self.classes = list(names), list[str]()
+        places = {name: place for place, name in enumerate(names)}
+        for source in sources:
+            scene = read_source(source)
+            self.frames += self._frames(scene, source, places)[::every]
+        self.names = list(places)
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __getitem__(self, draw: Draw) -> Any:
+        frame = self.frames[draw.index]
+        return self.make(frame.image.read(), pixels_of(frame), draw.generator())
+
+    def _frames(self, scene: Scene, source: Source, places: dict[str, int]) -> list[Frame]:
+        classes = [*(scene.classes or []), CEILING]
+        self.classes = self.classes or classes
+        if scene.labels is None or scene.classes is None or scene.instances is None:
+            raise InputError(f"{scene.name}: has no labels, classes and instances to learn from")
+        if classes != self.classes:
+            raise InputError(f"{scene.name}: its classes are not those of the other scenes")
+        key = cache.key_of(_VERSION, scene.views[0].digest() if scene.views else "", str(len(scene)),
+                           array_digest(scene.labels), array_digest(scene.instances))  # fmt: skip
+        words, numbers = _tables(scene, classes, places)
+        return [
+            Frame(view.image_raster, source, number, key, words, numbers)
+            for number, view in enumerate(scene.views)
+            if view.depth_raster is not None
+        ]
+
+
+def _tables(scene: Scene, classes: list[str], places: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
+    """`words` and `classes` of a Frame; words not met before get a place."""
+    assert scene.instances is not None and scene.labels is not None
+    count = 1 + max(scene.instances.max(initial=-1), *(box.instance for box in scene.boxes), -1)
+    numbers = np.concatenate([np.full(count, -1), np.arange(len(classes))]).astype(np.int32)
+    inside = scene.instances >= 0
+    numbers[scene.instances[inside]] = scene.labels[inside]
+    called = [classes[number] if number >= 0 else UNNAMED for number in numbers]
+    for box in scene.boxes:
+        called[box.instance] = box.name
+    words = np.array([-1 if word == UNNAMED else places.setdefault(word, len(places)) for word in called], np.int32)
+    return words, numbers
+
+
+def pixels_of(frame: Frame) -> Pixels:
+    """What a picture's pixels show, made when it is not in the cache."""
+    stored = cache.arrays("pixels", frame.key, lambda: {"objects": label_views(read_source(frame.source))})
+    objects = stored["objects"][frame.number].astype(np.int32)
+    objects[objects == NONE] = -1
+    known = np.where(objects >= 0, objects, 0)
+    words, classes = (np.where(objects >= 0, table[known], -1) for table in (frame.words, frame.classes))
+    return Pixels(words, classes, objects)
+
+
+def label_views(scene: Scene) -> np.ndarray:
+    """(V, h, w) uint16: for every second pixel of each view the instance that it shows, or the number of instances
+    plus the class of what belongs to none (after the last class: the ceiling); 65535 = neither, or no depth.
+
+    Raises:
+        InputError: depth is not registered to colour, or views differ in size.
+    """
+    from scipy.spatial import cKDTree
+
+    assert scene.labels is not None and scene.instances is not None and scene.classes is not None
+    value = _values(scene)
+    rows = np.flatnonzero(scene.finite & (value != NONE))
+    tree = cKDTree(scene.points[rows], balanced_tree=False, compact_nodes=False)
+    value = np.append(value[rows], np.uint16(NONE))  # what the tree gives where nothing is near: one past the last
+    result = [_label_view(view, tree, value, scene.name) for view in scene.views]
+    if len({picture.shape for picture in result}) > 1:
+        raise InputError(f"{scene.name}: its pictures differ in size; give recordings of one camera")
+    return np.stack(result)
+
+
+def _values(scene: Scene) -> np.ndarray:
+    """(N,) uint16 as `label_views` gives it, of each point."""
+    assert scene.labels is not None and scene.instances is not None and scene.classes is not None
+    objects = 1 + max(scene.instances.max(initial=-1), *(box.instance for box in scene.boxes), -1)
+    value = np.where(scene.labels >= 0, objects + scene.labels, NONE)
+    if scene.normals is not None:
+        high = scene.points[:, 2] > np.nanmax(scene.points[:, 2]) - 0.5
+        value[(scene.labels < 0) & high & (scene.normals[:, 2] < -0.8)] = objects + len(scene.classes)
+    return np.where(scene.instances >= 0, scene.instances, value).astype(np.uint16)
+
+
+def _label_view(view: View, tree: Any, value: np.ndarray, name: str) -> np.ndarray:
+    """(h, w) uint16."""
+    height, width = view.image_size
+    if view.depth is None or view.depth_intrinsics is not None or view.depth_to_world is not None:
+        raise InputError(f"{name}, frame {view.name}: needs depth that is registered to its colours")
+    y, x = np.mgrid[STEP // 2 : height : STEP, STEP // 2 : width : STEP]
+    depth = view.depth
+    reading = depth[y * depth.shape[0] // height, x * depth.shape[1] // width].astype(np.float64)
+    rays = np.stack([x, y, np.ones_like(x)], -1) @ np.linalg.inv(view.intrinsics).T
+    places = (rays * reading[..., None]) @ view.camera_to_world[:3, :3].T + view.camera_to_world[:3, 3]
+    result = np.full(reading.shape, NONE, np.uint16)
+    seen = reading > 0
+    _, nearest = tree.query(places[seen], distance_upper_bound=REACH, eps=0.1)
+    result[seen] = value[nearest]
+    return result
