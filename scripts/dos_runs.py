@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from scanwise.data.datasets import read_source, scene_paths
+from scanwise.data.datasets import Source, read_source, scene_paths
 from scanwise.evaluation.probes import LinearProbe, gather, measure_voxels
 from scanwise.files import replacing
 from scanwise.methods.dos import load_backbone
@@ -30,7 +30,7 @@ DATA = Path("data/rooms-1")
 RUNS = Path("out/dos-study")
 MAIN = ("1-naive", "2-token-jitter", "3-observable", "4-softmap", "5-zipf-1.3")
 SIDE = ("3-regression", "zipf-1.0", "zipf-1.6", "zipf-2")
-PRETRAIN = ("steps=300", "validate_every=300", "momentum=0.98")
+PRETRAIN = ("steps=400", "crop=[0.2, 0.4]", "validate_every=400", "probe_scenes=4", "momentum=0.98")
 PROBE_SCENES = 100
 SUPERVISED = ("size=tiny", "voxel=0.1", "ema=0.99", "drop_path=0", "validate_every=10000")
 SHARES = {1.0: 500, 0.1: 300, 0.01: 200}  # share of the labelled scenes: steps
@@ -88,11 +88,11 @@ def protocols(seed: int) -> None:
 class OpenNames:
     """A scene whose classes are the open names of its objects."""
 
-    path: Path
+    source: Source
     names: tuple[str, ...]
 
     def read(self) -> Scene:
-        scene = read_source(self.path)
+        scene = read_source(self.source)
         place = {name: number for number, name in enumerate(self.names)}
         of_instance = np.full(1 + max((box.instance for box in scene.boxes), default=0) + 1, -1, np.int32)
         for box in scene.boxes:

@@ -1,7 +1,11 @@
+from pathlib import Path
+
 import pytest
+import safetensors.torch
 import torch
 
 from scanwise.errors import InputError, ScanwiseWarning
+from scanwise.training import checkpoints
 from scanwise.training.checkpoints import Checkpoint, load, load_last, save, save_last
 
 
@@ -55,3 +59,22 @@ def test_a_kill_between_writing_and_renaming_loses_nothing(tmp_path):
 
 def test_a_new_run_has_none(tmp_path):
     assert load_last(tmp_path) is None
+
+
+def test_shipped_weights_are_found_by_name_and_read_in_single_precision(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints, "SHIPPED", tmp_path)
+    half = safetensors.torch.save({"weight": torch.ones(3).half()}, {"facts": '{"kind": "test"}'})
+    (tmp_path / "small.safetensors").write_bytes(half)
+    found = checkpoints.load(Path("small"))
+    assert found.facts == {"kind": "test"}
+    assert found.tensors["weight"].dtype == torch.float32
+    with pytest.raises(InputError, match="shipped are small"):
+        checkpoints.load(Path("large"))
+    (tmp_path / "small.safetensors").write_bytes(half[:50])
+    with pytest.raises(InputError, match="damaged"):
+        checkpoints.load(Path("small"))
+
+
+def test_a_folder_means_the_best_of_its_run(tmp_path):
+    checkpoints.save(checkpoints.Checkpoint({}, {"step": 3}), tmp_path / "best.ckpt")
+    assert checkpoints.load(tmp_path).facts == {"step": 3}

@@ -20,7 +20,9 @@ from scanwise.scene import Scene
 if TYPE_CHECKING:
     from scanwise.evaluation.probes import Frozen
 
-ModelOption = Annotated[Path, typer.Option("--model", "-m", help="best.ckpt of a run, or the run's folder.")]
+ModelOption = Annotated[
+    Path, typer.Option("--model", "-m", help="best.ckpt of a run, its folder, or shipped weights by name.")
+]
 
 
 def features(
@@ -36,7 +38,7 @@ def features(
 
     Examples:
 
-        scanwise features scan.ply --model out/dos-rooms-small/best.ckpt
+        scanwise features scan.ply --model dos-rooms-small
 
         scanwise features sweep.bin --model out/dos-streets-small --out out/sweep
     """
@@ -137,7 +139,7 @@ def _frozen(model: Path, device: str, *, random: bool = False) -> Frozen:
     from scanwise.training.launch import make_fabric
 
     fabric = make_fabric(device=device)
-    frozen = load_backbone(model / "best.ckpt" if model.is_dir() else model, random=random)
+    frozen = load_backbone(model, random=random)
     return replace(frozen, backbone=frozen.backbone.to(fabric.device))
 
 

@@ -59,7 +59,9 @@ def segment(
 
 @evaluate_app.command(name="segment")
 def evaluate_segment(
-    weights: Annotated[Path, typer.Argument(metavar="WEIGHTS", help="best.ckpt of a run, or its folder.")],
+    weights: Annotated[
+        Path, typer.Argument(metavar="WEIGHTS", help="best.ckpt of a run, its folder, or shipped weights by name.")
+    ],
     data: Annotated[Path, typer.Argument(metavar="DATA", help="Root of labelled scenes.")],
     split: Annotated[str, typer.Option("--split", help="Which scenes.")] = "test",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for table, picture and figures.")] = None,
@@ -76,12 +78,13 @@ def evaluate_segment(
     from scanwise.training.launch import make_fabric
 
     fabric = make_fabric(device=device)
-    path = weights / "best.ckpt" if weights.is_dir() else weights
-    model = load_segmenter(path).to(fabric.device)
+    model = load_segmenter(weights).to(fabric.device)
     counts = evaluate(model, scene_paths(data, split), fabric)
     if not fabric.is_global_zero:
         return
-    folder = out or path.parent
+    run = weights if weights.is_dir() else weights.parent
+    folder = out or (run if weights.exists() else Path("out") / weights)
+    folder.mkdir(parents=True, exist_ok=True)
     figures = {name: confusion.figures() for name, confusion in counts.items() if confusion.matrix.any()}
     with replacing(folder / f"{split}.json") as temporary:
         temporary.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")

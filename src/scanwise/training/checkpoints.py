@@ -2,7 +2,8 @@
 
     scanwise checkpoint 1\\n   SHA-256 of the rest, 32 bytes   safetensors: tensors, and JSON in its metadata
 
-A run keeps `last.ckpt`, `previous.ckpt` (used when the last is damaged) and `best.ckpt`.
+A run keeps `last.ckpt`, `previous.ckpt` (used when the last is damaged) and `best.ckpt`. Weights that are shipped are
+plain safetensors with the same facts, in half precision.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.files import read_bytes, replacing
 
 MAGIC = b"scanwise checkpoint 1\n"
+SHIPPED = Path(__file__).parents[1] / "weights"
 
 
 @dataclass
@@ -53,20 +55,57 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
 
 
 def load(path: Path) -> Checkpoint:
-    """Reads a checkpoint.
+    """Reads a checkpoint, or weights as they are shipped.
+
+    Args:
+        path: as `locate` takes it.
 
     Raises:
         InputError: there is none, or it is truncated or changed.
     """
+    path = locate(path)
     content = read_bytes(path)
+    if path.suffix == ".safetensors":
+        return _shipped(content, path)
     digest, payload = content[len(MAGIC) : len(MAGIC) + 32], content[len(MAGIC) + 32 :]
     if not content.startswith(MAGIC):
         raise InputError(f"{path}: not a checkpoint of scanwise")
     if hashlib.sha256(payload).digest() != digest:
         raise InputError(f"{path}: damaged, its content does not fit its hash")
+    return Checkpoint(safetensors.torch.load(payload), _facts(payload))
+
+
+def locate(weights: Path) -> Path:
+    """The file that is meant by a file, a run's folder (its best.ckpt), or the name of weights that are shipped.
+
+    Raises:
+        InputError: there is no such thing.
+    """
+    if weights.is_dir():
+        return weights / "best.ckpt"
+    shipped = SHIPPED / f"{weights}.safetensors"
+    if weights.exists() or not shipped.exists():
+        if not weights.exists() and len(weights.parts) == 1:
+            known = ", ".join(sorted(path.stem for path in SHIPPED.glob("*.safetensors")))
+            raise InputError(f"{weights}: no such file, run or shipped weights; shipped are {known or 'none'}")
+        return weights
+    return shipped
+
+
+def _shipped(content: bytes, path: Path) -> Checkpoint:
+    try:
+        tensors, facts = safetensors.torch.load(content), _facts(content)
+    except (safetensors.SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: damaged, or not weights of scanwise ({error})") from error
+    return Checkpoint(
+        {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}, facts
+    )
+
+
+def _facts(payload: bytes) -> dict[str, Any]:
     length = int.from_bytes(payload[:8], "little")
-    header = json.loads(payload[8 : 8 + length])
-    return Checkpoint(safetensors.torch.load(payload), json.loads(header["__metadata__"]["facts"]))
+    facts: dict[str, Any] = json.loads(json.loads(payload[8 : 8 + length])["__metadata__"]["facts"])
+    return facts
 
 
 def start_from(backbone: nn.Module, path: Path) -> None:

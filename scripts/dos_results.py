@@ -1,0 +1,113 @@
+"""Fills the tables of docs/results/dos.md, between its `<!-- NAME -->` and `<!-- end -->`, with what was measured.
+
+python scripts/dos_results.py docs/results/dos.md        # reads out/dos-study, out/dos-streets-study, out/dos-cost.json
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from dos_runs import MAIN, RUNS, SHARES, SIDE
+
+PAPER = {"1-naive": 54.7, "2-token-jitter": 55.1, "3-observable": 69.3, "4-softmap": 72.3, "5-zipf-1.3": 74.1}
+WORDS = {
+    "1-naive": "masked self-distillation with mask tokens",
+    "2-token-jitter": "+ token jitter",
+    "3-observable": "observable points only, clusters as the target",
+    "4-softmap": "softmaps, alpha 0",
+    "5-zipf-1.3": "softmaps, alpha 1.3",
+    "3-regression": "observable points, features as the target",
+    "zipf-1.0": "softmaps, alpha 1.0",
+    "zipf-1.6": "softmaps, alpha 1.6",
+    "zipf-2": "softmaps, alpha 2",
+}
+
+
+def main() -> None:
+    page = Path(sys.argv[1])
+    text = page.read_text()
+    tables = {"ladder": ladder, "protocols": protocols, "tail": tail, "cost": cost}
+    for name, table in tables.items():
+        text = re.sub(
+            rf"(<!-- {name} -->\n).*?(<!-- end -->)", lambda found: found[1] + table() + found[2], text, flags=re.S
+        )
+    page.write_text(text)
+
+
+def ladder() -> str:
+    lines = ["| target and input | seed 1 | seed 2 | seed 3 | mean | the paper's |", "|---|---|---|---|---|---|"]
+    random = [miou(RUNS / f"random-{seed}.json") for seed in (1, 2, 3)]
+    lines.append(row("random weights", random, ""))
+    for step in (*MAIN, *SIDE):
+        values = [miou(RUNS / f"{step}-{seed}" / "probe.json") for seed in (1, 2, 3)]
+        lines.append(row(WORDS[step], values, str(PAPER.get(step, ""))))
+    return "\n".join(lines) + "\n"
+
+
+def protocols() -> str:
+    lines = ["| labels | method | seed 1 | seed 2 | seed 3 | mean |", "|---|---|---|---|---|---|"]
+    for share, steps in SHARES.items():
+        kinds = {
+            f"supervised from scratch, {steps} steps": [RUNS / f"scratch-{share:g}-{seed}" / "test.json" for seed in (1, 2, 3)],
+            f"fine-tuned from DOS, {steps} steps": [RUNS / f"finetuned-{share:g}-{seed}" / "test.json" for seed in (1, 2, 3)],
+            "linear probe on DOS": [
+                RUNS / f"probe-{share:g}-{seed}.json" if share < 1 else RUNS / f"5-zipf-1.3-{seed}" / "probe.json"
+                for seed in (1, 2, 3)
+            ],
+        }  # fmt: skip
+        for name, paths in kinds.items():
+            lines.append(row(f"{100 * share:g} % | {name}", [miou(path) for path in paths]))
+    return "\n".join(lines) + "\n"
+
+
+def tail() -> str:
+    lines = ["| | seed | rarest third: accuracy | IoU | the rest: accuracy | IoU |", "|---|---|---|---|---|---|"]
+    for step in MAIN[3:]:
+        for seed in (1, 2, 3):
+            path = RUNS / f"{step}-{seed}" / "tail.json"
+            if path.exists():
+                found = json.loads(path.read_text())
+                cells = [f"{100 * found[key]:.1f}" for key in ("rare macc", "rare miou", "common macc", "common miou")]
+                lines.append(f"| {WORDS[step]} | {seed} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def cost() -> str:
+    rows = json.loads(Path("out/dos-cost.json").read_text())
+    lines = ["| size | voxels of a batch | 1 process | MiB | 2 processes | MiB each |", "|---|---|---|---|---|---|"]
+    found: dict[tuple[Any, ...], float] = {}
+    for entry in rows:
+        params = entry["params"]
+        found[params["size"], params["voxels"], params["processes"], entry["unit"]] = entry["value"]
+    for size, voxels in dict.fromkeys((key[0], key[1]) for key in found):
+        cells = [
+            f"{found[size, voxels, processes, unit]:{form}}{' s' if unit == 's' else ''}"
+            for processes in (1, 2)
+            for unit, form in (("s", ".2f"), ("MiB", ".0f"))
+        ]
+        lines.append(f"| {size} | {voxels:,} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def miou(path: Path) -> float | None:
+    if not path.exists():
+        return None
+    figures = json.loads(path.read_text())
+    return 100 * (figures[0] if isinstance(figures, list) else figures["all"])["miou"]
+
+
+def row(name: str, values: list[float | None], *more: str) -> str:
+    known = [value for value in values if value is not None]
+    spread = f" ± {np.std(known, ddof=1):.1f}" if len(known) > 1 else ""
+    mean = f"**{np.mean(known):.1f}**{spread}" if known else "not run"
+    cells = ["" if value is None else f"{value:.1f}" for value in values]
+    return "| " + " | ".join([name, *cells, mean, *more]) + " |"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""Weights of a run as they are shipped: half precision safetensors with the run's facts, and a card beside them.
+
+    python scripts/export_weights.py out/segment-rooms-small segment-rooms-small "PTv3-small, ScanNet's 20 classes"
+    python scripts/export_weights.py out/dos-rooms-small dos-rooms-small "DOS encoder for rooms" --keep backbone.
+
+The card says what they are, the recipe, the metrics, the data's licence and attribution.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import safetensors.torch
+import yaml
+
+from scanwise.files import replacing
+from scanwise.training.checkpoints import SHIPPED, load
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("name")
+    parser.add_argument("what", help="one line for the card")
+    parser.add_argument("--keep", default="", metavar="PREFIX", help="only tensors whose names begin so")
+    parser.add_argument("--figures", type=Path, help="JSON of what was measured, for the card")
+    arguments = parser.parse_args()
+    checkpoint = load(arguments.run)
+    kept = {name: value for name, value in checkpoint.tensors.items() if name.startswith(arguments.keep)}
+    half = {name: value.half() if value.is_floating_point() else value for name, value in kept.items()}
+    content = safetensors.torch.save(half, {"facts": json.dumps(checkpoint.facts)})
+    SHIPPED.mkdir(exist_ok=True)
+    with replacing(SHIPPED / f"{arguments.name}.safetensors") as temporary:
+        temporary.write_bytes(content)
+    attribution = Path(checkpoint.facts["recipe"]["data"]) / "ATTRIBUTION.md"
+    count = sum(value.numel() for value in half.values())
+    lines = [
+        f"# {arguments.name}",
+        "",
+        arguments.what,
+        "",
+        f"{count / 1e6:.2f} M numbers, {len(content) / 1e6:.1f} MB, SHA-256 {hashlib.sha256(content).hexdigest()}.",
+        "",
+        "## Recipe",
+        "```",
+        yaml.safe_dump(checkpoint.facts["recipe"], sort_keys=False).strip(),
+        "```",
+        "",
+        "## Metrics",
+        f"On validation, when these weights were kept: {json.dumps(checkpoint.facts.get('metrics', {}))}",
+    ]
+    if arguments.figures:
+        lines += ["", f"On test: {arguments.figures.read_text().strip()}"]
+    lines += [
+        "",
+        "## Licence",
+        "That of scanwise (LICENSE). They were learned from rooms and streets that scanwise made.",
+    ]
+    if attribution.exists():
+        place = SHIPPED / f"attribution-{attribution.parent.name}.md"
+        shutil.copyfile(attribution, place)
+        lines += ["", f"Whose models stand in those rooms: {place.name}."]
+    card = SHIPPED / f"{arguments.name}.md"
+    card.write_text("\n".join(lines) + "\n")
+    print(SHIPPED / f"{arguments.name}.safetensors", card)
+
+
+if __name__ == "__main__":
+    main()
