@@ -60,7 +60,7 @@ def segment(
 @evaluate_app.command(name="segment")
 def evaluate_segment(
     weights: Annotated[
-        Path, typer.Argument(metavar="WEIGHTS", help="best.ckpt of a run, its folder, or shipped weights by name.")
+        Path, typer.Argument(metavar="WEIGHTS", help="A run, its best.ckpt, or shipped weights.")
     ],
     data: Annotated[Path, typer.Argument(metavar="DATA", help="Root of labelled scenes.")],
     split: Annotated[str, typer.Option("--split", help="Which scenes.")] = "test",
