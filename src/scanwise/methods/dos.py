@@ -32,13 +32,12 @@ from scanwise.data.augment import Augmentation
 from scanwise.data.clouds import FEATURES
 from scanwise.data.datasets import Loader, Scenes, Source, read_source, scene_paths
 from scanwise.data.masked_views import MakeViews, ViewBatch, collate_views
-from scanwise.errors import InputError
 from scanwise.evaluation.features import draw_voxels, pca_colors, rank_me
 from scanwise.evaluation.probes import Frozen, KNNProbe, LinearProbe, Probe, gather, measure_voxels
 from scanwise.nn.backbone import Backbone
 from scanwise.nn.sparse import SparseTensor
 from scanwise.nn.transport import all_sum, log_column_sums, sinkhorn, zipf_prior
-from scanwise.training.checkpoints import load
+from scanwise.training.backbones import load_backbone as load_backbone
 from scanwise.training.loop import Job, TrainingError, fit, parameter_groups
 from scanwise.training.recipe import Recipe
 
@@ -393,26 +392,3 @@ def draw(frozen: Frozen, source: Source, picture: Path) -> None:
         first = np.unique(sample.of_point, return_index=True)[1]
         columns.insert(0, ("colours", scene.colors[sample.row[first]]))
     draw_voxels(picture, sample.centers, sample.size, *columns)
-
-
-def load_backbone(path: Path, *, random: bool = False) -> Frozen:
-    """The backbone of a checkpoint, of DOS (the teacher's) or of another method that says what its inputs are.
-
-    Args:
-        random: one like it instead, with weights that were not trained.
-
-    Raises:
-        InputError: no such file, damaged, or without a backbone.
-    """
-    checkpoint = load(path)
-    recipe, weights = checkpoint.facts.get("recipe", {}), checkpoint.under("backbone.")
-    if not weights or not {"size", "voxel", "features"} <= recipe.keys():
-        raise InputError(f"{path}: holds no backbone; give the best.ckpt of `scanwise pretrain dos` or `train segment`")
-    channels = sum(FEATURES[feature] for feature in recipe["features"])
-    tokens = recipe.get("masking") == "tokens"
-    with torch.random.fork_rng():
-        torch.manual_seed(recipe.get("seed", 0))
-        backbone = Backbone(recipe["size"], channels, decoder=recipe.get("decoder", 0), mask_token=tokens)
-    if not random:
-        backbone.load_state_dict(weights)
-    return Frozen(backbone.eval().requires_grad_(False), recipe["voxel"], tuple(recipe["features"]))

@@ -66,12 +66,21 @@ class AffinityBlock(nn.Module):
 
 
 def contrast_pairs(
-    teacher: torch.Tensor, neighbours: torch.Tensor, anchors: torch.Tensor, *, macro: int = 48, micro: int = 15
+    teacher: torch.Tensor,
+    neighbours: torch.Tensor,
+    anchors: torch.Tensor,
+    *,
+    among: torch.Tensor | None = None,
+    macro: int = 48,
+    micro: int = 15,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Whom each anchor is drawn to and pushed from, by the cosine of teacher features (section 3.2 there).
 
     Args:
         teacher: (N, D). neighbours: (N, K) nearest points in space, without the point itself. anchors: (A,) rows.
+        among: (m,) rows that positives and macro negatives are chosen among, the anchors within them; None = all.
+            Where the teacher has one feature for many points, one point of each: else the most alike point is one
+            with the anchor's own feature, and the least alike are all of one place.
         macro: negatives that are the least alike of the scene. micro: those least alike among the neighbours.
 
     Returns:
@@ -79,17 +88,23 @@ def contrast_pairs(
         holds the anchor or its positive; a point can be both a macro and a micro negative.
     """
     unit = functional.normalize(teacher.float(), dim=1)
+    among = torch.arange(len(unit), device=unit.device) if among is None else among
+    place = torch.empty(len(unit), dtype=torch.long, device=unit.device)
+    place[among] = torch.arange(len(among), device=unit.device)
     positives, negatives = [], []
-    for part in anchors.split(max(1, (1 << 26) // max(len(unit), 1))):
-        alike = unit[part] @ unit.T
+    wide = max(len(among), neighbours.shape[1] * unit.shape[1], 1)
+    for part in anchors.split(max(1, (1 << 26) // wide)):
+        alike = unit[part] @ unit[among].T
         rows = torch.arange(len(part), device=part.device)
-        alike[rows, part] = -torch.inf
+        alike[rows, place[part]] = -torch.inf
         positive = alike.argmax(1)
-        alike[rows, part] = alike[rows, positive] = torch.inf
-        far = alike.topk(macro, dim=1, largest=False, sorted=True).indices
+        alike[rows, place[part]] = alike[rows, positive] = torch.inf
+        positives.append(among[positive])
+        far = among[alike.topk(macro, dim=1, largest=False, sorted=True).indices]
         near = neighbours[part].long()
-        least = alike.gather(1, near).topk(micro, dim=1, largest=False, sorted=True).indices
-        positives.append(positive)
+        least = torch.einsum("ad,akd->ak", unit[part], unit[near])
+        least = least.masked_fill((near == part[:, None]) | (near == positives[-1][:, None]), torch.inf)
+        least = least.topk(micro, dim=1, largest=False, sorted=True).indices
         negatives.append(torch.cat([far, near.gather(1, least)], 1))
     return torch.cat(positives), torch.cat(negatives)
 
