@@ -197,7 +197,7 @@ def _learned_weights(geometry: Geometry, features: np.ndarray, vision: Vision, p
         student = student_of(checkpoint.tensors, checkpoint.facts, path).to(device)
         student.check_vision(vision.name, vision.dim, path)
         inputs = student.inputs(student.reduce(features), geometry.colors, geometry.normals)
-        return {"weights": affinity(student.embed(geometry.coords, inputs), geometry.neighbours).numpy()}
+        return {"weights": affinity(student.embed(geometry.coords, inputs), np.array(geometry.neighbours)).numpy()}
 
     return cache.arrays("affinity", key, make)["weights"]
 

@@ -58,7 +58,7 @@ def hand_made_embedding(normals: np.ndarray, colors: np.ndarray | None) -> torch
 
 def plane_of(normals: np.ndarray) -> torch.Tensor:
     """Normals (M, 3) -> (M, 6) of length 1 whose inner product is (n1 . n2)^2, whatever the normals' sign."""
-    x, y, z = F.normalize(torch.from_numpy(np.asarray(normals, np.float32)), dim=1).unbind(1)
+    x, y, z = F.normalize(torch.from_numpy(np.array(normals, np.float32)), dim=1).unbind(1)
     root = 2**0.5
     return torch.stack([x * x, y * y, z * z, root * x * y, root * y * z, root * z * x], 1)
 
