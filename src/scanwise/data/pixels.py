@@ -1,7 +1,7 @@
 """Pictures of labelled scenes with what each pixel shows: the nearest labelled point of the cloud to what depth says.
 
-    frames = Frames(scene_paths(Path("data/rooms-1"), "train"), make)     # make(Frame, image, pixels, generator) -> sample
-    frames.names                                                          # every word that a pixel may be called by
+    frames = Frames(scene_paths(Path("data/rooms-1"), "train"), make)  # make(image, pixels, generator) -> sample
+    frames.names  # every word that a pixel may be called by
     sample = frames[Draw(index=0, seed=(1, 0, 0))]
 
 Labels are made when a scene is first drawn from and then kept in the cache, at half the pictures' resolution.
@@ -95,14 +95,13 @@ class Frames(Scenes):
         return self.make(frame.image.read(), pixels_of(frame), draw.generator())
 
     def _frames(self, scene: Scene, source: Source, places: dict[str, int]) -> list[Frame]:
-        classes = [*(scene.classes or []), CEILING]
+        labels, instances, names = _annotations(scene)
+        classes = [*names, CEILING]
         self.classes = self.classes or classes
-        if scene.labels is None or scene.classes is None or scene.instances is None:
-            raise InputError(f"{scene.name}: has no labels, classes and instances to learn from")
         if classes != self.classes:
             raise InputError(f"{scene.name}: its classes are not those of the other scenes")
         key = cache.key_of(_VERSION, scene.views[0].digest() if scene.views else "", str(len(scene)),
-                           array_digest(scene.labels), array_digest(scene.instances))  # fmt: skip
+                           array_digest(labels), array_digest(instances))  # fmt: skip
         words, numbers = _tables(scene, classes, places)
         return [
             Frame(view.image_raster, source, number, key, words, numbers)
@@ -111,13 +110,26 @@ class Frames(Scenes):
         ]
 
 
+def _annotations(scene: Scene) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Labels (N,), instances (N,) and names of classes."""
+    if scene.labels is None or scene.instances is None or scene.classes is None:
+        raise InputError(f"{scene.name}: has no labels, classes and instances to learn from")
+    return scene.labels, scene.instances, scene.classes
+
+
+def _objects(scene: Scene) -> int:
+    """One more than the highest number of an object."""
+    instances = _annotations(scene)[1]
+    return 1 + max([int(instances.max(initial=-1)), *(box.instance for box in scene.boxes)])
+
+
 def _tables(scene: Scene, classes: list[str], places: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
     """`words` and `classes` of a Frame; words not met before get a place."""
-    assert scene.instances is not None and scene.labels is not None
-    count = 1 + max(scene.instances.max(initial=-1), *(box.instance for box in scene.boxes), -1)
+    labels, instances, _ = _annotations(scene)
+    count = _objects(scene)
     numbers = np.concatenate([np.full(count, -1), np.arange(len(classes))]).astype(np.int32)
-    inside = scene.instances >= 0
-    numbers[scene.instances[inside]] = scene.labels[inside]
+    inside = instances >= 0
+    numbers[instances[inside]] = labels[inside]
     called = [classes[number] if number >= 0 else UNNAMED for number in numbers]
     for box in scene.boxes:
         called[box.instance] = box.name
@@ -144,7 +156,6 @@ def label_views(scene: Scene) -> np.ndarray:
     """
     from scipy.spatial import cKDTree
 
-    assert scene.labels is not None and scene.instances is not None and scene.classes is not None
     value = _values(scene)
     rows = np.flatnonzero(scene.finite & (value != NONE))
     tree = cKDTree(scene.points[rows], balanced_tree=False, compact_nodes=False)
@@ -157,13 +168,13 @@ def label_views(scene: Scene) -> np.ndarray:
 
 def _values(scene: Scene) -> np.ndarray:
     """(N,) uint16 as `label_views` gives it, of each point."""
-    assert scene.labels is not None and scene.instances is not None and scene.classes is not None
-    objects = 1 + max(scene.instances.max(initial=-1), *(box.instance for box in scene.boxes), -1)
-    value = np.where(scene.labels >= 0, objects + scene.labels, NONE)
+    labels, instances, classes = _annotations(scene)
+    objects = _objects(scene)
+    value = np.where(labels >= 0, objects + labels, NONE)
     if scene.normals is not None:
         high = scene.points[:, 2] > np.nanmax(scene.points[:, 2]) - 0.5
-        value[(scene.labels < 0) & high & (scene.normals[:, 2] < -0.8)] = objects + len(scene.classes)
-    return np.where(scene.instances >= 0, scene.instances, value).astype(np.uint16)
+        value[(labels < 0) & high & (scene.normals[:, 2] < -0.8)] = objects + len(classes)
+    return np.where(instances >= 0, instances, value).astype(np.uint16)
 
 
 def _label_view(view: View, tree: Any, value: np.ndarray, name: str) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from scanwise.errors import InputError
 from scanwise.vision.base import Vision
 
@@ -11,7 +13,8 @@ __all__ = ["DEFAULT_VISION", "Vision", "load_vision"]
 
 
 def load_vision(name: str | None = None) -> Vision:
-    """The 2D model of this name: "conse", or "hf:PATH_OR_ID" for CLIP and SigLIP; None = the default.
+    """The 2D model of this name: "conse", "rooms" or "rooms:WEIGHTS", or "hf:PATH_OR_ID" for CLIP and
+    SigLIP; None = the default.
 
     Raises:
         InputError: no such model, or its files are not at hand.
@@ -21,8 +24,12 @@ def load_vision(name: str | None = None) -> Vision:
         from scanwise.vision.conse import Conse
 
         return Conse()
+    if name == "rooms" or name.startswith("rooms:"):
+        from scanwise.vision.rooms import Rooms
+
+        return Rooms(Path(name.removeprefix("rooms:")) if name != "rooms" else None)
     if name.startswith("hf:"):
         from scanwise.vision.hf import HuggingFace
 
         return HuggingFace(name.removeprefix("hf:"))
-    raise InputError(f"unknown vision model {name!r}: choose conse, or hf:PATH_OR_ID for CLIP and SigLIP")
+    raise InputError(f"unknown vision model {name!r}: choose conse, rooms, or hf:PATH_OR_ID for CLIP and SigLIP")
