@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from scanwise.app import ask, features, furniture, pretrain, refer, synth, tokens, train
+from scanwise.app import ask, features, furniture, pretrain, purify, refer, synth, tokens, train
 from scanwise.app.console import note, notes_for_warnings, progress
 from scanwise.errors import InputError, ScanwiseError
 from scanwise.scene import Scene
@@ -34,6 +34,8 @@ app.add_typer(train.evaluate_app, name="evaluate")
 app.command()(ask.ask)
 train.train_app.command(name="less")(refer.train_less)
 train.evaluate_app.command(name="less")(refer.evaluate_less)
+train.train_app.command(name="geopurify")(purify.train_geopurify)
+train.evaluate_app.command(name="geopurify")(purify.evaluate_geopurify)
 app.command()(features.features)
 app.command()(features.probe)
 app.command()(tokens.tokens)
