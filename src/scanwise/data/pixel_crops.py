@@ -122,9 +122,8 @@ def repainted(image: np.ndarray, objects: np.ndarray, generator: np.random.Gener
         shade = part @ LUMA
         color = generator.uniform(30, 230, 3).astype(np.float32)
         color = color.mean() + (color - color.mean()) * generator.random() ** 0.5  # greys are more common than paint
-        pattern = 1 + generator.uniform(0, 0.5) * _texture(image.shape[0], generator)[inside] * (
-            generator.random() < 0.6
-        )
+        texture = _texture(max(image.shape[:2]), generator)[: image.shape[0], : image.shape[1]]
+        pattern = 1 + generator.uniform(0, 0.5) * texture[inside] * (generator.random() < 0.6)
         painted = color * (shade / max(shade.mean(), 8.0) * pattern)[:, None]
         result[inside] = part + (painted - part) * generator.uniform(0.5, 1)
     return np.clip(result, 0, 255).astype(np.uint8)
@@ -152,7 +151,7 @@ def through_camera(image: np.ndarray, generator: np.random.Generator) -> np.ndar
     linear *= generator.uniform(0.5, 1.5) * np.exp(generator.normal(0, 0.15, 3)).astype(np.float32)
     middle = linear.mean()
     linear = middle + (linear - middle) * generator.uniform(0.6, 1.4) + generator.uniform(0, 0.1)
-    linear += _light(linear.shape[0], generator)
+    linear += _light(linear.shape[0], linear.shape[1], generator)
     if generator.random() < 0.7:
         linear += generator.normal(0, generator.uniform(0.005, 0.05), linear.shape).astype(np.float32)
     picture = Image.fromarray((np.clip(linear, 0, 1) * 255).astype(np.uint8))
@@ -165,7 +164,7 @@ def through_camera(image: np.ndarray, generator: np.random.Generator) -> np.ndar
     return np.asarray(picture)
 
 
-def _light(side: int, generator: np.random.Generator) -> np.ndarray:
-    """(side, side, 1) float32 of uneven light."""
+def _light(height: int, width: int, generator: np.random.Generator) -> np.ndarray:
+    """(H, W, 1) float32 of uneven light."""
     corners = Image.fromarray(generator.normal(0, 0.05, (3, 3)).astype(np.float32))
-    return np.asarray(corners.resize((side, side), Image.Resampling.BICUBIC))[..., None]
+    return np.asarray(corners.resize((width, height), Image.Resampling.BICUBIC))[..., None]
