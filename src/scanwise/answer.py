@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -15,16 +14,18 @@ import torch
 from scanwise import cache
 from scanwise.data.voxels import Voxels
 from scanwise.errors import InputError, ScanwiseWarning
-from scanwise.files import read_bytes
 from scanwise.lifted import Geometry, Progress, Stopwatch, geometry_of, lifted_features, vision_key
 from scanwise.nn.pooling import affinity, pool, times
+from scanwise.nn.student import student_of
 from scanwise.scene import Scene
+from scanwise.training.backbones import weights_digest
+from scanwise.training.checkpoints import SHIPPED, load, locate
 from scanwise.vision import Vision, load_vision
 
 LONGEST_TEXT = 500  # characters
 MOST_TEXTS = 1000
 DEFAULT_PURIFY = "geometry"
-SHIPPED_STUDENT = Path(str(files("scanwise") / "weights" / "student.ckpt"))
+STUDENT = Path("geopurify-rooms")  # the shipped one, by its name
 _AFFINITY_VERSION = "1"
 
 
@@ -123,7 +124,7 @@ def prepare(
     """
     model = load_vision(vision) if vision is None or isinstance(vision, str) else vision
     device = check_device(device)
-    checkpoint = check_purify(purify)
+    check_purify(purify)
     if not scene.finite.any():
         raise InputError(f"{scene.name}: no point with finite coordinates in it")
     if not scene.views:
@@ -141,12 +142,7 @@ def prepare(
     geometry = geometry_of(scene, watch)
     lifted = lifted_features(scene, geometry, model, device=device, progress=progress, watch=watch)
     with watch("affinity"):
-        if checkpoint == "off":
-            weights = None
-        elif checkpoint == "geometry":
-            weights = geometry.weights
-        else:
-            weights = _learned_weights(geometry, lifted.features, model, Path(checkpoint), device)
+        weights = _pooling_weights(geometry, lifted.features, model, purify, device)
     return Prepared(scene, model, geometry, lifted.features, lifted.seen, weights, device, watch.seconds)
 
 
@@ -164,7 +160,7 @@ def label(
 
 
 def check_purify(purify: str | Path | None) -> str:
-    """ "off", "geometry", or the path of a student's checkpoint.
+    """ "off", "geometry", or where the student's weights are.
 
     Raises:
         InputError: none of these.
@@ -172,32 +168,42 @@ def check_purify(purify: str | Path | None) -> str:
     purify = str(DEFAULT_PURIFY if purify is None else purify)
     if purify in ("off", "geometry"):
         return purify
-    if purify == "learned":
-        if not SHIPPED_STUDENT.is_file():
-            raise InputError(
-                "no student is shipped with this version; train one with `scanwise train geopurify` and give its run "
-                "in place of learned, or choose geometry"
-            )
-        return str(SHIPPED_STUDENT)
-    path = Path(purify) / "best.ckpt" if Path(purify).is_dir() else Path(purify)
+    if purify == "learned" and not (SHIPPED / f"{STUDENT}.safetensors").is_file():
+        raise InputError(
+            "no student is shipped with this version; train one with `scanwise train geopurify` and give its run "
+            "in place of learned, or choose geometry"
+        )
+    path = STUDENT if purify == "learned" else Path(purify)
+    with contextlib.suppress(InputError):  # said below
+        path = locate(path)
     if not path.is_file():
         raise InputError(f"{purify}: no such student; choose off, geometry, learned, or the best.ckpt of a run")
     return str(path)
 
 
-def _learned_weights(geometry: Geometry, features: np.ndarray, vision: Vision, path: Path, device: str) -> np.ndarray:
-    """Pooling weights (M, K) by the student of a checkpoint; the network is run once for a scene."""
-    key = cache.key_of(_AFFINITY_VERSION, geometry.content, vision_key(vision), sha256(read_bytes(path)).hexdigest())
+def _pooling_weights(
+    geometry: Geometry, features: np.ndarray, vision: Vision, purify: str | Path | None, device: str
+) -> np.ndarray | None:
+    """(M, K), None = no pooling. A student's network is run once for a scene."""
+    way = check_purify(purify)
+    if way in ("off", "geometry"):
+        return None if way == "off" else geometry.weights
+    checkpoint = load(Path(way))
+    student = student_of(checkpoint.tensors, checkpoint.facts, way)
+    if purify is None and not student.suits(vision.name, vision.dim):
+        warnings.warn(
+            f"the shipped student does not know features of {vision.name}, so labels are cleaned by geometry",
+            ScanwiseWarning,
+            stacklevel=3,
+        )
+        return geometry.weights
+    student.check_vision(vision.name, vision.dim, way)
+    key = cache.key_of(_AFFINITY_VERSION, geometry.content, vision_key(vision), weights_digest(student))
 
     def make() -> dict[str, np.ndarray]:
-        from scanwise.nn.student import student_of
-        from scanwise.training.checkpoints import load
-
-        checkpoint = load(path)
-        student = student_of(checkpoint.tensors, checkpoint.facts, path).to(device)
-        student.check_vision(vision.name, vision.dim, path)
         inputs = student.inputs(student.reduce(features), geometry.colors, geometry.normals)
-        return {"weights": affinity(student.embed(geometry.coords, inputs), np.array(geometry.neighbours)).numpy()}
+        embedding = student.to(device).embed(geometry.coords, inputs)
+        return {"weights": affinity(embedding, np.array(geometry.neighbours)).numpy()}
 
     return cache.arrays("affinity", key, make)["weights"]
 

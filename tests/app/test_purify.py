@@ -67,7 +67,7 @@ def test_from_scans_to_labels_by_the_student(run, data):
     assert code == 0
     summary = json.loads((data / "labels" / "labels.json").read_text())
     assert summary["purify"] == str(data / "run" / "best.ckpt")
-    assert min(summary["counts"].values()) > 0.9 * max(summary["counts"].values())
+    assert min(summary["counts"].values()) > 0.8 * max(summary["counts"].values())
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import torch
 import scanwise
 from scanwise.data.datasets import Draw
 from scanwise.data.lessons import Lessons, Studied, collate_lessons, make_lesson
-from scanwise.errors import InputError
+from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.evaluation.probes import Frozen
 from scanwise.evaluation.purification import Noise, exam_of, marks, spoilt
 from scanwise.formats import folder
@@ -119,6 +119,19 @@ def test_a_changed_student_is_not_taken_from_the_cache(run, data, teacher, tmp_p
     first = scanwise.label(scene, CLASSES, vision=ColourVision(), purify=run[0])
     second = scanwise.label(scene, CLASSES, vision=ColourVision(), purify=tmp_path)
     assert not np.array_equal(first.scores, second.scores)
+
+
+def test_the_shipped_student_gives_way_to_geometry_for_another_2d_model(run, monkeypatch, tmp_path):
+    monkeypatch.setattr("scanwise.answer.SHIPPED", tmp_path)
+    with pytest.raises(InputError, match="no student is shipped"):
+        scanwise.prepare(coloured(77), vision=ColourVision(), purify="learned")
+    monkeypatch.setattr("scanwise.answer.DEFAULT_PURIFY", str(run[0]))
+    other = ColourVision()
+    other.name = "shades"
+    with pytest.warns(ScanwiseWarning, match="does not know features of shades"):
+        labels = scanwise.label(coloured(77), CLASSES, vision=other)
+    by_geometry = scanwise.label(coloured(77), CLASSES, vision=other, purify="geometry")
+    np.testing.assert_array_equal(labels.scores, by_geometry.scores)
 
 
 @pytest.mark.parametrize("purify", ["learnt", "no/such.ckpt"])

@@ -52,7 +52,9 @@ def train_geopurify(
 
 
 def evaluate_geopurify(
-    weights: Annotated[Path, typer.Argument(metavar="WEIGHTS", help="best.ckpt of a run, or its folder.")],
+    weights: Annotated[
+        Path, typer.Argument(metavar="WEIGHTS", help="best.ckpt of a run, its folder, or the name of shipped weights.")
+    ],
     data: Annotated[Path, typer.Argument(metavar="DATA", help="Root of labelled scenes with pictures.")],
     split: Annotated[str, typer.Option("--split", help="Which scenes.")] = "test",
     scenes: Annotated[int, typer.Option("--scenes", min=0, help="The first so many; 0 = all.")] = 0,

@@ -14,7 +14,7 @@ from scanwise.nn.ptv3 import PointTransformerV3, upcast, upcast_channels
 from scanwise.nn.sparse import SparseTensor
 from scanwise.training.backbones import load_backbone, random_backbone
 
-SONATA_FILES = (".pth", ".pt", ".safetensors")
+SONATA_FILES = (".pth", ".pt")
 SONATA_VOXEL = 0.02
 
 
@@ -22,8 +22,8 @@ def load_teacher(name: str) -> Frozen:
     """The teacher of this name.
 
     Args:
-        name: checkpoint of a backbone of ours, or the folder of its run; Sonata's released weights; "random", a small
-            one that was not trained.
+        name: checkpoint of a backbone of ours, the folder of its run, or the name of shipped weights; Sonata's released
+            weights (.pth); "random", a small one that was not trained.
 
     Raises:
         InputError: no such file, or it holds no backbone.
@@ -34,7 +34,7 @@ def load_teacher(name: str) -> Frozen:
     if path.suffix in SONATA_FILES:
         network = load_sonata(path).requires_grad_(False)
         return Frozen(SonataBackbone(network), SONATA_VOXEL, ("coord", "color", "normal"))
-    return load_backbone(path / "best.ckpt" if path.is_dir() else path)
+    return load_backbone(path)
 
 
 class SonataBackbone(Backbone):

@@ -55,8 +55,8 @@ class GeoPurifyRecipe(Recipe):
     """A run without labels. The paper's sizes: reduced 512, hidden 512, channels 128, blocks 4, anchors 4096, crop 0.
 
     Attributes:
-        vision: 2D model whose features are lifted. teacher: checkpoint of a backbone of ours, or Sonata's released
-            weights, or "random".
+        vision: 2D model whose features are lifted. teacher: checkpoint or shipped weights of a backbone of ours, or
+            Sonata's released ones, or "random".
         scenes: how many to train on, chosen from the training scenes. choose: those that differ most to the teacher,
             or any.
         reduced: directions of lifted features that the student is given; 0 = it sees colours and normals alone, and
@@ -328,11 +328,10 @@ def _loss_on(lessons: Lessons) -> Callable[[nn.Module], dict[str, float]]:
 
 
 def load_student(path: Path) -> Student:
-    """A trained student from a checkpoint, or from the best one in a run's folder, in evaluation mode.
+    """A trained student from a checkpoint, a run's folder, or shipped weights, in evaluation mode.
 
     Raises:
         InputError: no such file, damaged, or of something else.
     """
-    path = path / "best.ckpt" if path.is_dir() else path
     checkpoint = load(path)
     return student_of(checkpoint.tensors, checkpoint.facts, path)

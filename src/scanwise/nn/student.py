@@ -56,11 +56,15 @@ class Student(nn.Module):
         channels = AffinityConfig(config.reduced + 3 + 6, config.hidden, config.channels, config.blocks)
         self.network = AffinityNetwork(channels)
 
-    def check_vision(self, name: str, channels: int, where: object) -> None:
-        """Raises InputError, which begins with `where`, unless features of this 2D model are what it was trained on."""
-        if self.config.vision and (name, channels) != (self.config.vision, self.config.lifted):
+    def suits(self, vision: str, channels: int) -> bool:
+        """Whether features of this 2D model, (M, channels), are what it was trained on."""
+        return not self.config.vision or (vision, channels) == (self.config.vision, self.config.lifted)
+
+    def check_vision(self, vision: str, channels: int, where: object) -> None:
+        """Raises InputError, which begins with `where`, unless it suits this 2D model."""
+        if not self.suits(vision, channels):
             raise InputError(
-                f"{where}: this student was trained on features of {self.config.vision}, not of {name}; "
+                f"{where}: this student was trained on features of {self.config.vision}, not of {vision}; "
                 "choose geometry, or train one on these features"
             )
 
