@@ -10,6 +10,7 @@ from torch.nn import functional
 from scanwise.data.images import ImageBatch
 from scanwise.errors import InputError
 from scanwise.methods.image_baselines import DINO, MAE, BaselineRecipe, Supervised, patches, read_encoder, train
+from scanwise.methods.stellar import StellarRecipe
 from scanwise.training.launch import make_fabric
 from scanwise.training.recipe import read_recipe
 from tests.pictures import COLOURS, picture, write_folder
@@ -119,6 +120,11 @@ def test_labels_cannot_be_learned_from_pictures_without(tmp_path):
         train(recipe("supervised", tmp_path), tmp_path / "out", make_fabric(device="cpu"))
 
 
-def test_the_recipe_that_ships_is_read():
-    path = Path(__file__).parents[2] / "recipes" / "mae-cifar-tiny.yaml"
-    assert [read_recipe(path, BaselineRecipe, change).method for change in ([], ["method=dino"])] == ["mae", "dino"]
+@pytest.mark.parametrize("method", ["mae", "dino", "supervised"])
+def test_the_recipes_that_ship_see_what_stellar_sees(method):
+    recipes = Path(__file__).parents[2] / "recipes"
+    yardstick = read_recipe(recipes / f"{method}-cifar-tiny.yaml", BaselineRecipe)
+    stellar = read_recipe(recipes / "stellar-cifar-tiny.yaml", StellarRecipe)
+    assert yardstick.method == method
+    for key in ("data", "size", "image", "patch", "batch", "steps", "learning_rate", "weight_decay", "scale"):
+        assert getattr(yardstick, key) == getattr(stellar, key)

@@ -202,6 +202,15 @@ def test_the_recipes_that_ship_are_read():
         read_recipe(RECIPES / "stellar-cifar-tiny.yaml", StellarRecipe, ["token=8"])
 
 
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [("8", {"tokens": 8}), ("4", {"tokens": 4}), ("all", {"tokens": 0}), ("dense", {"bottleneck": "dense"})],
+)
+def test_variants_differ_in_one_key(name, change):
+    main, variant = (read_recipe(RECIPES / f"stellar-cifar-{kind}.yaml", StellarRecipe) for kind in ("tiny", name))
+    assert variant == main.model_copy(update=change)
+
+
 def test_recipes_that_make_no_sense_are_refused():
     with pytest.raises(ValueError, match="set teacher"):
         recipe(second_view=True)
