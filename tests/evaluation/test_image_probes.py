@@ -3,18 +3,15 @@
 import numpy as np
 import pytest
 import torch
-from scipy.linalg import sqrtm
 
 from scanwise.data.images import Pictures, read_pictures
 from scanwise.errors import InputError
 from scanwise.evaluation.image_probes import (
     Frame,
     class_accuracy,
-    efficientnet_frechet,
     features_of,
     fit_decoder,
     frame_labels,
-    frechet_distance,
     knn_accuracy,
     labelled_frames,
     patch_labels,
@@ -77,25 +74,6 @@ def test_ssim_is_torchmetrics():
     )
     inside = everywhere[..., 5:-5, 5:-5].mean((1, 2, 3))  # its mean is over places beyond the border as well
     torch.testing.assert_close(ssim(images, others), inside, atol=1e-5, rtol=1e-4)
-
-
-def test_frechet_distance_against_scipy():
-    generator = torch.Generator().manual_seed(0)
-    first = torch.randn(200, 5, generator=generator)
-    second = torch.randn(300, 5, generator=generator) @ torch.diag(torch.arange(1.0, 6)) + 1
-    a, b = np.cov(first.numpy().T), np.cov(second.numpy().T)
-    means = (first.mean(0) - second.mean(0)).square().sum().item()
-    expected = means + np.trace(a) + np.trace(b) - 2 * np.trace(sqrtm(a @ b)).real
-    assert frechet_distance(first, second) == pytest.approx(expected, rel=1e-4)
-    assert frechet_distance(first, first) == pytest.approx(0, abs=1e-6)
-
-
-@pytest.mark.slow
-def test_worse_pictures_are_farther_in_efficientnets_features(sets):
-    known, _ = sets
-    images = torch.stack([torch.from_numpy(np.array(known[row])).permute(2, 0, 1) / 255 for row in range(16)])
-    noisy = (images + 0.3 * torch.randn_like(images)).clamp(0, 1)
-    assert efficientnet_frechet([images], [images]) < 1e-2 < efficientnet_frechet([images], [noisy])
 
 
 def test_a_decoder_of_features_that_hold_the_picture(sets):

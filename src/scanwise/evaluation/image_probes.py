@@ -156,48 +156,6 @@ def fit_decoder(
     return decoder.eval()
 
 
-# Fréchet distance
-
-
-@torch.no_grad()
-def efficientnet_frechet(first: Iterable[torch.Tensor], second: Iterable[torch.Tensor]) -> float:
-    """Fréchet distance of two sets of pictures in the 1280 features of EfficientNet-Lite0.
-
-    An offline stand-in for FID, whose Inception weights scanwise does not have; the values are not comparable with
-    FID. It needs no fewer than some thousand pictures.
-
-    Args:
-        first, second: batches (B, 3, H, W) in [0, 1].
-    """
-    from scanwise.vision.conse import CROP, _classifier_path, load_classifier
-
-    network = load_classifier(_classifier_path())
-
-    def features(sets: Iterable[torch.Tensor]) -> torch.Tensor:
-        found = []
-        for images in sets:
-            for part in images.cpu().float().clamp(0, 1).split(8):
-                large = functional.interpolate(part, size=(CROP, CROP), mode="bicubic", antialias=True).clamp(0, 1)
-                found.append(network.extract_features((255 * large - 127) / 128).mean((2, 3)))
-        return torch.cat(found)
-
-    return frechet_distance(features(first), features(second))
-
-
-def frechet_distance(first: torch.Tensor, second: torch.Tensor) -> float:
-    """|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^1/2) of the Gaussians fitted to features (n, C) and (m, C)."""
-    a, b = first.double(), second.double()
-    first_root = _root(torch.cov(a.T))
-    shared = torch.linalg.eigvalsh(first_root @ torch.cov(b.T) @ first_root).clamp(min=0).sqrt().sum()
-    means = (a.mean(0) - b.mean(0)).square().sum()
-    return float(means + torch.cov(a.T).trace() + torch.cov(b.T).trace() - 2 * shared)
-
-
-def _root(matrix: torch.Tensor) -> torch.Tensor:
-    values, vectors = torch.linalg.eigh(matrix)
-    return (vectors * values.clamp(min=0).sqrt()) @ vectors.T
-
-
 # Segmentation of frames
 
 
