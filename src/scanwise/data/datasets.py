@@ -6,13 +6,13 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from scanwise.data.shards import StoredScene, index_shards
+from scanwise.data.shards import index_shards
 from scanwise.errors import InputError
 from scanwise.formats import folder as scene_folder
 from scanwise.scene import Scene
@@ -30,8 +30,14 @@ class Draw:
         return np.random.default_rng(self.seed)
 
 
-Source = Path | StoredScene
-"""A scene folder, or a scene in a shard."""
+class Readable(Protocol):
+    """A scene that is read when it is touched."""
+
+    def read(self) -> Scene: ...
+
+
+Source = Path | Readable
+"""A scene folder, or a scene in a shard or elsewhere."""
 
 
 def read_source(source: Source) -> Scene:

@@ -21,6 +21,13 @@ VIEW_WORDS = (
 )  # fmt: skip
 _VIEW = re.compile(rf"\b(?:{'|'.join(VIEW_WORDS)})\b", re.IGNORECASE)
 AUGMENTATION = Augmentation(tilt=0.02, scale=(0.98, 1.02), jitter=0.003, color_jitter=5, color_shift=10)
+_PLURAL = re.compile(
+    r"^(?:please )?(?:(?:can|could) you )?(?:(?:find|show|show me|mark|select|highlight|point to|look for|where are|"
+    r"give me|i want|i mean) )?(?:the )?(?:all|every|both|each|two|three|four|five|six|several|these|those)\b"
+    r"(?!.*\bone\b)",
+    re.IGNORECASE,
+)
+_ALL = ("all {many}", "all the {many}", "every {one}", "find all {many}", "show me every {one}", "mark all the {many}")
 _SWAY = 0.05  # radians about the vertical, for every sentence
 COLOR_MEAN = (109.8, 97.2, 83.8)
 
@@ -28,6 +35,11 @@ COLOR_MEAN = (109.8, 97.2, 83.8)
 def view_dependent(sentence: str) -> bool:
     """Whether a sentence may change its meaning when the scene is mirrored or turned."""
     return _VIEW.search(sentence) is not None
+
+
+def plural(sentence: str) -> bool:
+    """Whether it asks for several things: "all chairs", "find both lamps"; not "of all chairs the one by the door"."""
+    return _PLURAL.match(sentence) is not None
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +83,7 @@ class MakeReferSample:
     drawn, where there are enough, and the scene is mirrored and turned by quarters.
 
     Attributes:
+        several: how often the last sentence gives way to one about all things of a kind, where there are such.
         voxel: metres. features: of `clouds.FEATURES`. points: most that are kept, drawn at random; 0 = all.
         official: features as LESS's official code has them: coordinates as they are, colours about their mean.
     """
@@ -81,10 +94,22 @@ class MakeReferSample:
     points: int = 0
     augment: bool = True
     official: bool = False
+    several: float = 0.0
 
     def __call__(self, scene: Scene, generator: np.random.Generator) -> ReferSample:
         referrals, free = draw_sentences(scene, self.sentences, generator)
-        cloud = cloud_of(scene)
+        meant = [(each.text, [each.instance] if each.instance >= 0 else []) for each in referrals]
+        if self.several and generator.random() < self.several:
+            meant[-1:] = all_of_a_kind(scene, generator) or meant[-1:]
+        sample = voxels_of(
+            self.drawn(cloud_of(scene), free, generator), self.voxel, self.features, scene.name, official=self.official
+        )
+        assert sample.labels is not None
+        targets = np.stack([np.isin(sample.labels, instances) for _, instances in meant])
+        return ReferSample(sample, [text for text, _ in meant], targets)
+
+    def drawn(self, cloud: Cloud, free: bool, generator: np.random.Generator) -> Cloud:
+        """Some of the points, and those changed at random; free: mirrored and turned by quarters as well."""
         if self.points and len(cloud) > self.points:
             cloud = cloud.take(np.sort(generator.choice(len(cloud), self.points, replace=False)))
         if self.augment:
@@ -92,10 +117,7 @@ class MakeReferSample:
             if free:
                 matrix = _quarter_turn(generator) @ np.diag([*generator.choice([-1.0, 1.0], 2), 1.0]) @ matrix
             cloud = AUGMENTATION(moved(cloud, matrix), generator)
-        sample = voxels_of(cloud, self.voxel, self.features, scene.name, official=self.official)
-        assert sample.labels is not None
-        targets = np.stack([(sample.labels == each.instance) & (each.instance >= 0) for each in referrals])
-        return ReferSample(sample, [each.text for each in referrals], targets)
+        return cloud
 
 
 def _quarter_turn(generator: np.random.Generator) -> np.ndarray:
@@ -134,6 +156,31 @@ def draw_sentences(scene: Scene, count: int, generator: np.random.Generator) -> 
         return free[:count], True
     chosen = [order[place % len(order)] for place in range(count)]
     return chosen, not any(view_dependent(each.text) for each in chosen)
+
+
+def all_of_a_kind(scene: Scene, generator: np.random.Generator) -> list[tuple[str, list[int]]]:
+    """A sentence about all objects of a name, or of a name and a colour, and their instances; none where each differs.
+
+    Other objects whose name ends in that name ("side chair" for "chair") count among them.
+    """
+    groups: dict[str, list[int]] = {}
+    for name in sorted({name for box in scene.boxes for name in (box.name, f"{box.color} {box.name}".strip())}):
+        groups[name] = [box.instance for box in scene.boxes if f" {box.color} {box.name}".endswith(f" {name}")]
+    several = [name for name, instances in groups.items() if len(instances) > 1]
+    if not several:
+        return []
+    name = several[int(generator.integers(len(several)))]
+    text = _ALL[int(generator.integers(len(_ALL)))].format(one=name, many=_many(name))
+    return [(text, groups[name])]
+
+
+def _many(name: str) -> str:
+    """The plural of an English noun."""
+    if re.search(r"[^aeiou]y$", name):
+        return name[:-1] + "ies"
+    if re.search(r"(?:sh|ch|s|x|z)$", name):
+        return name + "es"
+    return re.sub(r"(?:(?<=l)f|(?<=i)fe)$", "v", name) + ("es" if re.search(r"(?:lf|ife)$", name) else "s")
 
 
 def collate_refer(samples: Sequence[ReferSample]) -> ReferBatch:

@@ -1,0 +1,137 @@
+"""Masks and sentences that a user made: one JSON line each, read back as scenes to train on.
+
+    {"scene": "scans/kitchen.ply", "points": 260859, "text": "the kettle", "mask": "eNp..."}
+
+`scene` is relative to the file's folder, or absolute. `mask` is one bit a point, most significant first, zlib, base64;
+"" where the sentence means nothing in that scene.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+import zlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scanwise.errors import InputError
+from scanwise.files import read_bytes, replacing
+from scanwise.formats.registry import read_scene
+from scanwise.scene import Referral, Scene
+
+
+@dataclass(frozen=True, eq=False)
+class Annotation:
+    """A sentence, and the points (N,) bool of a scan of N points that it means; none, where nothing fits."""
+
+    scene: Path
+    text: str
+    mask: np.ndarray
+
+
+def append(annotation: Annotation, path: Path) -> None:
+    """Adds a line to a file, or begins one; at any moment it holds whole lines alone.
+
+    Raises:
+        InputError: the sentence is empty, or the file is there and cannot be read. OutputError: it cannot be written.
+    """
+    text = " ".join(annotation.text.split())
+    if not text:
+        raise InputError("the sentence is empty; say what the mask shows")
+    before = read_bytes(path) if path.exists() else b""
+    if before and not before.endswith(b"\n"):
+        before += b"\n"
+    line = {
+        "scene": _relative(annotation.scene, path.parent), "points": len(annotation.mask), "text": text,
+        "mask": _packed(annotation.mask),
+    }  # fmt: skip
+    with replacing(path) as temporary:
+        temporary.write_bytes(before + json.dumps(line, ensure_ascii=False).encode() + b"\n")
+
+
+def read(path: Path) -> list[Annotation]:
+    """The annotations of a file.
+
+    Raises:
+        InputError: there is no such file, or one of its lines is none; the line is named.
+    """
+    lines = read_bytes(path).decode("utf-8", "replace").splitlines()
+    found = [_parsed(line, f"{path}, line {number}", path.parent) for number, line in enumerate(lines, 1) if line]
+    if not found:
+        raise InputError(f"{path}: no annotations; `scanwise annotate SCENE` makes some")
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class AnnotatedScene:
+    """A scan with sentences about masks that do not overlap, which are its instances; read when it is touched."""
+
+    path: Path
+    annotations: tuple[Annotation, ...]
+
+    def read(self) -> Scene:
+        """Raises InputError where the scan is gone, or has another number of points than was annotated."""
+        scene = read_scene(self.path)
+        instances, sentences = np.full(len(scene), -1, np.int32), []
+        for each in self.annotations:
+            if len(each.mask) != len(scene):
+                raise InputError(
+                    f"{self.path}: has {len(scene)} points, but was annotated with {len(each.mask)}; annotate it anew"
+                )
+            known = instances[each.mask]
+            number = -1 if not len(known) else int(known[0]) if known[0] >= 0 else int(instances.max()) + 1
+            instances[each.mask] = number
+            sentences.append(Referral(each.text, number))
+        return replace(scene, instances=instances, sentences=sentences, boxes=[])
+
+
+def annotated_scenes(path: Path) -> list[AnnotatedScene]:
+    """The scenes of a file of annotations; one whose masks overlap comes several times, with some of them each."""
+    layers: dict[Path, list[list[Annotation]]] = {}
+    for each in read(path):
+        _add(layers.setdefault(each.scene, []), each)
+    return [AnnotatedScene(scene, tuple(layer)) for scene, found in layers.items() for layer in found]
+
+
+def _add(layers: list[list[Annotation]], annotation: Annotation) -> None:
+    for layer in layers:
+        if all(_fit(annotation.mask, other.mask) for other in layer):
+            layer.append(annotation)
+            return
+    layers.append([annotation])
+
+
+def _fit(mask: np.ndarray, other: np.ndarray) -> bool:
+    """The same mask, or one that does not overlap."""
+    return len(mask) == len(other) and (not (mask & other).any() or np.array_equal(mask, other))
+
+
+def _packed(mask: np.ndarray) -> str:
+    return base64.b64encode(zlib.compress(np.packbits(mask).tobytes(), 9)).decode() if mask.any() else ""
+
+
+def _parsed(line: str, where: str, folder: Path) -> Annotation:
+    try:
+        entry: dict[str, Any] = json.loads(line)
+        scene, text, count, packed = str(entry["scene"]), str(entry["text"]), int(entry["points"]), str(entry["mask"])
+        if not packed:
+            return Annotation(folder / scene, text, np.zeros(count, bool))
+        bits = np.frombuffer(zlib.decompress(base64.b64decode(packed, validate=True)), np.uint8)
+        if len(bits) != (count + 7) // 8:
+            raise ValueError(f"a mask of {8 * len(bits)} points for a scan of {count}")
+        return Annotation(folder / scene, text, np.unpackbits(bits, count=count).astype(bool))
+    except (ValueError, KeyError, TypeError, binascii.Error, zlib.error) as error:
+        raise InputError(f"{where}: not an annotation ({error!r}); take the line out, or annotate anew") from error
+
+
+def _relative(scene: Path, folder: Path) -> str:
+    """As seen from the file's folder, where both are on one drive."""
+    try:
+        return Path(os.path.relpath(scene.resolve(), folder.resolve())).as_posix()
+    except ValueError:
+        return str(scene.resolve())
