@@ -9,10 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from scanwise.errors import InputError
-from scanwise.methods.less import LESS, Prediction, load_trained, predict
+from scanwise.evaluation.referring import Prediction
+from scanwise.methods.less import LESS, load_trained, predict
 from scanwise.objects import Found, found_at, pieces
 from scanwise.scene import Scene
+from scanwise.training.checkpoints import SHIPPED
 
+SHIPPED_MODEL = "less-rooms"
 LONGEST = 500  # characters of a sentence
 _RUNNER_UP, _MOST_RUNNERS_UP = 0.1, 5
 
@@ -24,8 +27,10 @@ class Answer:
     Attributes:
         text: the sentence. mask: (N,) bool, the points that it means. scores: (N,) float32, 0..1, 0 for points that
             are not finite. found: whether there is such a thing; where not, the mask says what comes nearest.
-        presence: 0..1, how sure that is. place: its centre and oriented box, None where the mask is empty.
-        runners_up: up to five other objects, the likeliest first. words: (word, share of attention).
+        presence: 0..1, how sure that is. place: centre and oriented box of it all, None where the mask is empty.
+        objects: where the sentence asks for several things ("all chairs"), each of them, the surest first; else
+            `place` alone. runners_up: up to five other objects, the likeliest first.
+        words: (word, share of attention).
     """
 
     text: str
@@ -34,27 +39,44 @@ class Answer:
     found: bool
     presence: float
     place: Found | None
+    objects: list[Found]
     runners_up: list[Found]
     words: list[tuple[str, float]]
 
 
 def ask(
-    scene: Scene, text: str | Sequence[str], *, model: LESS | str | Path, explain: bool = False
+    scene: Scene, text: str | Sequence[str], *, model: LESS | str | Path = SHIPPED_MODEL, explain: bool = False
 ) -> Answer | list[Answer]:
     """The points that a sentence means; of several sentences a list, the scene made ready once.
 
     Args:
-        model: a trained LESS, a checkpoint, or a run's folder. explain: say which words were attended to.
+        model: a trained LESS, a checkpoint, a run's folder, or shipped weights by name.
+        explain: say which words were attended to.
 
     Raises:
         InputError: an empty sentence, one of more than 500 characters, a model that is none, or no finite points.
     """
     texts = check_sentences([text] if isinstance(text, str) else text)
-    network = model if isinstance(model, LESS) else load_trained(Path(model))
+    network = model if isinstance(model, LESS) else load_model(Path(model))
     predictions = predict(network, scene, texts, explain=explain)
     threshold = float(network.threshold)
     answers = [_answer(scene, *each, threshold) for each in zip(texts, predictions, strict=True)]
     return answers[0] if isinstance(text, str) else answers
+
+
+def load_model(model: Path) -> LESS:
+    """A trained LESS, in evaluation mode.
+
+    Raises:
+        InputError: there is none, or it is something else; where the shipped weights are missing, how to get some.
+    """
+    missing = not model.exists() and not (SHIPPED / f"{model}.safetensors").exists()
+    if str(model) == SHIPPED_MODEL and missing:
+        raise InputError(
+            f"{SHIPPED_MODEL}: this installation has no such weights; install a release that ships them, or train: "
+            "`scanwise train less recipes/less-rooms-tiny.yaml`, then --model out/less-rooms-tiny"
+        )
+    return load_trained(model)
 
 
 def check_sentences(texts: Sequence[str]) -> list[str]:
@@ -77,10 +99,12 @@ def check_sentences(texts: Sequence[str]) -> list[str]:
 
 
 def _answer(scene: Scene, text: str, prediction: Prediction, threshold: float) -> Answer:
-    scores = prediction.scores
+    several = prediction.several is not None
+    scores = prediction.scores if prediction.several is None else prediction.several
     mask = scores > 0.5
     rows = np.flatnonzero(mask)
     place = found_at(scene.points, scores, rows) if len(rows) else None
-    others = pieces(scene.points, scores, np.flatnonzero((scores > _RUNNER_UP) & ~mask))
+    objects = [] if place is None else (several and pieces(scene.points, scores, rows)) or [place]
+    others = pieces(scene.points, scores, np.flatnonzero((scores > _RUNNER_UP) & ~mask))[:_MOST_RUNNERS_UP]
     found = bool(prediction.presence >= threshold) and place is not None
-    return Answer(text, mask, scores, found, prediction.presence, place, others[:_MOST_RUNNERS_UP], prediction.words)
+    return Answer(text, mask, scores, found, prediction.presence, place, objects, others, prediction.words)

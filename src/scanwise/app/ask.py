@@ -12,25 +12,28 @@ import typer
 
 from scanwise.scene import Scene
 
-_FOUND, _OTHERS = np.array([230, 60, 30]), np.array([40, 120, 220])
+_OTHERS = np.array([40, 120, 220])
 
 
 def ask(
     scene: Annotated[Path, typer.Argument(metavar="SCENE", help="A point cloud, a mesh, or a recording's folder.")],
     sentences: Annotated[list[str], typer.Argument(metavar="SENTENCE...", help="One thing each, in quotes.")],
-    model: Annotated[Path, typer.Option("--model", help="best.ckpt of a `scanwise train less` run, or its folder.")],
+    model: Annotated[
+        Path, typer.Option("--model", "-m", help="best.ckpt of a `scanwise train less` run, its folder, or a name.")
+    ] = Path("less-rooms"),
     out: Annotated[Path | None, typer.Option("--out", help="Folder. [default: out/NAME-ask-DATE-TIME]")] = None,
 ) -> None:
     """Find the one thing that a sentence describes; several sentences cost far less than several commands.
 
-    Writes of each sentence answer-1.ply (the scene's points with mask and score) and answer-1.png, and answers.json
-    with centre, oriented box, runners-up and the words that mattered.
+    Writes of each sentence answer-1.ply (the scene's points with mask and score), answer-1.png and, of what was found,
+    answer-1-crop.png from the picture that shows it best; and answers.json with centre, oriented box, the objects one
+    by one where "all" are asked for, runners-up and the words that mattered.
 
     Examples:
 
         scanwise ask recordings/kitchen "the chair between the table and the window" --model out/less-rooms-small
 
-        scanwise ask scan.ply "the lamp" "the largest box" --model best.ckpt --out out/asked
+        scanwise ask scan.ply "the lamp" "all chairs at the table" --model best.ckpt --out out/asked
     """
     from scanwise import asking
     from scanwise.app.results import check_out, staging
@@ -39,7 +42,7 @@ def ask(
     texts = asking.check_sentences(sentences)
     out = out or Path("out") / f"{scene.resolve().stem or 'scan'}-ask-{datetime.now():%Y%m%d-%H%M%S}"
     check_out(out, scene)
-    network = asking.load_trained(model)
+    network = asking.load_model(model)
     cloud: Scene = read_scene(scene)
     answers = asking.ask(cloud, texts, model=network, explain=True)
     assert isinstance(answers, list)
@@ -56,6 +59,7 @@ def ask(
 def _write(folder: Path, number: int, scene: Scene, answer: Any) -> None:
     from PIL import Image
 
+    from scanwise.app.crop import FOUND, crop_of
     from scanwise.app.raster import draw_cloud
     from scanwise.formats.registry import write_scene
 
@@ -64,11 +68,13 @@ def _write(folder: Path, number: int, scene: Scene, answer: Any) -> None:
     colors = np.full((len(scene), 3), 170.0) if scene.colors is None else 0.5 * scene.colors + 90
     for other in answer.runners_up:
         colors[other.rows] = _OTHERS
-    colors[answer.mask] = _FOUND
+    colors[answer.mask] = FOUND
     shown = scene.finite
     normals = None if scene.normals is None else scene.normals[shown]
     picture = draw_cloud(scene.points[shown], colors[shown].clip(0, 255).astype(np.uint8), normals=normals)
     Image.fromarray(picture).save(folder / f"answer-{number}.png")
+    if answer.place is not None:
+        Image.fromarray(crop_of(scene, answer.place)).save(folder / f"answer-{number}-crop.png")
 
 
 def _facts(scene: Scene, answer: Any) -> dict[str, Any]:
@@ -83,6 +89,7 @@ def _facts(scene: Scene, answer: Any) -> dict[str, Any]:
         "found": answer.found,
         "presence": round(answer.presence, 4),
         "object": None if answer.place is None else described(answer.place),
+        "objects": [described(each) for each in answer.objects],
         "runners_up": [described(each) for each in answer.runners_up],
         "words": [[word, round(share, 4)] for word, share in answer.words],
     }
@@ -93,4 +100,5 @@ def _in_words(answer: Any) -> str:
         return "nothing like it here"
     center = ", ".join(f"{value:.2f}" for value in answer.place.center)
     nearest = "" if answer.found else "not here; the nearest is "
-    return f"{nearest}{int(answer.mask.sum()):,} points about ({center}) m, presence {answer.presence:.2f}"
+    several = f"{len(answer.objects)} objects, " if len(answer.objects) > 1 else ""
+    return f"{nearest}{several}{int(answer.mask.sum()):,} points about ({center}) m, presence {answer.presence:.2f}"

@@ -1,16 +1,19 @@
-"""`scanwise train less` and `scanwise evaluate less`."""
+"""`scanwise train` and `scanwise evaluate`, of LESS and its two-stage yardstick."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from scanwise.app.console import note, progress
 from scanwise.app.train import DeviceOption, OutOption, RecipeArgument, SetOption
 from scanwise.files import replacing
+
+if TYPE_CHECKING:
+    from scanwise.evaluation.referring import Measured
 
 
 def train_less(
@@ -25,10 +28,29 @@ def train_less(
         scanwise train less recipes/less-rooms-tiny.yaml --set text=gru --set share=0.1
     """
     from scanwise.methods.less import ReferRecipe, train
+
+    _train(ReferRecipe, train, recipe, out, changes, device)
+
+
+def train_two_stage(
+    recipe: RecipeArgument, out: OutOption = None, changes: SetOption = None, device: DeviceOption = "auto"
+) -> None:
+    """The yardstick of LESS: objects from classes and instances, then which one a sentence means.
+
+    Example:
+
+        scanwise train two-stage recipes/two-stage-rooms-tiny.yaml
+    """
+    from scanwise.methods.two_stage import TwoStageRecipe, train
+
+    _train(TwoStageRecipe, train, recipe, out, changes, device)
+
+
+def _train(kind: Any, train: Any, recipe: Path, out: Path | None, changes: list[str] | None, device: str) -> None:
     from scanwise.training.launch import make_fabric
     from scanwise.training.recipe import read_recipe
 
-    settings = read_recipe(recipe, ReferRecipe, changes or ())
+    settings = read_recipe(recipe, kind, changes or ())
     folder = out or Path("out") / recipe.stem
     fabric = make_fabric(device=device, precision=settings.precision)
     with progress() as show:
@@ -41,38 +63,90 @@ def train_less(
         print(f"{folder / 'best.ckpt'}: {found} on val")
 
 
+WeightsArgument = Annotated[
+    Path, typer.Argument(metavar="WEIGHTS", help="best.ckpt of a run, its folder, or shipped weights by name.")
+]
+DataArgument = Annotated[Path, typer.Argument(metavar="DATA", help="Root of scenes with sentences.")]
+SplitOption = Annotated[str, typer.Option("--split", help="Which scenes.")]
+ScenesOption = Annotated[int, typer.Option("--scenes", help="The first so many of them; 0 = all.")]
+FiguresOption = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the figures.")]
+FallbackOption = Annotated[
+    bool, typer.Option("--official-fallback", help="Add the 5000 likeliest points to masks of fewer than 100.")
+]
+
+
 def evaluate_less(
-    weights: Annotated[Path, typer.Argument(metavar="WEIGHTS", help="best.ckpt of a run, or its folder.")],
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="Root of scenes with sentences.")],
-    split: Annotated[str, typer.Option("--split", help="Which scenes.")] = "test",
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the figures.")] = None,
-    fallback: Annotated[
-        bool, typer.Option("--official-fallback", help="Add the 5000 likeliest points to masks of fewer than 100.")
-    ] = False,
+    weights: WeightsArgument,
+    data: DataArgument,
+    split: SplitOption = "test",
+    scenes: ScenesOption = 0,
+    out: FiguresOption = None,
+    fallback: FallbackOption = False,
     device: DeviceOption = "auto",
 ) -> None:
-    """mIoU, Acc@0.25, Acc@0.5, unique and multiple, by length and relation; "not here".
+    """mIoU, Acc@0.25, Acc@0.5, unique and multiple, by length and relation; "not here"; seconds.
 
     Examples:
 
         scanwise evaluate less out/less-rooms-small data/rooms-1 --split test
     """
-    from scanwise.data.datasets import scene_paths
-    from scanwise.evaluation.referring import breakdown, figures
     from scanwise.methods.less import evaluate, load_trained
+
+    _evaluate(load_trained, evaluate, weights, data, split, scenes, out, fallback, device)
+
+
+def evaluate_two_stage(
+    weights: WeightsArgument,
+    data: DataArgument,
+    split: SplitOption = "test",
+    scenes: ScenesOption = 0,
+    out: FiguresOption = None,
+    fallback: FallbackOption = False,
+    device: DeviceOption = "auto",
+) -> None:
+    """The figures and seconds of `scanwise evaluate less`, by the same loop, of its yardstick.
+
+    Example:
+
+        scanwise evaluate two-stage out/two-stage-rooms-tiny data/rooms-1
+    """
+    from scanwise.methods.two_stage import evaluate, load_two_stage
+
+    _evaluate(load_two_stage, evaluate, weights, data, split, scenes, out, fallback, device)
+
+
+def _evaluate(
+    load: Any, evaluate: Any, weights: Path, data: Path, split: str, scenes: int, out: Path | None, fallback: bool,
+    device: str,
+) -> None:  # fmt: skip
+    from scanwise.data.datasets import scene_paths
     from scanwise.training.launch import make_fabric
 
     fabric = make_fabric(device=device)
-    model = load_trained(weights).to(fabric.device)
-    outcomes = evaluate(model, scene_paths(data, split), fabric, fallback=fallback)
-    if not fabric.is_global_zero:
-        return
-    result = figures(outcomes, float(model.threshold))
-    parts = breakdown(outcomes)
-    folder = out or (weights if weights.is_dir() else weights.parent)
+    model = load(weights).to(fabric.device)
+    measured = evaluate(model, scene_paths(data, split)[: scenes or None], fabric, fallback=fallback)
+    if fabric.is_global_zero:
+        write_figures(measured, float(model.threshold), out or _folder(weights), split)
+
+
+def write_figures(measured: Measured, threshold: float, folder: Path, split: str) -> None:
+    """Into SPLIT.json and onto the screen."""
+    from scanwise.evaluation.referring import breakdown, figures
+
+    result, parts = figures(measured.outcomes, threshold), breakdown(measured.outcomes)
+    timing = measured.timing()
     with replacing(folder / f"{split}.json") as temporary:
-        temporary.write_text(json.dumps({"all": result, "parts": parts}, indent=1) + "\n", encoding="utf-8")
+        content = {"all": result, "parts": parts, "timing": timing}
+        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     for name, value in result.items():
         print(f"{name:20} {value:7.0f}" if name.endswith("sentences") else f"{name:20} {100 * value:7.1f}")
     for name, values in parts.items():
         print(f"{name:20} {100 * values['miou']:7.1f} mIoU, {values['sentences']:.0f} sentences")
+    print(f"{timing['seconds_a_scene']:.3f} s a scene, {timing['seconds_a_sentence']:.3f} s a sentence")
+
+
+def _folder(weights: Path) -> Path:
+    """The run's own; of weights known by name, out/NAME."""
+    if not weights.exists():
+        return Path("out") / weights
+    return weights if weights.is_dir() else weights.parent

@@ -1,0 +1,72 @@
+"""A close picture of something in a scene: out of the photograph that shows it best, or drawn from the points."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from scanwise.app.raster import draw_cloud
+from scanwise.objects import Found
+from scanwise.scene import Scene, View
+
+FOUND = np.array([230, 60, 30])
+_MOST_POINTS = 2000  # of the thing that are looked for in a picture
+_MARGIN, _LEAST = 0.35, 96  # of the thing's size on each side; pixels
+_AROUND = 0.8  # metres of surroundings that are drawn
+_LEAST_SEEN = 0.05  # share of the thing that a photograph must show
+
+
+def crop_of(scene: Scene, thing: Found) -> np.ndarray:
+    """(H, W, 3) uint8 with the thing framed; drawn, where the scene has no picture that shows it."""
+    points = scene.points[thing.rows[:: max(1, len(thing.rows) // _MOST_POINTS)]].astype(np.float64)
+    best, most = None, 0.0
+    for view in scene.views:
+        pixels = visible_pixels(view, points)
+        share = len(pixels) / len(points)
+        if share < _LEAST_SEEN:
+            continue
+        extent = np.prod(np.ptp(pixels, axis=0) + 1) / np.prod(view.image_size)
+        if share * extent**0.5 > most:
+            best, most = (view, pixels), share * float(extent) ** 0.5
+    return _drawn(scene, thing) if best is None else _cut(*best)
+
+
+def visible_pixels(view: View, points: np.ndarray) -> np.ndarray:
+    """(n, 2) pixels (x, y) of those of the points (m, 3) that a view shows; where it has no depth, of all in front."""
+    pixels, z = _project(points, view.intrinsics, view.camera_to_world)
+    height, width = view.image_size
+    shown = (z > 0.1) & (pixels >= 0).all(1) & (pixels <= [width - 1, height - 1]).all(1)
+    depth = view.depth if shown.any() else None
+    if depth is not None:
+        where, behind = _project(points, *view.depth_camera((depth.shape[0], depth.shape[1])))
+        column, row = (where[:, axis].round().clip(0, depth.shape[1 - axis] - 1).astype(int) for axis in (0, 1))
+        reading = depth[row, column]
+        shown &= (reading > 0) & (np.abs(reading - behind) < 0.05 + 0.01 * behind**2)
+    return pixels[shown]
+
+
+def _project(points: np.ndarray, intrinsics: np.ndarray, pose: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels (n, 2) as (x, y) and depths (n,)."""
+    local = (points - pose[:3, 3]) @ pose[:3, :3]
+    z = local[:, 2]
+    return (local @ np.asarray(intrinsics).T)[:, :2] / np.maximum(z, 1e-6)[:, None], z
+
+
+def _cut(view: View, pixels: np.ndarray) -> np.ndarray:
+    image = Image.fromarray(view.image)
+    low, high = np.percentile(pixels, (1, 99), axis=0)
+    pad = np.maximum(_MARGIN * (high - low), (_LEAST - (high - low)) / 2)
+    start = np.maximum(low - pad, 0).astype(int)
+    end = np.minimum(high + pad + 1, image.size).astype(int)
+    frame = [*(low - 2).clip(0), *np.minimum(high + 2, np.array(image.size) - 1)]
+    ImageDraw.Draw(image).rectangle([float(value) for value in frame], outline=(230, 60, 30), width=2)
+    return np.asarray(image.crop((int(start[0]), int(start[1]), int(end[0]), int(end[1]))))
+
+
+def _drawn(scene: Scene, thing: Found) -> np.ndarray:
+    own = scene.points[thing.rows]
+    near = ((scene.points >= own.min(0) - _AROUND) & (scene.points <= own.max(0) + _AROUND)).all(1)
+    colors = np.full((len(scene), 3), 170.0) if scene.colors is None else scene.colors.astype(float)
+    colors[thing.rows] = 0.4 * colors[thing.rows] + 0.6 * FOUND
+    normals = None if scene.normals is None else scene.normals[near]
+    return draw_cloud(scene.points[near], colors[near].astype(np.uint8), size=(640, 480), normals=normals)
