@@ -33,7 +33,7 @@ def load_teacher(name: str) -> Frozen:
     path = Path(name)
     if path.suffix in SONATA_FILES:
         network = load_sonata(path).requires_grad_(False)
-        return Frozen(SonataBackbone(network), SONATA_VOXEL, ("coord", "color", "normal"))
+        return Frozen(SonataBackbone(network).eval(), SONATA_VOXEL, ("coord", "color", "normal"))
     return load_backbone(path)
 
 
