@@ -11,7 +11,8 @@ from typing import Annotated
 
 import typer
 
-from scanwise.app import ask, features, furniture, pretrain, purify, refer, synth, tokens, train
+from scanwise.app import ask, features, furniture, pretrain, purify, refer, synth, tokens, train, vision
+from scanwise.app.annotate import annotate
 from scanwise.app.console import note, notes_for_warnings, progress
 from scanwise.errors import InputError, ScanwiseError
 from scanwise.scene import Scene
@@ -33,7 +34,11 @@ app.add_typer(train.train_app, name="train")
 app.add_typer(train.evaluate_app, name="evaluate")
 app.command()(ask.ask)
 train.train_app.command(name="less")(refer.train_less)
+train.train_app.command(name="vision")(vision.train_vision)
 train.evaluate_app.command(name="less")(refer.evaluate_less)
+train.train_app.command(name="two-stage")(refer.train_two_stage)
+train.evaluate_app.command(name="two-stage")(refer.evaluate_two_stage)
+app.command()(annotate)
 train.train_app.command(name="geopurify")(purify.train_geopurify)
 train.evaluate_app.command(name="geopurify")(purify.evaluate_geopurify)
 app.command()(features.features)
@@ -51,7 +56,7 @@ SceneArgument = Annotated[
 ]
 VisionOption = Annotated[
     str | None,
-    typer.Option("--vision", help="2D model: conse (offline), or hf:PATH_OR_ID for CLIP or SigLIP."),
+    typer.Option("--vision", help="2D model: conse (offline), rooms[:WEIGHTS], or hf:PATH_OR_ID for CLIP or SigLIP."),
 ]
 DeviceOption = Annotated[str | None, typer.Option("--device", help="cpu, cuda, cuda:1, ... [default: cuda if there]")]
 PurifyOption = Annotated[
