@@ -113,7 +113,7 @@ def tail(seed: int) -> None:
             continue
         frozen = load_backbone(run_of(step, seed) / "best.ckpt")
         known, unknown = (
-            gather(frozen, [OpenNames(path, names) for path in paths], voxels=2000, seed=seed)  # type: ignore[misc]
+            gather(frozen, [OpenNames(path, names) for path in paths], voxels=2000, seed=seed)
             for paths in (train, test)
         )
         confusion = measure_voxels(LinearProbe.fit(known, len(names), seed=seed), unknown, names)

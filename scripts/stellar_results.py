@@ -1,0 +1,198 @@
+"""Fills the tables of docs/results/stellar.md, between its `<!-- NAME -->` and `<!-- end -->`, with what was measured.
+
+python scripts/stellar_results.py docs/results/stellar.md   # reads out/stellar-study, out/stellar.json, out/transport.json
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from stellar_runs import MAIN, OTHER_STARTS, OTHER_TOKENS, RANDOM, SHARES, frames_file, run_of
+
+SEEDS = (1, 2, 3)
+WORDS = {
+    "stellar-cifar-tiny": "STELLAR, 16 tokens",
+    "mae-cifar-tiny": "MAE",
+    "dino-cifar-tiny": "DINO",
+    "supervised-cifar-tiny": "labels from scratch",
+    "stellar-cifar-8": "8 tokens",
+    "stellar-cifar-4": "4 tokens",
+    "stellar-cifar-all": "every patch a token",
+    "stellar-cifar-dense": "16 tokens, reconstructed from the dense features",
+    "own-targets": "16 tokens, own targets from the first step",
+    "from-mae": "16 tokens, own targets, started from MAE",
+    RANDOM: "random weights",
+}
+FEATURES = {"cls": "CLS", "sparse": "mean of tokens", "dense": "mean of patches"}
+PATCHES = {"sparse": "L S", "dense": "dense U"}
+STELLAR, MAE, DINO = MAIN[:3]
+
+
+def main() -> None:
+    page = Path(sys.argv[1])
+    text = page.read_text()
+    tables = {
+        "linear": lambda: classes("linear"), "knn": lambda: classes("knn"), "margins": margins,
+        "reconstruction": reconstruction, "variants": variants, "frames": frames, "cost": cost, "transport": transport,
+    }  # fmt: skip
+    for name, table in tables.items():
+        text = re.sub(rf"(<!-- {name} -->\n).*?(<!-- end -->)", filled(table), text, flags=re.S)
+    page.write_text(text)
+
+
+def filled(table: Callable[[], str]) -> Callable[[re.Match[str]], str]:
+    return lambda found: found[1] + table() + found[2]
+
+
+def classes(probe: str) -> str:
+    lines = ["| | features | seed 1 | seed 2 | seed 3 | mean |", "|---|---|---|---|---|---|"]
+    for name in MAIN:
+        for kind, words in FEATURES.items():
+            values = [percent(name, seed, "classes", f"{probe}_{kind}") for seed in SEEDS]
+            if kind != "sparse" or name == STELLAR:
+                lines.append(row(f"{WORDS[name]} | {words}", values, ".1f"))
+    return "\n".join(lines) + "\n"
+
+
+def margins() -> str:
+    """STELLAR less the yardstick of the same seed, each by the best of its features."""
+    lines = ["| | seed 1 | seed 2 | seed 3 | mean | the aim |", "|---|---|---|---|---|---|"]
+    for probe, other, aim in (("linear", MAE, "+6.9"), ("knn", MAE, "+40, or above DINO"), ("knn", DINO, "above 0")):
+        values = [lead(probe, other, seed) for seed in SEEDS]
+        lines.append(row(f"{probe}, points over {WORDS[other]}", values, "+.1f", aim))
+    values = [excess(seed) for seed in SEEDS]
+    lines.append(row("squared error from L S beyond that from MAE's patches, %", values, "+.1f", "at most +3"))
+    return "\n".join(lines) + "\n"
+
+
+def lead(probe: str, other: str, seed: int) -> float | None:
+    ours, theirs = best(probe, STELLAR, seed), best(probe, other, seed)
+    return None if ours is None or theirs is None else ours - theirs
+
+
+def best(probe: str, name: str, seed: int) -> float | None:
+    values = [percent(name, seed, "classes", f"{probe}_{kind}") for kind in FEATURES]
+    return max((value for value in values if value is not None), default=None)
+
+
+def excess(seed: int) -> float | None:
+    ours = figure(STELLAR, seed, "decoder of sparse", "mse")
+    theirs = figure(MAE, seed, "decoder of dense", "mse")
+    return None if ours is None or theirs is None else 100 * (ours / theirs - 1)
+
+
+def reconstruction() -> str:
+    lines = ["| | from | decoder | MSE x 1000 | PSNR | SSIM | Fréchet, Lite0 |", "|---|---|---|---|---|---|---|"]
+    for name in MAIN:
+        ways = [("own decoder", "L S", "its own")] if name == STELLAR else []
+        ways += [(f"decoder of {kind}", words, "fitted") for kind, words in PATCHES.items()]
+        for way, source, decoder in ways:
+            if any(figure(name, seed, way, "mse") is not None for seed in SEEDS):
+                lines.append(f"| {WORDS[name]} | {source} | {decoder} | " + " | ".join(errors(name, way)) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def errors(name: str, way: str, seeds: tuple[int, ...] = SEEDS) -> list[str]:
+    """Cells: mean over the seeds, with the deviation."""
+    cells = []
+    for key, scale, form in (("mse", 1000, ".2f"), ("psnr", 1, ".2f"), ("ssim", 1, ".3f"), ("frechet", 1, ".2f")):
+        values = [figure(name, seed, way, key) for seed in seeds]
+        cells.append(mean_of([None if value is None else scale * value for value in values], form))
+    return cells
+
+
+def variants() -> str:
+    lines = [
+        "| | linear: CLS | tokens | kNN: CLS | tokens | MSE x 1000 | PSNR | SSIM | Fréchet, Lite0 |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name in (STELLAR, *OTHER_TOKENS, *OTHER_STARTS):
+        values = [percent(name, 1, "classes", f"{probe}_{kind}") for probe in ("linear", "knn")
+                  for kind in ("cls", "sparse")]  # fmt: skip
+        cells = ["not run" if value is None else f"{value:.1f}" for value in values]
+        lines.append(f"| {WORDS[name]} | " + " | ".join([*cells, *errors(name, "own decoder", (1,))]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def frames() -> str:
+    lines = ["| labels | | features | seed 1 | seed 2 | seed 3 | mean |", "|---|---|---|---|---|---|---|"]
+    for share in SHARES:
+        for name in (RANDOM, *MAIN, "stellar-cifar-dense"):
+            for kind, words in PATCHES.items():
+                values = [frame_figure(name, share, seed, kind) for seed in SEEDS]
+                if any(value is not None for value in values):
+                    lines.append(row(f"{100 * share:g} % | {WORDS[name]} | {words}", values, ".1f"))
+    return "\n".join(lines) + "\n"
+
+
+def frame_figure(name: str, share: float, seed: int, kind: str) -> float | None:
+    path = frames_file(name, share, seed)
+    found = json.loads(path.read_text()).get(kind) if path.exists() else None
+    return None if found is None else 100 * found["miou"]
+
+
+# Costs
+
+
+def cost() -> str:
+    lines = ["| | tokens | side, pixels | pictures a second | MiB |", "|---|---|---|---|---|"]
+    found: dict[tuple[Any, ...], dict[str, float]] = {}
+    for entry in benchmark(Path("out/stellar.json")):
+        params = entry["params"]
+        if entry["name"] in ("training", "encoding"):
+            key = (entry["name"], params["tokens"], params["side"])
+            found.setdefault(key, {})[entry["unit"]] = entry["value"]
+    for (work, tokens, side), values in found.items():
+        lines.append(f"| {work} | {tokens or 'all'} | {side} | {values['1/s']:.1f} | {values['MiB']:.0f} |")
+    return "\n".join(lines) + "\n"
+
+
+def transport() -> str:
+    lines = ["| rows | prototypes | form | seconds | plain | MiB | plain |", "|---|---|---|---|---|---|---|"]
+    found: dict[tuple[Any, ...], dict[str, tuple[float, float]]] = {}
+    for entry in benchmark(Path("out/transport.json")):
+        params = entry["params"]
+        key = (params["rows"], params["prototypes"], params["form"])
+        found.setdefault(key, {})[entry["unit"]] = (entry["value"], entry["reference"])
+    for (rows, prototypes, form), values in found.items():
+        cells = [f"{value:.2f}" for value in values["s"]] + [f"{value:.0f}" for value in values["MiB"]]
+        lines.append(f"| {rows} | {prototypes} | {form} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def benchmark(path: Path) -> list[dict[str, Any]]:
+    return json.loads(path.read_text()) if path.exists() else []
+
+
+# Cells
+
+
+def figure(name: str, seed: int, group: str, key: str) -> float | None:
+    path = run_of(name, seed) / "figures.json"
+    return json.loads(path.read_text()).get(group, {}).get(key) if path.exists() else None
+
+
+def percent(name: str, seed: int, group: str, key: str) -> float | None:
+    value = figure(name, seed, group, key)
+    return None if value is None else 100 * value
+
+
+def mean_of(values: list[float | None], form: str) -> str:
+    known = [value for value in values if value is not None]
+    spread = f" ± {np.std(known, ddof=1):{form.removeprefix('+')}}" if len(known) > 1 else ""
+    return f"{np.mean(known):{form}}{spread}" if known else "not run"
+
+
+def row(name: str, values: list[float | None], form: str, *more: str) -> str:
+    cells = ["" if value is None else f"{value:{form}}" for value in values]
+    return "| " + " | ".join([name, *cells, mean_of(values, form), *more]) + " |"
+
+
+if __name__ == "__main__":
+    main()

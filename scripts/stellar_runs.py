@@ -1,0 +1,216 @@
+"""The runs behind docs/results/stellar.md, one after the other; what is done is left alone, what broke off goes on.
+
+    OMP_NUM_THREADS=1 python scripts/stellar_runs.py main            # STELLAR, MAE, DINO, supervised x 3 seeds
+    OMP_NUM_THREADS=1 python scripts/stellar_runs.py variants        # 8, 4, all tokens, dense, other starts x 1 seed
+    OMP_NUM_THREADS=1 python scripts/stellar_runs.py frames          # segmentation of Rooms-1 from all of main
+
+A run of STELLAR takes about ten minutes of one thread, and what is measured of it about as long again; the others take
+less. Two can run beside each other, one a core (`--seeds 1` and `--seeds 2 3`). scripts/stellar_results.py writes the
+page.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from scanwise.data.datasets import scene_paths
+from scanwise.data.images import Pictures, read_pictures, subset
+from scanwise.evaluation.image_probes import (
+    Encoder,
+    LabelledFrames,
+    batches,
+    class_accuracy,
+    features_of,
+    fit_decoder,
+    reconstruction_errors,
+    segmentation,
+)
+from scanwise.evaluation.perceptual import efficientnet_frechet
+from scanwise.files import replacing
+from scanwise.methods import image_baselines, stellar
+from scanwise.nn.vit import ViT
+from scanwise.training.checkpoints import load
+
+PICTURES = Path("../shared/data/cifar10.zip")
+ROOMS = Path("data/rooms-1")
+RUNS = Path("out/stellar-study")
+SIZE = 32  # pixels a side of a picture
+MAIN = ("stellar-cifar-tiny", "mae-cifar-tiny", "dino-cifar-tiny", "supervised-cifar-tiny")
+OTHER_TOKENS = ("stellar-cifar-8", "stellar-cifar-4", "stellar-cifar-all", "stellar-cifar-dense")
+OTHER_STARTS = ("own-targets", "from-mae")  # of stellar-cifar-tiny
+DECODER_STEPS = 200  # of the decoder that is fitted to frozen features
+SEEN = 2000  # test pictures whose Fréchet distance to what came back of them is measured
+FRAME, GRID = (96, 128), (24, 32)  # pixels and patches of a frame of Rooms-1
+EVERY = 10  # of a room's 20 pictures one in so many is looked at
+SHARES = (1.0, 0.01)  # of the labelled rooms
+RANDOM = "random"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", choices=["main", "variants", "frames"])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    arguments = parser.parse_args()
+    for seed in arguments.seeds:
+        {"main": yardsticks, "variants": variants, "frames": frames}[arguments.part](seed)
+
+
+# Training
+
+
+def yardsticks(seed: int) -> None:
+    for name in MAIN:
+        pretrain(name, f"recipes/{name}.yaml", seed)
+
+
+def variants(seed: int) -> None:
+    """Of seed 1 alone."""
+    if seed != 1:
+        return
+    for name in OTHER_TOKENS:
+        pretrain(name, f"recipes/{name}.yaml", seed)
+    recipe = f"recipes/{MAIN[0]}.yaml"
+    pretrain("own-targets", recipe, seed, "teacher=0")
+    pretrain("mae-cifar-tiny", "recipes/mae-cifar-tiny.yaml", seed)
+    pretrain("from-mae", recipe, seed, "teacher=0", f"init={run_of('mae-cifar-tiny', seed) / 'best.ckpt'}")
+
+
+def pretrain(name: str, recipe: str, seed: int, *changes: str) -> None:
+    """A run, and what its frozen features know."""
+    out = run_of(name, seed)
+    kind = "stellar" if recipe.startswith("recipes/stellar") else "images"
+    if not (out / "done").exists():
+        words = [word for change in (*changes, f"seed={seed}") for word in ("--set", change)]
+        command = [sys.executable, "-m", "scanwise", "pretrain", kind, recipe, "--out", str(out), *words]
+        print("$ scanwise", *command[3:], flush=True)
+        subprocess.run(command, check=True)
+        (out / "done").touch()
+    keep(out / "figures.json", lambda: measure(frozen(out / "best.ckpt"), seed))
+
+
+def run_of(name: str, seed: int) -> Path:
+    return RUNS / f"{name}-{seed}"
+
+
+def keep(path: Path, work: Callable[[], dict[str, Any]]) -> None:
+    """Writes what `work` found, unless that has been done."""
+    if path.exists():
+        return
+    found = work()
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(found, indent=1) + "\n")
+    print(path, json.dumps(found), flush=True)
+
+
+# What a run is measured by
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """A trained encoder.
+
+    Attributes:
+        pictures: -> one vector (B, C) a picture, by name. patches: -> one a patch (B, n, C), what is reconstructed
+            from first. reconstruct: by the network's own decoder, where it has one.
+    """
+
+    pictures: Encoder
+    patches: Encoder
+    reconstruct: Callable[[torch.Tensor], torch.Tensor] | None = None
+
+
+def frozen(path: Path) -> Frozen:
+    """The encoder of a checkpoint."""
+    if load(path).facts["kind"] != "stellar":
+        return of_vit(image_baselines.read_encoder(path))
+    network = stellar.read_network(path)
+    factorised = network.config.tokens > 0 and network.config.bottleneck == "sparse"
+
+    def patches(images: torch.Tensor) -> dict[str, torch.Tensor]:
+        encoded = network.encode(images)
+        return {"sparse": network.product(encoded), "dense": encoded.dense} if factorised else {"dense": encoded.dense}
+
+    return Frozen(lambda images: stellar.image_features(network, images), patches, network.reconstruct)
+
+
+def of_vit(encoder: ViT) -> Frozen:
+    return Frozen(
+        lambda images: image_baselines.image_features(encoder, images), lambda images: {"dense": encoder(images).dense}
+    )
+
+
+def measure(encoder: Frozen, seed: int) -> dict[str, Any]:
+    """Classes found by probes, and errors of reconstruction by the network's own decoder and by ones fitted to it."""
+    train, test = (read_pictures(PICTURES, split) for split in ("train", "test"))
+    known, asked = (features_of(encoder.pictures, pictures, SIZE) for pictures in (train, test))
+    found: dict[str, Any] = {"classes": class_accuracy(known, asked, len(train.classes))}
+    if encoder.reconstruct is not None:
+        found["own decoder"] = errors(encoder.reconstruct, test)
+    for name in encoder.patches(torch.zeros(1, 3, SIZE, SIZE)):
+
+        def values(images: torch.Tensor, name: str = name) -> torch.Tensor:
+            return encoder.patches(images)[name]
+
+        decoder = fit_decoder(values, train, SIZE, 4, steps=DECODER_STEPS, width=96, depth=1, heads=3, seed=seed)
+        found[f"decoder of {name}"] = errors(lambda images: decoder(values(images)), test)  # noqa: B023
+    return found
+
+
+@torch.no_grad()
+def errors(reconstruct: Callable[[torch.Tensor], torch.Tensor], pictures: Pictures) -> dict[str, float]:
+    """MSE, PSNR, SSIM, and the Fréchet distance in EfficientNet-Lite0's features."""
+    some = subset(pictures, SEEN / len(pictures))
+    again = (reconstruct(images).clamp(0, 1) for images in batches(some, SIZE))
+    distance = efficientnet_frechet(batches(some, SIZE), again)
+    return reconstruction_errors(reconstruct, pictures, SIZE) | {"frechet": distance}
+
+
+# Segmentation of frames
+
+
+def frames(seed: int) -> None:
+    names = [*MAIN, "stellar-cifar-dense"] if seed == 1 else MAIN
+    runs = [name for name in names if (run_of(name, seed) / "done").exists()]
+    asked = LabelledFrames(scene_paths(ROOMS, "test"), FRAME, every=EVERY)
+    for share in SHARES:
+        sources = scene_paths(ROOMS, "train")
+        order = np.random.default_rng(seed).permutation(len(sources))[: max(1, round(share * len(sources)))]
+        known = LabelledFrames([sources[place] for place in sorted(order)], FRAME, every=EVERY)
+        for name in (RANDOM, *runs):
+            keep(frames_file(name, share, seed), lambda: segment(name, seed, known, asked))  # noqa: B023
+
+
+def frames_file(name: str, share: float, seed: int) -> Path:
+    return RUNS / f"{name}-{seed}-frames-{share:g}.json"
+
+
+def segment(name: str, seed: int, known: LabelledFrames, asked: LabelledFrames) -> dict[str, Any]:
+    """mIoU, mean accuracy and accuracy by each kind of features."""
+    if name == RANDOM:
+        torch.manual_seed(seed)
+        recipe = image_baselines.BaselineRecipe(data=PICTURES, method="mae", size="nano")
+        encoder = of_vit(ViT(recipe.vit).eval())
+    else:
+        encoder = frozen(run_of(name, seed) / "best.ckpt")
+    counts = segmentation(encoder.patches, known, asked, classes_of(known, asked), GRID)
+    return {"frames": len(known)} | {kind: confusion.figures() for kind, confusion in counts.items()}
+
+
+def classes_of(known: LabelledFrames, asked: LabelledFrames) -> Sequence[str]:
+    if known.classes != asked.classes:
+        raise SystemExit("the rooms to learn from and those to test on have different classes")
+    return known.classes
+
+
+if __name__ == "__main__":
+    main()
