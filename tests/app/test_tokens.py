@@ -1,5 +1,6 @@
 """Pictures on the command line: training in a minute, then tokens, reconstruct and similar."""
 
+import json
 import sys
 
 import numpy as np
@@ -9,9 +10,10 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from scanwise.app import cli
-from scanwise.app.tokens import draw_tokens, read_image
+from scanwise.app.tokens import draw_tokens, load_network, read_image
 from scanwise.methods.stellar import StellarRecipe
 from scanwise.nn.sparse_tokens import SparseTokens
+from scanwise.training.checkpoints import load
 from tests.interop.test_stellar import TINY, official
 from tests.pictures import write_folder
 
@@ -85,6 +87,16 @@ def test_the_most_similar_picture_is_itself(trained, monkeypatch, capsys):
     assert len(lines) == 3
     assert str(image) in lines[0]
     assert float(lines[0].split()[0]) == pytest.approx(1, abs=1e-3)
+
+
+def test_weights_as_they_are_shipped(trained, tmp_path):
+    stored = load(trained / "run")
+    half = {name: value.half() if value.is_floating_point() else value for name, value in stored.tensors.items()}
+    save_file(half, tmp_path / "small.safetensors", {"facts": json.dumps(stored.facts)})
+    images = torch.rand(2, 3, 16, 16)
+    found, expected = (load_network(path).encode(images).sparse for path in (tmp_path / "small.safetensors",
+                                                                             trained / "run"))  # fmt: skip
+    torch.testing.assert_close(found, expected, atol=0.02, rtol=0.02)
 
 
 def test_yardsticks_are_trained(trained, tmp_path, monkeypatch):

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 ImagesArgument = Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Pictures.")]
 WeightsOption = Annotated[
-    Path, typer.Option("--weights", "-w", help="best.ckpt of a `scanwise pretrain stellar` run, or published weights.")
+    Path,
+    typer.Option(
+        "--weights", "-w", help="A `scanwise pretrain stellar` run, its best.ckpt, shipped or published weights."
+    ),
 ]
 SideOption = Annotated[
     int, typer.Option("--side", help="Pixels that the shorter side is scaled to. [default: the network's own]")
@@ -115,14 +118,25 @@ def similar(
 
 
 def load_network(weights: Path) -> SparseTokens:
-    """The network of one of our runs, or of the published weights."""
-    if weights.suffix == ".safetensors":
+    """The network of one of our runs, of shipped weights, or of the published ones."""
+    if weights.suffix == ".safetensors" and not _has_facts(weights):
         from scanwise.interop import load_stellar
 
         return load_stellar(weights)
     from scanwise.methods.stellar import read_network
 
-    return read_network(weights / "best.ckpt" if weights.is_dir() else weights)
+    return read_network(weights)
+
+
+def _has_facts(weights: Path) -> bool:
+    """Whether a safetensors file says what it is, as those that scanwise writes do."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(weights, "pt") as stored:
+            return "facts" in (stored.metadata() or {})
+    except (OSError, SafetensorError):
+        return False
 
 
 def read_image(

@@ -32,11 +32,13 @@ from scanwise.evaluation.image_probes import knn_accuracy, reconstruction_errors
 from scanwise.nn import masks
 from scanwise.nn.heads import koleo, soft_cross_entropy
 from scanwise.nn.sparse_tokens import SparseTokens, TokenConfig, Tokenizer
+from scanwise.nn.text import file_sha256
 from scanwise.nn.transport import match, sinkhorn
 from scanwise.nn.vit import Encoded, ViTConfig
-from scanwise.training.checkpoints import load
+from scanwise.training.checkpoints import load, locate
 from scanwise.training.images import ImageRecipe, image_loader
 from scanwise.training.loop import Job, fit
+from scanwise.vision.stellar import Features, StellarTrunk
 
 VALIDATION = 2000  # pictures of each split that a run's kNN is measured on
 
@@ -317,7 +319,7 @@ def start_from(model: Stellar, path: Path) -> None:
 
 
 def read_network(path: Path) -> SparseTokens:
-    """The network of a checkpoint, in evaluation mode.
+    """The network of a checkpoint, of a run's folder or of shipped weights, in evaluation mode.
 
     Raises:
         InputError: no such file, damaged, or of something else.
@@ -329,3 +331,9 @@ def read_network(path: Path) -> SparseTokens:
     network = SparseTokens(replace(TokenConfig(**shape), encoder=ViTConfig(**shape["encoder"])))
     network.load_state_dict(checkpoint.under("network."))
     return network.eval()
+
+
+def read_trunk(path: Path, features: Features = "dense", side: int | None = None) -> StellarTrunk:
+    """A checkpoint's network as a trunk of patch features; arguments as of StellarTrunk, errors as of read_network."""
+    file = locate(path)
+    return StellarTrunk(read_network(file), features, side, {file.name: file_sha256(file)})
