@@ -4,24 +4,23 @@ import numpy as np
 import pytest
 import torch
 
+from scanwise.data.datasets import scene_paths
 from scanwise.data.images import Pictures, read_pictures
 from scanwise.errors import InputError
 from scanwise.evaluation.image_probes import (
     Frame,
+    LabelledFrames,
     class_accuracy,
     features_of,
     fit_decoder,
-    frame_labels,
     knn_accuracy,
-    labelled_frames,
     patch_labels,
     reconstruction_errors,
     segmentation,
     ssim,
 )
-from scanwise.formats import folder as scene_folder
+from tests.framed import COLORS, write_framed
 from tests.pictures import picture, write_folder
-from tests.worlds import COLOURS, corner_scene
 
 NAMES = ["red", "green", "blue"]
 
@@ -88,29 +87,19 @@ def test_a_decoder_of_features_that_hold_the_picture(sets):
     assert again["mse"] < 0.6 * flat["mse"]
 
 
-def test_pixels_see_the_class_of_the_nearest_point(tmp_path):
-    scene = corner_scene()
-    scene.classes = NAMES
-    scene.labels = np.array([NAMES.index(name) for name in map(_name, scene.colors)], np.int32)
-    view = scene.views[0]
-    labels = frame_labels(scene, view, (60, 80), reach=0.2)
-    truth = np.array([[NAMES.index(_name(pixel)) if pixel.any() else -1 for pixel in row] for row in view.image])
-    known = labels >= 0
-    assert known.mean() > 0.5
-    assert (labels == truth)[known].mean() > 0.95
-    assert (labels[view.depth == 0] == -1).all()
-    scene_folder.write(scene, tmp_path / "a")
-    frames = list(labelled_frames([tmp_path / "a"], (30, 40)))
-    assert len(frames) == 3
-    assert frames[0].image.shape == (3, 30, 40)
-    scene.labels = None
-    scene_folder.write(scene, tmp_path / "b")
-    with pytest.raises(InputError, match="no labels"):
-        list(labelled_frames([tmp_path / "b"], (30, 40)))
-
-
-def _name(colour):
-    return min(NAMES, key=lambda name: np.abs(np.subtract(COLOURS[name], colour.astype(int))).sum())
+def test_frames_of_labelled_scenes(tmp_path):
+    sources = scene_paths(write_framed(tmp_path, train=2), "train")
+    frames = LabelledFrames(sources, (24, 32))
+    assert len(frames) == len(list(frames)) == 4
+    assert frames.classes == ["wall", "floor", "chair", "otherfurniture", "ceiling"]
+    frame = frames[1]
+    assert frame.image.shape == (3, 24, 32)
+    assert frame.labels.shape == (24, 32)
+    chair = frame.labels == frames.classes.index("chair")
+    assert chair.any()
+    error = np.abs(frame.image.astype(int) - np.reshape(COLORS[0], (3, 1, 1))).sum(0)
+    assert error[chair].mean() < 0.5 * error[~chair].mean()
+    assert len(LabelledFrames(sources, (24, 32), every=2)) == 2
 
 
 def test_patches_have_the_label_of_most_of_their_pixels():

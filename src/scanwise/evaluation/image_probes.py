@@ -8,21 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 from torch.nn import functional
 
+from scanwise.data.datasets import Draw, Source
 from scanwise.data.images import Pictures, floats
+from scanwise.data.pixels import Frames, Pixels
 from scanwise.data.views import Views
 from scanwise.errors import InputError
 from scanwise.evaluation.probes import KNNProbe, Labelled, LinearProbe
 from scanwise.evaluation.segmentation import Confusion
-from scanwise.formats import folder as scene_folder
 from scanwise.nn.sparse_tokens import PatchDecoder
-from scanwise.scene import Scene, View
 
 Encoder = Callable[[torch.Tensor], Mapping[str, torch.Tensor]]
 BATCH = 250
@@ -161,45 +162,41 @@ def fit_decoder(
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """A picture, uint8 (3, H, W), and the class of each pixel, int64 (H, W), -1 = not known."""
+    """A picture, uint8 (3, H, W), and classes seen in it, int64 (h, w) on a grid of its own, -1 = not known."""
 
     image: np.ndarray
     labels: np.ndarray
 
 
-def labelled_frames(paths: Iterable[Path], size: tuple[int, int]) -> Iterator[Frame]:
-    """The frames of labelled scene folders with depth, scaled to (H, W) `size`."""
-    for path in paths:
-        scene = scene_folder.read(path)
-        if scene.labels is None or not scene.views:
-            raise InputError(f"{path}: has no labels or no pictures to measure segmentation on")
-        for view in scene.views:
-            picture = Image.fromarray(view.image).resize(size[::-1], Image.Resampling.BICUBIC, reducing_gap=3.0)
-            yield Frame(np.asarray(picture).transpose(2, 0, 1), frame_labels(scene, view, size))
+class LabelledFrames(Sequence[Frame]):
+    """The pictures of labelled scenes, scaled to (H, W) `size`, with the classes of every second pixel.
+
+        frames = LabelledFrames(scene_paths(Path("data/rooms-1"), "test"), (96, 128), every=10)
+        frames.classes, len(frames), frames[0].image, frames[0].labels
+
+    Args:
+        every: takes each view of a scene whose number is a multiple of this.
+
+    Raises:
+        InputError: as of `scanwise.data.pixels.Frames`.
+    """
+
+    def __init__(self, sources: Sequence[Source], size: tuple[int, int], *, every: int = 1) -> None:
+        self._frames = Frames(sources, partial(_frame, size), every=every)
+        self.classes = self._frames.classes
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def __getitem__(self, index: Any) -> Any:
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        return self._frames[Draw(index, (0,))]
 
 
-def frame_labels(scene: Scene, view: View, size: tuple[int, int], reach: float = 0.1) -> np.ndarray:
-    """(H, W) int64 class that each pixel of the view sees: that of the scene's nearest point, -1 where there is no
-    depth, no point within `reach` metres, or no label."""
-    from scipy.spatial import cKDTree
-
-    depth = view.depth
-    assert depth is not None
-    assert scene.labels is not None
-    intrinsics, pose = view.depth_camera(depth.shape)
-    rows, columns = (
-        np.floor((np.arange(count) + 0.5) * side / count).astype(int)
-        for count, side in zip(size, depth.shape, strict=True)
-    )
-    z = depth[np.ix_(rows, columns)].astype(np.float64)
-    x = (columns[None, :] - intrinsics[0, 2]) / intrinsics[0, 0] * z
-    y = (rows[:, None] - intrinsics[1, 2]) / intrinsics[1, 1] * z
-    places = np.stack([x, y, z], -1) @ pose[:3, :3].T + pose[:3, 3]
-    distance, nearest = cKDTree(scene.points).query(places.reshape(-1, 3), distance_upper_bound=reach)
-    known = np.isfinite(distance) & (z.ravel() > 0)
-    labels = np.full(z.size, -1, np.int64)
-    labels[known] = scene.labels[nearest[known]]
-    return labels.reshape(size)
+def _frame(size: tuple[int, int], image: np.ndarray, pixels: Pixels, generator: np.random.Generator) -> Frame:
+    picture = Image.fromarray(image).resize(size[::-1], Image.Resampling.BICUBIC, reducing_gap=3.0)
+    return Frame(np.asarray(picture).transpose(2, 0, 1), pixels.classes.astype(np.int64))
 
 
 @torch.no_grad()
@@ -207,12 +204,12 @@ def segmentation(
     encode: Encoder, known: Sequence[Frame], asked: Iterable[Frame], classes: Sequence[str], grid: tuple[int, int],
     *, device: torch.device | str = "cpu",
 ) -> dict[str, Confusion]:  # fmt: skip
-    """A linear probe on the features of patches, by name, measured on every pixel.
+    """A linear probe on the features of patches, by name, measured on everything that has a label.
 
     A patch's label in fitting is the one that most of its labelled pixels have.
 
     Args:
-        grid: rows and columns of patches of a frame.
+        grid: rows and columns of patches of a frame; the labels of a frame are multiples of it.
 
     Raises:
         InputError: no frame to fit on has labels.
