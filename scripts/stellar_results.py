@@ -1,6 +1,8 @@
 """Fills the tables of docs/results/stellar.md, between its `<!-- NAME -->` and `<!-- end -->`, with what was measured.
 
-python scripts/stellar_results.py docs/results/stellar.md   # reads out/stellar-study, out/stellar.json, out/transport.json
+    python scripts/stellar_results.py docs/results/stellar.md
+
+Reads out/stellar-study, out/stellar.json and out/transport.json.
 """
 
 from __future__ import annotations
