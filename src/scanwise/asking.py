@@ -60,7 +60,7 @@ def ask(
     network = model if isinstance(model, LESS) else load_model(Path(model))
     predictions = predict(network, scene, texts, explain=explain)
     threshold = float(network.threshold)
-    answers = [_answer(scene, *each, threshold) for each in zip(texts, predictions, strict=True)]
+    answers = [answer_of(scene, *each, threshold) for each in zip(texts, predictions, strict=True)]
     return answers[0] if isinstance(text, str) else answers
 
 
@@ -98,7 +98,8 @@ def check_sentences(texts: Sequence[str]) -> list[str]:
     return trimmed
 
 
-def _answer(scene: Scene, text: str, prediction: Prediction, threshold: float) -> Answer:
+def answer_of(scene: Scene, text: str, prediction: Prediction, threshold: float) -> Answer:
+    """What a prediction says: the thing is found where its presence reaches the threshold and some point is in it."""
     several = prediction.several is not None
     scores = prediction.scores if prediction.several is None else prediction.several
     mask = scores > 0.5

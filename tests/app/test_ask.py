@@ -2,21 +2,28 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from typer.testing import CliRunner
 
 import scanwise
+from scanwise import asking
 from scanwise.app.cli import app
+from scanwise.app.crop import crop_of, visible_pixels
 from scanwise.errors import InputError
+from scanwise.evaluation.referring import Prediction
 from scanwise.methods.less import LESS, ReferRecipe, load_trained
 from scanwise.nn.sentence import sentence_encoder
-from scanwise.objects import oriented_box, pieces
+from scanwise.objects import found_at, oriented_box, pieces
 from scanwise.scene import Scene
-from scanwise.training.checkpoints import Checkpoint, save
+from scanwise.training import checkpoints
+from scanwise.training.checkpoints import Checkpoint, load, save
+from tests.worlds import COLOURS, corner_scene
 
 VOCABULARY = ["chair", "lamp", "the"]
 
@@ -54,6 +61,7 @@ def test_ask_writes_cloud_picture_and_facts(weights: Path, tmp_path: Path) -> No
     assert np.allclose(written.attributes["score"], answers[1].scores, atol=1e-6)
     assert answers[1].scores[3] == 0
     assert (out / "answer-1.png").stat().st_size > 1000
+    assert (out / "answer-1-crop.png").exists() is (report["answers"][0]["object"] is not None)
 
 
 def test_one_sentence_gives_one_answer(weights: Path) -> None:
@@ -92,3 +100,55 @@ def test_two_heaps_are_two_pieces() -> None:
     points = np.concatenate([one, other, [[9.0, 9, 9]]])
     found = pieces(points, np.full(401, 0.4), np.arange(401))
     assert [len(each.rows) for each in found] == [300, 100]
+
+
+def test_several_things_are_told_apart_where_all_are_asked_for(weights: Path) -> None:
+    cloud = scan()
+    heaps = np.concatenate([cloud.points[:300] * 0.1, cloud.points[300:] * 0.1 + 1.5])
+    scores = np.full(600, 0.9, np.float32)
+    both = Prediction(np.where(np.arange(600) < 300, scores, 0).astype(np.float32), 0.9, [], scores)
+    several = asking.answer_of(Scene(heaps), "all heaps", both, 0.5)
+    assert [len(each.rows) for each in several.objects] == [300, 300]
+    assert several.mask.all()
+    one = asking.answer_of(Scene(heaps), "the heap", Prediction(both.scores, 0.9), 0.5)
+    assert one.mask.sum() == 300
+    assert len(one.objects) == 1
+    nothing = asking.answer_of(Scene(heaps), "the heap", Prediction(np.zeros(600, np.float32), 0.9), 0.5)
+    assert nothing.objects == []
+    assert not nothing.found
+
+
+def test_without_shipped_weights_one_line_says_how_to_get_some(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "SHIPPED", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="scanwise train less recipes"):
+        scanwise.ask(scan(), "the chair")
+
+
+def test_shipped_weights_are_found_by_their_name(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = load(weights)
+    halves = {name: value.half() if value.is_floating_point() else value for name, value in own.tensors.items()}
+    content = safetensors.torch.save(halves, {"facts": json.dumps(own.facts)})
+    (tmp_path / "less-rooms.safetensors").write_bytes(content)
+    monkeypatch.setattr(asking, "SHIPPED", tmp_path)
+    monkeypatch.setattr(checkpoints, "SHIPPED", tmp_path)
+    shipped, trained = scanwise.ask(scan(), "the chair"), scanwise.ask(scan(), "the chair", model=weights)
+    assert np.allclose(shipped.scores, trained.scores, atol=0.02)
+
+
+def test_the_crop_is_of_the_picture_that_shows_most() -> None:
+    cloud = corner_scene(2)
+    rows = np.flatnonzero((np.abs(cloud.points - [0, 3, 1]) < [0.3, 0.01, 0.3]).all(1))  # a patch of the red wall
+    thing = found_at(cloud.points, np.ones(len(cloud)), rows)
+    away = np.diag([-1.0, 1, -1, 1]) @ np.eye(4)
+    behind = replace(cloud.views[0], camera_to_world=cloud.views[0].camera_to_world @ away)
+    assert len(visible_pixels(cloud.views[0], cloud.points[rows].astype(float))) > 0.8 * len(rows)
+    assert len(visible_pixels(behind, cloud.points[rows].astype(float))) == 0
+    picture = crop_of(replace(cloud, views=[behind, cloud.views[0]]), thing)
+    red = (picture == COLOURS["red"]).all(2).mean()
+    assert red > 0.3
+    drawn = crop_of(replace(cloud, views=[behind]), thing)
+    assert drawn.shape == (480, 640, 3)
+    assert drawn.std() > 5

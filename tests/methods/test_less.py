@@ -10,17 +10,25 @@ import pytest
 import torch
 
 from scanwise.data.clouds import collate
-from scanwise.data.referring import MakeReferSample, collate_refer, draw_sentences, view_dependent
-from scanwise.methods.less import LESS, ReferRecipe, predict
+from scanwise.data.referring import (
+    MakeReferSample,
+    all_of_a_kind,
+    collate_refer,
+    draw_sentences,
+    plural,
+    view_dependent,
+)
+from scanwise.methods.less import LESS, ReferRecipe, Reply, predict, together_of
 from scanwise.nn.neighbour_views import ClippedNeighbours, RepeatedNeighbours
 from scanwise.nn.neighbours import Neighbours
+from scanwise.nn.query_decoder import Proposals
 from scanwise.nn.refer_losses import area, dice, edges, point_contrast, weighted_bce
 from scanwise.nn.sentence import GRUEncoder, Words, words_of
 from scanwise.nn.sparse import SparseTensor
 from scanwise.nn.word_fusion import WordFusion
 from scanwise.scene import Referral, Scene
+from tests.rooms_with_sentences import TEXTS, room
 
-TEXTS = ["the red block", "the blue block next to the red one", "the green lamp", "a block"]
 VOCABULARY = sorted({word for text in TEXTS for word in words_of(text)})
 
 
@@ -35,19 +43,6 @@ def recipe(**changes: object) -> ReferRecipe:
 def model_of(settings: ReferRecipe) -> LESS:
     torch.manual_seed(0)
     return LESS(settings, GRUEncoder(VOCABULARY, 16)).eval()
-
-
-def room() -> Scene:
-    """A floor, a red block and a blue one."""
-    generator = np.random.default_rng(0)
-    floor = generator.uniform((0, 0, 0), (3, 3, 0.05), (1500, 3))
-    red = generator.uniform((0.4, 0.4, 0.1), (0.9, 0.9, 0.6), (400, 3))
-    blue = generator.uniform((1.9, 1.9, 0.1), (2.4, 2.4, 0.6), (400, 3))
-    counts = (len(floor), len(red), len(blue))
-    colors = np.repeat(np.array([[120, 120, 120], [220, 20, 20], [20, 20, 220]], np.uint8), counts, 0)
-    instances = np.repeat(np.array([-1, 0, 1], np.int32), counts)
-    sentences = [Referral(TEXTS[0], 0), Referral(TEXTS[1], 1), Referral(TEXTS[2], -1)]
-    return Scene(np.concatenate([floor, red, blue]), colors, instances=instances, sentences=sentences)
 
 
 def voxels(scene: Scene, settings: ReferRecipe, copies: int = 1) -> SparseTensor:
@@ -121,7 +116,7 @@ def test_padding_counts_in_the_official_fusion_alone(official: bool) -> None:
     assert torch.allclose(one, other, atol=1e-6) is not official
 
 
-@pytest.mark.parametrize("fusion", ["levels", "queries", "none"])
+@pytest.mark.parametrize("fusion", ["levels", "late", "queries", "none"])
 def test_a_sentence_alone_and_among_ten(fusion: str) -> None:
     settings = recipe(fusion=fusion)
     model, scene = model_of(settings), room()
@@ -150,7 +145,7 @@ def test_a_cloud_does_not_feel_its_batch_mates() -> None:
 
 
 def test_explanation_shares_sum_to_one() -> None:
-    for fusion in ("levels", "queries"):
+    for fusion in ("levels", "late", "queries"):
         found = predict(model_of(recipe(fusion=fusion)), room(), TEXTS[:2], explain=True)
         assert [word for word, _ in found[1].words] == words_of(TEXTS[1])
         assert sum(share for _, share in found[1].words) == pytest.approx(1, abs=1e-4)
@@ -168,6 +163,43 @@ def test_view_words_stop_mirroring() -> None:
         sample = make(scene, np.random.default_rng(seed))
         target = sample.targets[0]
         assert sample.sample.centers[target, 0].mean() > sample.sample.centers[:, 0].mean()
+
+
+def test_what_asks_for_several_things() -> None:
+    for text in (
+        "all chairs at the table",
+        "Find both lamps.",
+        "the two chairs",
+        "every white chair",
+        "show me all cups",
+    ):
+        assert plural(text)
+    for text in ("the chair", "Of all windows, I mean the one nearest to the door.", "the second of three chairs",
+                 "find the one of the two lamps", "the tall lamp", "overall"):  # fmt: skip
+        assert not plural(text)
+
+
+def test_sentences_about_all_of_a_kind() -> None:
+    scene = room()
+    texts = set()
+    for seed in range(30):
+        ((text, instances),) = all_of_a_kind(scene, np.random.default_rng(seed))
+        assert sorted(instances) == [0, 1]
+        assert plural(text)
+        texts.add(text)
+    assert "all blocks" in texts
+    scene.boxes = scene.boxes[:1]
+    assert all_of_a_kind(scene, np.random.default_rng(0)) == []
+    sample = MakeReferSample(0.1, ("coord",), 2, augment=False, several=1.0)(room(), np.random.default_rng(0))
+    assert sample.targets[-1].sum() > sample.targets[0].sum()
+
+
+def test_queries_of_much_weight_are_merged() -> None:
+    masks = torch.tensor([[9.0, -9, -9], [-9, 9, -9], [-9, -9, 9]])
+    weights = torch.tensor([0.5, 0.3, 0.2])
+    reply = Reply(weights @ masks, masks.T, Proposals(masks, masks), weights, torch.tensor(0.0), None)
+    assert (together_of(reply) > 0).tolist() == [True, True, False]
+    assert (reply.logits > 0).tolist() == [False, False, False]
 
 
 def test_overfits_one_scene() -> None:

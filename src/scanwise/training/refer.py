@@ -107,7 +107,7 @@ def start_model(model: nn.Module, backbone: nn.Module, path: Path, kind: str) ->
     own = model.state_dict()
     fitting = {name: value for name, value in checkpoint.tensors.items() if name in own}
     fitting = {name: value for name, value in fitting.items() if value.shape == own[name].shape}
-    if not any(name.startswith("backbone.") for name in fitting):
+    if not any(name.startswith("backbone.") and value.ndim > 1 for name, value in fitting.items()):
         raise InputError(f"{path}: nothing in it fits this recipe; take over its media, levels, blocks and features")
     missing = [name for name in own if name not in fitting]
     if missing:
