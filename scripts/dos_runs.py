@@ -33,7 +33,7 @@ SIDE = ("3-regression", "zipf-1.0", "zipf-1.6", "zipf-2")
 PRETRAIN = ("steps=250", "crop=[0.2, 0.4]", "validate_every=250", "probe_scenes=4", "momentum=0.98")
 PROBE_SCENES = 100
 SUPERVISED = ("size=tiny", "voxel=0.1", "ema=0.99", "drop_path=0", "validate_every=10000")
-SHARES = {1.0: 500, 0.1: 300, 0.01: 200}  # share of the labelled scenes: steps
+SHARES = {0.01: 150, 1.0: 300, 0.1: 200}  # share of the labelled scenes: steps
 LEAST_OBJECTS = 5  # of a name, in the training scenes that are probed
 
 

@@ -49,14 +49,14 @@ def test_cells_lie_where_the_network_looks():
 
 
 def test_folded_network_equals_the_package_one():
-    path = conse._classifier_path()
+    path = conse.classifier_path()
     reference = EfficientNet.from_name("efficientnet-lite0", image_size=CROP).eval()
     reference.load_state_dict(torch.load(path, weights_only=True))
     crops = torch.from_numpy(picture(CROP, CROP))[None].repeat(5, 1, 1, 1)
     crops[3:] //= 2
     with torch.inference_mode():
         expected = reference((crops.permute(0, 3, 1, 2).float() - 127) / 128)
-        cells = conse._class_logits(conse.load_classifier(path), crops)
+        cells = conse.class_logits(conse.load_classifier(path), crops)
     assert torch.allclose(cells.mean((1, 2)), expected, atol=1e-4)
 
 

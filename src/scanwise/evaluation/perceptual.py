@@ -153,9 +153,9 @@ def efficientnet_frechet(first: Iterable[torch.Tensor], second: Iterable[torch.T
     Args:
         first, second: batches (B, 3, H, W) in [0, 1].
     """
-    from scanwise.vision.conse import CROP, _classifier_path, load_classifier
+    from scanwise.vision.conse import CROP, classifier_path, load_classifier
 
-    network = load_classifier(_classifier_path())
+    network = load_classifier(classifier_path())
 
     def features(sets: Iterable[torch.Tensor]) -> torch.Tensor:
         found = []

