@@ -1,10 +1,23 @@
 """Metrics of referring, by hand."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from scanwise.evaluation.referring import Outcome, best_threshold, breakdown, figures, mask_iou, unique_instances
+from scanwise.evaluation.referring import (
+    Outcome,
+    Prediction,
+    best_threshold,
+    breakdown,
+    figures,
+    mask_iou,
+    measure,
+    unique_instances,
+)
 from scanwise.scene import Box, Scene
+from tests.rooms_with_sentences import TEXTS, write_rooms
 
 
 def test_iou_and_the_official_fallback() -> None:
@@ -56,3 +69,25 @@ def test_unique_by_class_of_points_or_name_of_box() -> None:
     assert unique_instances(scene) == {0: False, 1: False, 2: True}
     boxes = [Box(number, name, (0, 0, 0), (1, 1, 1)) for number, name in enumerate(("chair", "chair", "sofa"))]
     assert unique_instances(Scene(points, boxes=boxes)) == {0: False, 1: False, 2: True}
+
+
+def test_all_sentences_of_a_scene_are_asked_at_once(tmp_path: Path) -> None:
+    data = write_rooms(tmp_path, val=2)
+    asked = []
+
+    def knowing(scene: Scene, texts: Sequence[str]) -> list[Prediction]:
+        """The red block for every sentence,."""
+        asked.append(list(texts))
+        assert scene.instances is not None
+        red = (scene.instances == 0).astype(np.float32)
+        return [Prediction(red, 0.9 if "block" in text else 0.1) for text in texts]
+
+    measured = measure(knowing, [data / "val" / "0000", data / "val" / "0001"])
+    assert asked == [TEXTS[:3], TEXTS[:3]]
+    assert [each.iou for each in measured.outcomes] == [1, 0, 0, 1, 0, 0]
+    assert [each.here for each in measured.outcomes] == [True, True, False] * 2
+    assert [each.unique for each in measured.outcomes[:3]] == [False, False, None]
+    assert len(measured.seconds) == len(measured.processor) == 2
+    timing = measured.timing()
+    assert timing["seconds_a_scene"] == pytest.approx(3 * timing["seconds_a_sentence"])
+    assert figures(measured.outcomes)["balanced"] == 1

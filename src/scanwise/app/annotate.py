@@ -32,7 +32,7 @@ def annotate(
         list[str] | None, typer.Option("--point", metavar="X,Y,Z", help="A click on it, grown along the surface.")
     ] = None,
     reach: Annotated[float, typer.Option("--reach", help="Metres from a click that it may grow.")] = 1.5,
-    color: Annotated[float, typer.Option("--color", help="Colour step that stops it, in L*a*b*.")] = 12.0,
+    color: Annotated[float, typer.Option("--color", help="Largest difference from the clicked colour.")] = 15.0,
     absent: Annotated[bool, typer.Option("--absent", help="Nothing in the scene is meant.")] = False,
     picture: Annotated[Path | None, typer.Option("--picture", help="PNG of what was taken.")] = None,
 ) -> None:

@@ -142,7 +142,10 @@ def write_figures(measured: Measured, threshold: float, folder: Path, split: str
         print(f"{name:20} {value:7.0f}" if name.endswith("sentences") else f"{name:20} {100 * value:7.1f}")
     for name, values in parts.items():
         print(f"{name:20} {100 * values['miou']:7.1f} mIoU, {values['sentences']:.0f} sentences")
-    print(f"{timing['seconds_a_scene']:.3f} s a scene, {timing['seconds_a_sentence']:.3f} s a sentence")
+    print(
+        f"{timing['seconds_a_scene']:.3f} s a scene ({timing['processor_seconds_a_scene']:.3f} s of processor), "
+        f"{timing['seconds_a_sentence']:.3f} s a sentence"
+    )
 
 
 def _folder(weights: Path) -> Path:
