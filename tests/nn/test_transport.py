@@ -99,6 +99,21 @@ def test_extreme_scores_stay_finite(spread):
     assert float(assignment.sum(1).max()) <= 1.0001
 
 
+@pytest.mark.parametrize("power", [1.0, 0.5])
+@pytest.mark.parametrize("iterations", [1, 3, 8])
+@pytest.mark.parametrize("spread", [2.0, 16.0])
+def test_an_assignment_is_the_matrix_scaled_each_time(spread, iterations, power):
+    scores = scores_of(5, 60, 40, spread)
+    expected = torch.exp(scores.double() - scores.double().amax(0) + 50)
+    for _ in range(iterations):
+        expected = expected / (expected.sum(0) + 1e-8) ** power
+        expected = expected / (expected.sum(1, keepdim=True) + 1e-8)
+    before = scores.clone()
+    found = sinkhorn(scores, iterations=iterations, column_power=power)
+    torch.testing.assert_close(found, expected.float(), atol=1e-5, rtol=1e-3)
+    assert torch.equal(scores, before)
+
+
 def test_nothing_carries_a_gradient():
     scores = scores_of(4, 6, 3).requires_grad_()
     assert not sinkhorn(scores, iterations=2).requires_grad

@@ -12,6 +12,7 @@ import torch.distributed as distributed
 
 _HEADROOM = 50.0  # a column's largest entry is exp(50), so that one exp(-130) of it is still a float32
 _TINY = 1e-8
+_ROUNDS = 3
 _SAFE = 50.0  # scores within this range can be scaled without logarithms: exp(-50) times a share is a float32
 
 
@@ -60,7 +61,7 @@ def _plan(scores: torch.Tensor, iterations: int, prior: torch.Tensor) -> torch.T
 def _scaled_plan(scores: torch.Tensor, iterations: int, share: torch.Tensor, prior: torch.Tensor) -> torch.Tensor:
     """u E v with E = exp(scores) up to factors of rows; u (n, 1) makes rows sum to the share, v (K,) columns."""
     largest = scores.amax(1, keepdim=True) if len(scores) else scores[:, :1]
-    plan = torch.exp(scores - largest)
+    plan = (scores - largest).exp_()
     rows, columns = scores.new_ones(len(scores)), torch.ones_like(prior)
     for _ in range(iterations):
         rows = share / (plan @ columns)
@@ -87,11 +88,18 @@ def _range(scores: torch.Tensor) -> float:
 
 
 def _assignment(scores: torch.Tensor, iterations: int, column_power: float) -> torch.Tensor:
-    """SwAV's scaling of exp(scores), columns first; a row that is far below all others in every column vanishes."""
-    result = torch.exp(scores - _column_maxima(scores) + _HEADROOM)
-    for _ in range(iterations):
-        result = result / (column_sums(result) + _TINY) ** column_power
-        result = result / (result.sum(1, keepdim=True) + _TINY)
+    """SwAV's scaling of E = exp(scores), columns first; a row that is far below all others in every column vanishes.
+
+    Three rounds at a time are kept as u E v, which reads E and writes two vectors; after more of them a vanishing
+    row's factor would be no float32.
+    """
+    result = (scores - _column_maxima(scores)).add_(_HEADROOM).exp_()
+    for done in range(0, iterations, _ROUNDS):
+        rows, columns = scores.new_ones(len(scores)), scores.new_ones(scores.shape[1])
+        for _ in range(min(_ROUNDS, iterations - done)):
+            columns = columns / (columns * all_sum(rows @ result) + _TINY) ** column_power
+            rows = rows / (rows * (result @ columns) + _TINY)
+        result.mul_(rows[:, None]).mul_(columns)
     return result
 
 
