@@ -175,7 +175,7 @@ def test_what_asks_for_several_things() -> None:
     ):
         assert plural(text)
     for text in ("the chair", "Of all windows, I mean the one nearest to the door.", "the second of three chairs",
-                 "find the one of the two lamps", "the tall lamp", "overall"):  # fmt: skip
+                 "find the one of the two lamps", "the tall lamp", "overall", "These are shoes."):  # fmt: skip
         assert not plural(text)
 
 

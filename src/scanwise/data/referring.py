@@ -24,7 +24,7 @@ AUGMENTATION = Augmentation(tilt=0.02, scale=(0.98, 1.02), jitter=0.003, color_j
 _PLURAL = re.compile(
     r"^(?:please )?(?:(?:can|could) you )?(?:(?:find|show|show me|mark|select|highlight|point to|look for|where are|"
     r"give me|i want|i mean) )?(?:the )?(?:all|every|both|each|two|three|four|five|six|several|these|those)\b"
-    r"(?!.*\bone\b)",
+    r"(?! (?:is|are)\b)(?!.*\bone\b)",
     re.IGNORECASE,
 )
 _ALL = ("all {many}", "all the {many}", "every {one}", "find all {many}", "show me every {one}", "mark all the {many}")
