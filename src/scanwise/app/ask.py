@@ -12,6 +12,7 @@ import typer
 
 from scanwise.scene import Scene
 
+_SIZE = (1600, 900)
 _OTHERS = np.array([40, 120, 220])
 
 
@@ -46,9 +47,10 @@ def ask(
     cloud: Scene = read_scene(scene)
     answers = asking.ask(cloud, texts, model=network, explain=True)
     assert isinstance(answers, list)
+    raster = _raster(cloud)
     with staging(out) as place:
         for number, answer in enumerate(answers, 1):
-            _write(place, number, cloud, answer)
+            _write(place, number, cloud, raster, answer)
         report = {"scene": str(scene), "model": str(model), "answers": [_facts(cloud, each) for each in answers]}
         (place / "answers.json").write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     for number, answer in enumerate(answers, 1):
@@ -56,11 +58,19 @@ def ask(
     print(out)
 
 
-def _write(folder: Path, number: int, scene: Scene, answer: Any) -> None:
+def _raster(scene: Scene) -> Any:
+    """What is seen of the scene at each pixel, for pictures of every answer."""
+    from scanwise.app.raster import rasterise
+
+    shown = scene.finite
+    normals = None if scene.normals is None else scene.normals[shown]
+    return rasterise(scene.points[shown], size=_SIZE, normals=normals)
+
+
+def _write(folder: Path, number: int, scene: Scene, raster: Any, answer: Any) -> None:
     from PIL import Image
 
     from scanwise.app.crop import FOUND, crop_of
-    from scanwise.app.raster import draw_cloud
     from scanwise.formats.registry import write_scene
 
     columns = {"mask": answer.mask.astype(np.uint8), "score": answer.scores}
@@ -69,9 +79,7 @@ def _write(folder: Path, number: int, scene: Scene, answer: Any) -> None:
     for other in answer.runners_up:
         colors[other.rows] = _OTHERS
     colors[answer.mask] = FOUND
-    shown = scene.finite
-    normals = None if scene.normals is None else scene.normals[shown]
-    picture = draw_cloud(scene.points[shown], colors[shown].clip(0, 255).astype(np.uint8), normals=normals)
+    picture = raster.paint(colors[scene.finite].clip(0, 255).astype(np.uint8))
     Image.fromarray(picture).save(folder / f"answer-{number}.png")
     if answer.place is not None:
         Image.fromarray(crop_of(scene, answer.place)).save(folder / f"answer-{number}-crop.png")

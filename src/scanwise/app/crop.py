@@ -13,36 +13,48 @@ FOUND = np.array([230, 60, 30])
 _MOST_POINTS = 2000  # of the thing that are looked for in a picture
 _MARGIN, _LEAST = 0.35, 96  # of the thing's size on each side; pixels
 _AROUND = 0.8  # metres of surroundings that are drawn
+_LOOKED_AT = 8  # photographs whose depth says what hides the thing: those that have most of it in frame
 _LEAST_SEEN = 0.05  # share of the thing that a photograph must show
 
 
 def crop_of(scene: Scene, thing: Found) -> np.ndarray:
     """(H, W, 3) uint8 with the thing framed; drawn, where the scene has no picture that shows it."""
     points = scene.points[thing.rows[:: max(1, len(thing.rows) // _MOST_POINTS)]].astype(np.float64)
-    best, most = None, 0.0
-    for view in scene.views:
-        pixels = visible_pixels(view, points)
-        share = len(pixels) / len(points)
-        if share < _LEAST_SEEN:
-            continue
-        extent = np.prod(np.ptp(pixels, axis=0) + 1) / np.prod(view.image_size)
-        if share * extent**0.5 > most:
-            best, most = (view, pixels), share * float(extent) ** 0.5
-    return _drawn(scene, thing) if best is None else _cut(*best)
+    framed = [(view, in_frame(view, points)[0]) for view in scene.views]
+    framed.sort(key=lambda each: -_worth(each[0], each[1], len(points)))
+    seen = [(view, visible_pixels(view, points)) for view, pixels in framed[:_LOOKED_AT] if len(pixels)]
+    if not seen:
+        return _drawn(scene, thing)
+    view, pixels = max(seen, key=lambda each: _worth(each[0], each[1], len(points)))
+    return _cut(view, pixels) if len(pixels) >= _LEAST_SEEN * len(points) else _drawn(scene, thing)
+
+
+def _worth(view: View, pixels: np.ndarray, count: int) -> float:
+    """Of a picture that shows these pixels (n, 2) of `count` points: their share, times the root of theirs of it."""
+    if not len(pixels):
+        return 0.0
+    extent = np.prod(np.ptp(pixels, axis=0) + 1) / np.prod(view.image_size)
+    return len(pixels) / count * float(extent) ** 0.5
+
+
+def in_frame(view: View, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels (n, 2) of those of the points (m, 3) that lie in front of a camera and in its picture, and their rows."""
+    pixels, z = _project(points, view.intrinsics, view.camera_to_world)
+    height, width = view.image_size
+    rows = np.flatnonzero((z > 0.1) & (pixels >= 0).all(1) & (pixels <= [width - 1, height - 1]).all(1))
+    return pixels[rows], rows
 
 
 def visible_pixels(view: View, points: np.ndarray) -> np.ndarray:
-    """(n, 2) pixels (x, y) of those of the points (m, 3) that a view shows; where it has no depth, of all in front."""
-    pixels, z = _project(points, view.intrinsics, view.camera_to_world)
-    height, width = view.image_size
-    shown = (z > 0.1) & (pixels >= 0).all(1) & (pixels <= [width - 1, height - 1]).all(1)
-    depth = view.depth if shown.any() else None
-    if depth is not None:
-        where, behind = _project(points, *view.depth_camera((depth.shape[0], depth.shape[1])))
-        column, row = (where[:, axis].round().clip(0, depth.shape[1 - axis] - 1).astype(int) for axis in (0, 1))
-        reading = depth[row, column]
-        shown &= (reading > 0) & (np.abs(reading - behind) < 0.05 + 0.01 * behind**2)
-    return pixels[shown]
+    """(n, 2) pixels (x, y) of those of the points (m, 3) that a view shows; where it has no depth, of all in frame."""
+    pixels, rows = in_frame(view, points)
+    depth = view.depth if len(rows) else None
+    if depth is None:
+        return pixels
+    where, away = _project(points[rows], *view.depth_camera((depth.shape[0], depth.shape[1])))
+    column, row = (where[:, axis].round().clip(0, depth.shape[1 - axis] - 1).astype(int) for axis in (0, 1))
+    reading = depth[row, column]
+    return pixels[(reading > 0) & (np.abs(reading - away) < 0.05 + 0.01 * away**2)]
 
 
 def _project(points: np.ndarray, intrinsics: np.ndarray, pose: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
