@@ -22,6 +22,7 @@ from transport import memory
 from scanwise.data.images import ImageBatch
 from scanwise.methods.stellar import Stellar, StellarRecipe
 from scanwise.nn.sparse_tokens import SparseTokens
+from scanwise.training.loop import return_free_memory
 from scanwise.training.recipe import read_recipe
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "stellar-cifar-tiny.yaml"
@@ -60,6 +61,7 @@ def cost(name: str, tokens: int, side: int, batch: int, repeats: int) -> tuple[f
     optimizer = torch.optim.AdamW(model.parameters())
     work = {"training": lambda: train(model, optimizer, batch), "encoding": lambda: encode(model, batch)}[name]
     work()
+    return_free_memory()
     Path("/proc/self/clear_refs").write_text("5")  # the kernel forgets the peak so far
     before, times = memory("VmRSS"), []
     for _ in range(repeats):

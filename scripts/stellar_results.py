@@ -163,7 +163,7 @@ def transport() -> str:
         key = (params["rows"], params["prototypes"], params["form"])
         found.setdefault(key, {})[entry["unit"]] = (entry["value"], entry["reference"])
     for (rows, prototypes, form), values in found.items():
-        cells = [f"{value:.2f}" for value in values["s"]] + [f"{value:.0f}" for value in values["MiB"]]
+        cells = [f"{value:.3f}" for value in values["s"]] + [f"{value:.0f}" for value in values["MiB"]]
         lines.append(f"| {rows} | {prototypes} | {form} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
