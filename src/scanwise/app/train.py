@@ -59,9 +59,7 @@ def segment(
 
 @evaluate_app.command(name="segment")
 def evaluate_segment(
-    weights: Annotated[
-        Path, typer.Argument(metavar="WEIGHTS", help="A run, its best.ckpt, or shipped weights.")
-    ],
+    weights: Annotated[Path, typer.Argument(metavar="WEIGHTS", help="A run, its best.ckpt, or shipped weights.")],
     data: Annotated[Path, typer.Argument(metavar="DATA", help="Root of labelled scenes.")],
     split: Annotated[str, typer.Option("--split", help="Which scenes.")] = "test",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for table, picture and figures.")] = None,
