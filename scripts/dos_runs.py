@@ -3,6 +3,7 @@
     OMP_NUM_THREADS=1 python scripts/dos_runs.py ladder              # 5 steps x 3 seeds, 4 variants x 1
     OMP_NUM_THREADS=1 python scripts/dos_runs.py protocols           # supervised, fine-tuned, few labels
     OMP_NUM_THREADS=1 python scripts/dos_runs.py tail                # rare open names, alpha 1.3 against 0
+    OMP_NUM_THREADS=1 python scripts/dos_runs.py streets --seeds 1   # LiDAR sweeps, made and real
 
 Two can run beside each other, one a core (`--seeds 1` and `--seeds 2 3`). scripts/dos_results.py writes the page.
 """
@@ -32,18 +33,20 @@ MAIN = ("1-naive", "2-token-jitter", "3-observable", "4-softmap", "5-zipf-1.3")
 SIDE = ("3-regression", "zipf-1.0", "zipf-1.6", "zipf-2")
 PRETRAIN = ("steps=250", "crop=[0.2, 0.4]", "validate_every=250", "probe_scenes=4", "momentum=0.98")
 PROBE_SCENES = 100
+STREETS = Path("data/streets-s")  # 12 made drives of 20 sweeps, 1 to validate and 3 to test
+KITTI = Path("../shared/data/lidar/semantickitti_000000.bin")
 SUPERVISED = ("size=tiny", "voxel=0.1", "ema=0.99", "drop_path=0", "validate_every=10000")
-SHARES = {0.01: 150, 1.0: 300, 0.1: 200}  # share of the labelled scenes: steps
+SHARES = {1.0: 800, 0.1: 500, 0.01: 300}  # share of the labelled scenes: steps
 LEAST_OBJECTS = 5  # of a name, in the training scenes that are probed
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=["ladder", "protocols", "tail"])
+    parser.add_argument("part", choices=["ladder", "protocols", "tail", "streets"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     arguments = parser.parse_args()
     for seed in arguments.seeds:
-        {"ladder": ladder, "protocols": protocols, "tail": tail}[arguments.part](seed)
+        {"ladder": ladder, "protocols": protocols, "tail": tail, "streets": streets}[arguments.part](seed)
 
 
 def ladder(seed: int) -> None:
@@ -103,7 +106,7 @@ class OpenNames:
 
 def tail(seed: int) -> None:
     """Linear probe over open names, for the rarest third and the rest."""
-    train, test = scene_paths(DATA, "train")[:200], scene_paths(DATA, "test")
+    train, test = scene_paths(DATA, "train")[:PROBE_SCENES], scene_paths(DATA, "test")
     counts = Counter(box.name for path in train for box in read_source(path).boxes)
     names = tuple(name for name, count in counts.most_common() if count >= LEAST_OBJECTS)
     rare = len(names) * 2 // 3
@@ -113,7 +116,7 @@ def tail(seed: int) -> None:
             continue
         frozen = load_backbone(run_of(step, seed) / "best.ckpt")
         known, unknown = (
-            gather(frozen, [OpenNames(path, names) for path in paths], voxels=2000, seed=seed)
+            gather(frozen, [OpenNames(path, names) for path in paths], voxels=1000, seed=seed)
             for paths in (train, test)
         )
         confusion = measure_voxels(LinearProbe.fit(known, len(names), seed=seed), unknown, names)
@@ -129,6 +132,19 @@ def tail(seed: int) -> None:
         with replacing(figures) as temporary:
             temporary.write_text(json.dumps(found, indent=1) + "\n")
         print(step, seed, found, flush=True)
+
+
+def streets(seed: int) -> None:
+    """Pretraining on made sweeps; linear probes with their labels, on made sweeps and on the real SemanticKITTI one."""
+    out = RUNS / f"streets-{seed}"
+    if not (out / "best.ckpt").exists():
+        keys = (f"data={STREETS}", "steps=200", "momentum=0.98", "validate_every=200", "probe_scenes=4", f"seed={seed}")
+        scanwise("pretrain", "dos", "recipes/dos-streets-tiny.yaml", "--out", out, *settings(*keys))
+    for name, extra in (("dos", ()), ("random", ("--random",))):
+        for world, where in (("streets", ("--split", "test")), ("kitti", ("--on", KITTI))):
+            figures = RUNS / f"{world}-probe-{name}-{seed}.json"
+            if not figures.exists():
+                scanwise("probe", STREETS, "--model", out, "--scenes", 120, "--out", figures, *where, *extra)
 
 
 def run_of(step: str, seed: int) -> Path:
