@@ -19,7 +19,7 @@ from scanwise.nn.pooling import affinity, pool, times
 from scanwise.nn.student import student_of
 from scanwise.scene import Scene
 from scanwise.training.backbones import weights_digest
-from scanwise.training.checkpoints import SHIPPED, load, locate
+from scanwise.training.checkpoints import is_shipped, load, locate
 from scanwise.vision import Vision, load_vision
 
 LONGEST_TEXT = 500  # characters
@@ -168,7 +168,7 @@ def check_purify(purify: str | Path | None) -> str:
     purify = str(DEFAULT_PURIFY if purify is None else purify)
     if purify in ("off", "geometry"):
         return purify
-    if purify == "learned" and not (SHIPPED / f"{STUDENT}.safetensors").is_file():
+    if purify == "learned" and not is_shipped(STUDENT):
         raise InputError(
             "no student is shipped with this version; train one with `scanwise train geopurify` and give its run "
             "in place of learned, or choose geometry"

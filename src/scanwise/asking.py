@@ -13,7 +13,7 @@ from scanwise.evaluation.referring import Prediction
 from scanwise.methods.less import LESS, load_trained, predict
 from scanwise.objects import Found, found_at, pieces
 from scanwise.scene import Scene
-from scanwise.training.checkpoints import SHIPPED
+from scanwise.training.checkpoints import is_shipped
 
 SHIPPED_MODEL = "less-rooms"
 LONGEST = 500  # characters of a sentence
@@ -70,8 +70,7 @@ def load_model(model: Path) -> LESS:
     Raises:
         InputError: there is none, or it is something else; where the shipped weights are missing, how to get some.
     """
-    missing = not model.exists() and not (SHIPPED / f"{model}.safetensors").exists()
-    if str(model) == SHIPPED_MODEL and missing:
+    if str(model) == SHIPPED_MODEL and not model.exists() and not is_shipped(model):
         raise InputError(
             f"{SHIPPED_MODEL}: this installation has no such weights; install a release that ships them, or train: "
             "`scanwise train less recipes/less-rooms-tiny.yaml`, then --model out/less-rooms-tiny"

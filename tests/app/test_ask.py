@@ -119,7 +119,7 @@ def test_several_things_are_told_apart_where_all_are_asked_for(weights: Path) ->
 
 
 def test_without_shipped_weights_one_line_says_how_to_get_some(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "SHIPPED", tmp_path)
+    monkeypatch.setattr(checkpoints, "SHIPPED", tmp_path)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="scanwise train less recipes"):
         scanwise.ask(scan(), "the chair")
@@ -132,7 +132,6 @@ def test_shipped_weights_are_found_by_their_name(
     halves = {name: value.half() if value.is_floating_point() else value for name, value in own.tensors.items()}
     content = safetensors.torch.save(halves, {"facts": json.dumps(own.facts)})
     (tmp_path / "less-rooms.safetensors").write_bytes(content)
-    monkeypatch.setattr(asking, "SHIPPED", tmp_path)
     monkeypatch.setattr(checkpoints, "SHIPPED", tmp_path)
     shipped, trained = scanwise.ask(scan(), "the chair"), scanwise.ask(scan(), "the chair", model=weights)
     assert np.allclose(shipped.scores, trained.scores, atol=0.02)

@@ -127,10 +127,10 @@ def _numbers(text: str, option: str, count: int | None = None) -> np.ndarray:
 def _draw(cloud: Scene, mask: np.ndarray, path: Path) -> None:
     from PIL import Image
 
-    from scanwise.app.crop import FOUND
+    from scanwise.app.crop import FOUND, muted
     from scanwise.app.raster import draw_cloud
 
-    colors = np.full((len(cloud), 3), 170.0) if cloud.colors is None else 0.5 * cloud.colors + 90
+    colors = muted(cloud)
     colors[mask] = FOUND
     shown = cloud.finite
     normals = None if cloud.normals is None else cloud.normals[shown]

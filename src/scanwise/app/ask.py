@@ -70,12 +70,12 @@ def _raster(scene: Scene) -> Any:
 def _write(folder: Path, number: int, scene: Scene, raster: Any, answer: Any) -> None:
     from PIL import Image
 
-    from scanwise.app.crop import FOUND, crop_of
+    from scanwise.app.crop import FOUND, crop_of, muted
     from scanwise.formats.registry import write_scene
 
     columns = {"mask": answer.mask.astype(np.uint8), "score": answer.scores}
     write_scene(scene.with_columns(**columns), folder / f"answer-{number}.ply")
-    colors = np.full((len(scene), 3), 170.0) if scene.colors is None else 0.5 * scene.colors + 90
+    colors = muted(scene)
     for other in answer.runners_up:
         colors[other.rows] = _OTHERS
     colors[answer.mask] = FOUND

@@ -29,6 +29,11 @@ def crop_of(scene: Scene, thing: Found) -> np.ndarray:
     return _cut(view, pixels) if len(pixels) >= _LEAST_SEEN * len(points) else _drawn(scene, thing)
 
 
+def muted(scene: Scene) -> np.ndarray:
+    """(N, 3) float colours to paint findings on: the scene's own half washed out, or grey."""
+    return np.full((len(scene), 3), 170.0) if scene.colors is None else 0.5 * scene.colors + 90
+
+
 def _worth(view: View, pixels: np.ndarray, count: int) -> float:
     """Of a picture that shows these pixels (n, 2) of `count` points: their share, times the root of theirs of it."""
     if not len(pixels):
@@ -71,7 +76,7 @@ def _cut(view: View, pixels: np.ndarray) -> np.ndarray:
     start = np.maximum(low - pad, 0).astype(int)
     end = np.minimum(high + pad + 1, image.size).astype(int)
     frame = [*(low - 2).clip(0), *np.minimum(high + 2, np.array(image.size) - 1)]
-    ImageDraw.Draw(image).rectangle([float(value) for value in frame], outline=(230, 60, 30), width=2)
+    ImageDraw.Draw(image).rectangle([float(value) for value in frame], outline=tuple(FOUND.tolist()), width=2)
     return np.asarray(image.crop((int(start[0]), int(start[1]), int(end[0]), int(end[1]))))
 
 

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
 
-from scanwise.app.console import note, progress
-from scanwise.app.train import DeviceOption, OutOption, RecipeArgument, SetOption
+from scanwise.app.console import progress
+from scanwise.app.train import (
+    DeviceOption,
+    OutOption,
+    RecipeArgument,
+    SetOption,
+    figures_folder,
+    percents,
+    run_training,
+)
 from scanwise.files import replacing
 
 if TYPE_CHECKING:
@@ -32,22 +40,20 @@ def train_geopurify(
     """
     from scanwise.interop.teachers import load_teacher
     from scanwise.methods.geopurify import GeoPurifyRecipe, train
-    from scanwise.training.launch import make_fabric
-    from scanwise.training.recipe import read_recipe
     from scanwise.vision import load_vision
 
-    settings = read_recipe(recipe, GeoPurifyRecipe, changes or ())
-    folder = out or Path("out") / recipe.stem
-    teacher, vision = load_teacher(settings.teacher), load_vision(settings.vision)
-    fabric = make_fabric(device=device, precision=settings.precision)
-    with progress() as show:
-        first = fabric.is_global_zero
-        options = {"progress": show, "say": note} if first else {}
-        figures = train(settings, folder, fabric, teacher=teacher, vision=vision, **options)
-    if first and "miou" in figures:
-        found = ", ".join(f"{way} {100 * figures[way]:.1f}" for way in ("off", "geometry"))
+    def with_models(settings: GeoPurifyRecipe, folder: Path, fabric: Any, **options: Any) -> dict[str, float]:
+        teacher, vision = load_teacher(settings.teacher), load_vision(settings.vision)
+        return train(settings, folder, fabric, teacher=teacher, vision=vision, **options)
+
+    done = run_training(GeoPurifyRecipe, with_models, recipe, out, changes, device)
+    if done is None:
+        return
+    folder, figures = done
+    if "miou" in figures:
+        found = percents(figures, "off", "geometry")
         print(f"{folder / 'best.ckpt'}: mIoU {100 * figures['miou']:.1f} on val ({found})")
-    elif first:
+    else:
         print(f"{folder / 'best.ckpt'}: loss {figures['val_loss']:.3f} on other anchors; val has no labels")
 
 
@@ -97,7 +103,7 @@ def evaluate_geopurify(
                 embeddings = [embedding_of(exam, student)] if way == "learned" else []
                 counts.setdefault(way, Confusion(exam.classes)).matrix += marks([exam], way, embeddings).matrix
         show("scenes", 1.0)
-    folder = out or (weights if weights.is_dir() else weights.parent)
+    folder = out or figures_folder(weights)
     name = split + (f"-{noise.replace(':', '-')}" if noise else "")
     table = comparison(counts)
     figures = {way: confusion.figures() for way, confusion in counts.items()}

@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scanwise.app.console import note, progress
-from scanwise.app.train import DeviceOption, OutOption, RecipeArgument, SetOption
+from scanwise.app.train import (
+    DeviceOption,
+    OutOption,
+    RecipeArgument,
+    SetOption,
+    figures_folder,
+    percents,
+    run_training,
+)
 from scanwise.files import replacing
 
 if TYPE_CHECKING:
@@ -47,20 +54,9 @@ def train_two_stage(
 
 
 def _train(kind: Any, train: Any, recipe: Path, out: Path | None, changes: list[str] | None, device: str) -> None:
-    from scanwise.training.launch import make_fabric
-    from scanwise.training.recipe import read_recipe
-
-    settings = read_recipe(recipe, kind, changes or ())
-    folder = out or Path("out") / recipe.stem
-    fabric = make_fabric(device=device, precision=settings.precision)
-    with progress() as show:
-        first = fabric.is_global_zero
-        options = {"progress": show, "say": note} if first else {}
-        figures = train(settings, folder, fabric, **options)
-    if first:
-        names = ("miou", "acc25", "acc50", "balanced")
-        found = ", ".join(f"{name} {100 * figures[name]:.1f}" for name in names if name in figures)
-        print(f"{folder / 'best.ckpt'}: {found} on val")
+    done = run_training(kind, train, recipe, out, changes, device)
+    if done is not None:
+        print(f"{done[0] / 'best.ckpt'}: {percents(done[1], 'miou', 'acc25', 'acc50', 'balanced')} on val")
 
 
 WeightsArgument = Annotated[
@@ -126,7 +122,7 @@ def _evaluate(
     model = load(weights).to(fabric.device)
     measured = evaluate(model, scene_paths(data, split)[: scenes or None], fabric, fallback=fallback)
     if fabric.is_global_zero:
-        write_figures(measured, float(model.threshold), out or _folder(weights), split)
+        write_figures(measured, float(model.threshold), out or figures_folder(weights), split)
 
 
 def write_figures(measured: Measured, threshold: float, folder: Path, split: str) -> None:
@@ -146,10 +142,3 @@ def write_figures(measured: Measured, threshold: float, folder: Path, split: str
         f"{timing['seconds_a_scene']:.3f} s a scene ({timing['processor_seconds_a_scene']:.3f} s of processor), "
         f"{timing['seconds_a_sentence']:.3f} s a sentence"
     )
-
-
-def _folder(weights: Path) -> Path:
-    """The run's own; of weights known by name, out/NAME."""
-    if not weights.exists():
-        return Path("out") / weights
-    return weights if weights.is_dir() else weights.parent

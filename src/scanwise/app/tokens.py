@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from scanwise.app.console import note, progress
-from scanwise.app.train import DeviceOption, OutOption, RecipeArgument, SetOption
+from scanwise.app.train import DeviceOption, OutOption, RecipeArgument, SetOption, run_training
 from scanwise.errors import InputError
 from scanwise.files import replacing
 
@@ -227,16 +227,9 @@ def images(
 
 
 def _pretrain(path: Path, kind: Any, train: Any, out: Path | None, changes: list[str] | None, device: str) -> None:
-    from scanwise.training.launch import make_fabric
-    from scanwise.training.recipe import read_recipe
-
-    settings = read_recipe(path, kind, changes or ())
-    folder = out or Path("out") / path.stem
-    fabric = make_fabric(device=device, precision=settings.precision)
-    if not fabric.is_global_zero:
-        train(settings, folder, fabric)
+    done = run_training(kind, train, path, out, changes, device)
+    if done is None:
         return
-    with progress() as show:
-        figures = train(settings, folder, fabric, progress=show, say=note)
+    folder, figures = done
     found = ", ".join(f"{name} {100 * value:.1f}" for name, value in figures.items() if name.startswith("knn_"))
     note(f"{folder / 'best.ckpt'}: {found or 'no classes to measure with'}")

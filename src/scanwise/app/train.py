@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -43,18 +44,50 @@ def segment(
         torchrun --nproc-per-node 2 -m scanwise train segment recipes/segment-rooms-small.yaml
     """
     from scanwise.methods.segment import SegmentRecipe, train
+
+    done = run_training(SegmentRecipe, train, recipe, out, changes, device, _strategy(strategy))
+    if done is not None:
+        print(f"{done[0] / 'best.ckpt'}: {percents(done[1], 'miou', 'macc')} on val")
+
+
+def run_training(
+    kind: Any,
+    train: Callable[..., dict[str, float]],
+    recipe: Path,
+    out: Path | None,
+    changes: list[str] | None,
+    device: str,
+    strategy: Literal["ddp", "fsdp"] = "ddp",
+) -> tuple[Path, dict[str, float]] | None:
+    """What every verb that trains does: the run's folder and its figures on the first process, None on the others.
+
+    Args:
+        kind: class of the recipe. train: (recipe, folder, fabric, progress=, say=) -> figures; only the first process
+            is given something to show its progress with.
+    """
     from scanwise.training.launch import make_fabric
     from scanwise.training.recipe import read_recipe
 
-    settings = read_recipe(recipe, SegmentRecipe, changes or ())
+    settings = read_recipe(recipe, kind, changes or ())
     folder = out or Path("out") / recipe.stem
-    fabric = make_fabric(device=device, precision=settings.precision, strategy=_strategy(strategy))
+    fabric = make_fabric(device=device, precision=settings.precision, strategy=strategy)
+    if not fabric.is_global_zero:
+        train(settings, folder, fabric)
+        return None
     with progress() as show:
-        say = note if fabric.is_global_zero else _silent
-        figures = train(settings, folder, fabric, progress=show if fabric.is_global_zero else _silent, say=say)
-    if fabric.is_global_zero:
-        found = ", ".join(f"{name} {100 * figures[name]:.1f}" for name in ("miou", "macc") if name in figures)
-        print(f"{folder / 'best.ckpt'}: {found} on val")
+        return folder, train(settings, folder, fabric, progress=show, say=note)
+
+
+def percents(figures: dict[str, float], *names: str) -> str:
+    """Those of the figures that are there, such as "miou 47.9, macc 61.9"."""
+    return ", ".join(f"{name} {100 * figures[name]:.1f}" for name in names if name in figures)
+
+
+def figures_folder(weights: Path) -> Path:
+    """Where the figures of these weights go: the run's own folder; of weights known by name, out/NAME."""
+    if not weights.exists():
+        return Path("out") / weights
+    return weights if weights.is_dir() else weights.parent
 
 
 @evaluate_app.command(name="segment")
@@ -80,8 +113,7 @@ def evaluate_segment(
     counts = evaluate(model, scene_paths(data, split), fabric)
     if not fabric.is_global_zero:
         return
-    run = weights if weights.is_dir() else weights.parent
-    folder = out or (run if weights.exists() else Path("out") / weights)
+    folder = out or figures_folder(weights)
     folder.mkdir(parents=True, exist_ok=True)
     figures = {name: confusion.figures() for name, confusion in counts.items() if confusion.matrix.any()}
     with replacing(folder / f"{split}.json") as temporary:
@@ -92,10 +124,6 @@ def evaluate_segment(
     print(counts["all"].table(), end="")
     for name, values in figures.items():
         print(f"{name}: mIoU {100 * values['miou']:.1f}, mAcc {100 * values['macc']:.1f}")
-
-
-def _silent(*anything: object) -> None:
-    """What the other processes of a run say."""
 
 
 def _strategy(name: str) -> Literal["ddp", "fsdp"]:

@@ -83,13 +83,19 @@ def locate(weights: Path) -> Path:
     """
     if weights.is_dir():
         return weights / "best.ckpt"
-    shipped = SHIPPED / f"{weights}.safetensors"
-    if weights.exists() or not shipped.exists():
-        if not weights.exists() and len(weights.parts) == 1:
-            known = ", ".join(sorted(path.stem for path in SHIPPED.glob("*.safetensors")))
-            raise InputError(f"{weights}: no such file, run or shipped weights; shipped are {known or 'none'}")
+    if weights.exists():
         return weights
-    return shipped
+    if is_shipped(weights):
+        return SHIPPED / f"{weights}.safetensors"
+    if len(weights.parts) == 1:
+        known = ", ".join(sorted(path.stem for path in SHIPPED.glob("*.safetensors")))
+        raise InputError(f"{weights}: no such file, run or shipped weights; shipped are {known or 'none'}")
+    return weights
+
+
+def is_shipped(name: str | Path) -> bool:
+    """Whether weights of this name come with scanwise."""
+    return (SHIPPED / f"{name}.safetensors").is_file()
 
 
 def _shipped(content: bytes, path: Path) -> Checkpoint:
