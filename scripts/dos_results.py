@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from dos_runs import MAIN, RUNS, SHARES, SIDE
+from dos_runs import MAIN, PROBES, RUNS, SHARES, SHIPPED, SIDE, WORLDS
 
 SEEDS = (1, 2, 3)
 COST = Path("out/dos-cost.json")
@@ -32,7 +32,14 @@ WORDS = {
 def main() -> None:
     page = Path(sys.argv[1])
     text = page.read_text()
-    tables = {"ladder": ladder, "protocols": protocols, "tail": tail, "streets": streets, "cost": cost}
+    tables = {
+        "ladder": ladder,
+        "protocols": protocols,
+        "tail": tail,
+        "streets": streets,
+        "shipped": shipped,
+        "cost": cost,
+    }
     for name, table in tables.items():
         head, rest = text.split(f"<!-- {name} -->\n")
         text = f"{head}<!-- {name} -->\n{table()}<!-- end -->{rest.split('<!-- end -->', 1)[1]}"
@@ -83,6 +90,19 @@ def streets() -> str:
         for name in ("random", "dos"):
             values = [miou(RUNS / f"{world}-probe-{name}-{seed}.json") for seed in SEEDS]
             lines.append(row(f"{words} | {name}", values))
+    return "\n".join(lines) + "\n"
+
+
+def shipped() -> str:
+    words = {"linear": "linear, 100 scenes", "knn": "nearest neighbours, 100 scenes", "few": "linear, 10 scenes"}
+    lines = ["| probed on | weights | " + " | ".join(words[kind] for kind in PROBES) + " |", "|---|---|---|---|---|"]
+    for world in WORLDS:
+        for name in SHIPPED:
+            for weights in ("random", "dos"):
+                values = [miou(RUNS / f"shipped-{name}-{weights}-{world}-{kind}-1.json") for kind in PROBES]
+                cells = ["" if value is None else f"{value:.1f}" for value in values]
+                called = f"`{name}`" if weights == "dos" else f"the network of `{name}`, random"
+                lines.append("| " + " | ".join([world, called, *cells]) + " |")
     return "\n".join(lines) + "\n"
 
 

@@ -4,6 +4,7 @@
     OMP_NUM_THREADS=1 python scripts/dos_runs.py protocols           # supervised, fine-tuned, few labels
     OMP_NUM_THREADS=1 python scripts/dos_runs.py tail                # rare open names, alpha 1.3 against 0
     OMP_NUM_THREADS=1 python scripts/dos_runs.py streets --seeds 1   # LiDAR sweeps, made and real
+    OMP_NUM_THREADS=1 python scripts/dos_runs.py shipped --seeds 1   # the shipped weights, also in the other world
 
 Two can run beside each other, one a core (`--seeds 1` and `--seeds 2 3`). scripts/dos_results.py writes the page.
 """
@@ -37,16 +38,19 @@ STREETS = Path("data/streets-s")  # 12 made drives of 20 sweeps, 1 to validate a
 KITTI = Path("../shared/data/lidar/semantickitti_000000.bin")
 SUPERVISED = ("size=tiny", "voxel=0.1", "ema=0.99", "drop_path=0", "validate_every=10000")
 SHARES = {1.0: 800, 0.1: 500, 0.01: 300}  # share of the labelled scenes: steps
+SHIPPED = ("dos-rooms-small", "dos-streets-small")
+WORLDS = {"rooms": DATA, "streets": Path("data/streets-1")}
+PROBES = {"linear": ("--scenes", 100), "knn": ("--scenes", 100, "--knn"), "few": ("--scenes", 10)}
 LEAST_OBJECTS = 5  # of a name, in the training scenes that are probed
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=["ladder", "protocols", "tail", "streets"])
+    parser.add_argument("part", choices=list(PARTS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     arguments = parser.parse_args()
     for seed in arguments.seeds:
-        {"ladder": ladder, "protocols": protocols, "tail": tail, "streets": streets}[arguments.part](seed)
+        PARTS[arguments.part](seed)
 
 
 def ladder(seed: int) -> None:
@@ -147,6 +151,18 @@ def streets(seed: int) -> None:
                 scanwise("probe", STREETS, "--model", out, "--scenes", 120, "--out", figures, *where, *extra)
 
 
+def shipped(seed: int) -> None:
+    """The shipped weights and the same networks with random ones: linear and nearest-neighbour probes, few scenes."""
+    for name in SHIPPED:
+        for weights, start in (("dos", ()), ("random", ("--random",))):
+            for world, data in WORLDS.items():
+                for kind, how in PROBES.items():
+                    figures = RUNS / f"shipped-{name}-{weights}-{world}-{kind}-{seed}.json"
+                    if not figures.exists():
+                        words = ("--split", "test", *how, *start, "--out", figures)
+                        scanwise("probe", data, "--model", name, *words)
+
+
 def run_of(step: str, seed: int) -> Path:
     return RUNS / f"{step}-{seed}"
 
@@ -160,6 +176,8 @@ def scanwise(*words: object) -> None:
     print("$ scanwise", *command[3:], flush=True)
     subprocess.run(command, check=True)
 
+
+PARTS = {"ladder": ladder, "protocols": protocols, "tail": tail, "streets": streets, "shipped": shipped}
 
 if __name__ == "__main__":
     main()

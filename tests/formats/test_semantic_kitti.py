@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import scanwise
 from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.formats import kitti, kitti_object, semantic_kitti
 
@@ -159,6 +160,17 @@ def test_an_object_frame_projects_as_kitti_says(tmp_path):
     assert np.allclose(_project(scene)[0], expected, atol=1e-3)
     assert scene.views[0].image_size == (375, 1242)
     assert scene.views[0].depth is None
+
+
+def test_a_sweep_beside_its_picture_is_known_as_an_object_frame(tmp_path):
+    _write_object_frame(tmp_path)
+    beside = tmp_path / "beside"
+    beside.mkdir()
+    for place, name in (("velodyne/000008.bin", "8.bin"), ("image_2/000008.png", "8.png")):
+        (tmp_path / place).rename(beside / name)
+    assert not scanwise.read_scene(beside / "8.bin").views
+    (tmp_path / "calib" / "000008.txt").rename(beside / "8.calib.txt")
+    assert len(scanwise.read_scene(beside / "8.bin").views) == 1
 
 
 @pytest.mark.parametrize("missing", ["image_2/000008.png", "calib/000008.txt"])

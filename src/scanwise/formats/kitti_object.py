@@ -26,9 +26,14 @@ _USUAL_MOUNTING = np.array([[0, -1, 0, 0], [0, 0, -1, -0.08], [1, 0, 0, -0.27], 
 
 
 def recognises(sweep: Path) -> bool:
-    """Whether this is velodyne/NAME.bin with image_2/ and calib/NAME.txt beside velodyne/."""
+    """Whether this is velodyne/NAME.bin with image_2/ and calib/NAME.txt beside velodyne/, or NAME.bin beside its
+    picture and NAME.calib.txt."""
+    if sweep.suffix != ".bin":
+        return False
+    if sweep.with_name(f"{sweep.stem}.calib.txt").is_file():
+        return any(sweep.with_suffix(suffix).is_file() for suffix in (".png", ".jpg"))
     root = sweep.parent.parent
-    in_place = sweep.suffix == ".bin" and sweep.parent.name == "velodyne" and (root / "image_2").is_dir()
+    in_place = sweep.parent.name == "velodyne" and (root / "image_2").is_dir()
     return in_place and (root / "calib" / f"{sweep.stem}.txt").is_file()
 
 

@@ -1,0 +1,232 @@
+"""The runs behind docs/results/geopurify.md, one after the other; what is done is left alone, what broke off goes on.
+
+    OMP_NUM_THREADS=1 python scripts/geopurify_runs.py students   # one for each row of the table of students
+    OMP_NUM_THREADS=1 python scripts/geopurify_runs.py choose     # ways of pooling, on validation rooms
+    OMP_NUM_THREADS=1 python scripts/geopurify_runs.py test       # 2D features and spoilt labels, on test rooms
+
+scripts/geopurify_results.py writes the page.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from scanwise.data.datasets import read_source, scene_paths
+from scanwise.evaluation.purification import Exam, Noise, embedding_of, exam_of
+from scanwise.evaluation.segmentation import Confusion
+from scanwise.files import replacing
+from scanwise.methods.geopurify import load_student
+from scanwise.nn.pooling import SHARPNESS, affinity, hand_made_embedding, pool
+from scanwise.nn.student import Student
+from scanwise.scene import Scene
+from scanwise.vision import load_vision
+
+DATA = Path("data/rooms-1")
+RUNS = Path("out/geopurify-study")
+RECIPE = "recipes/geopurify-rooms-small.yaml"
+STUDENTS = {
+    "dos-20": (),
+    "random-20": ("teacher=random",),
+    "supervised-20": ("teacher=segment-rooms-small",),
+    "dos-10": ("scenes=10",),
+    "dos-50": ("scenes=50",),
+    "dos-20-macro": ("macro=63", "micro=0"),
+    "dos-20-any": ("choose=random",),
+    "dos-20-lifted": ("reduced=32",),
+}
+MAIN = "dos-20"
+NOISES = ("flip:0.6", "region:0.3", "blur:16")
+VALIDATION_ROOMS, TEST_ROOMS = 6, 12
+ITERATIONS = (0, 1, 5, 18, 36)
+RARE = 3  # the rarest third of open names
+
+Weights = Callable[[Exam, torch.Tensor], torch.Tensor]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", choices=["students", "choose", "test"])
+    arguments = parser.parse_args()
+    {"students": students, "choose": choose, "test": test}[arguments.part]()
+
+
+def students() -> None:
+    for name, keys in STUDENTS.items():
+        out = RUNS / name
+        if not (out / "done").exists():
+            words = [word for key in keys for word in ("--set", key)]
+            command = [sys.executable, "-m", "scanwise", "train", "geopurify", RECIPE, "--out", str(out), *words]
+            print("$ scanwise", *command[3:], flush=True)
+            subprocess.run(command, check=True)
+            (out / "done").touch()
+
+
+# Ways of pooling
+
+
+def of_student(exam: Exam, embedding: torch.Tensor) -> torch.Tensor:
+    return affinity(embedding, np.array(exam.geometry.neighbours))
+
+
+def of_geometry(exam: Exam, embedding: torch.Tensor) -> torch.Tensor:
+    return torch.from_numpy(np.array(exam.geometry.weights))
+
+
+def of_both(exam: Exam, embedding: torch.Tensor) -> torch.Tensor:
+    """Sharpness times the mean of both cosines."""
+    return affinity(joined(exam, embedding), np.array(exam.geometry.neighbours))
+
+
+def of_both_sharper(exam: Exam, embedding: torch.Tensor) -> torch.Tensor:
+    """Sharpness times the sum of both cosines: a neighbour must be alike to both."""
+    return affinity(joined(exam, embedding), np.array(exam.geometry.neighbours), 2 * SHARPNESS)
+
+
+def joined(exam: Exam, embedding: torch.Tensor) -> torch.Tensor:
+    made = hand_made_embedding(exam.geometry.normals, exam.geometry.colors)
+    unit = torch.nn.functional.normalize(embedding, dim=1)
+    return torch.cat([unit, made], 1) / 2**0.5
+
+
+WEIGHTS: dict[str, Weights] = {
+    "geometry": of_geometry,
+    "learned": of_student,
+    "both, mean": of_both,
+    "both, sum": of_both_sharper,
+}
+
+
+def symmetric(exam: Exam, weights: torch.Tensor, applications: int) -> torch.Tensor:
+    """(W + W^T), rows scaled to 1, in place of W."""
+    count, k = weights.shape
+    row = torch.arange(count).repeat_interleave(k)
+    column = torch.from_numpy(np.array(exam.geometry.neighbours)).reshape(-1).long()
+    places = torch.cat([torch.stack([row, column]), torch.stack([column, row])], 1)
+    matrix = torch.sparse_coo_tensor(places, weights.reshape(-1).repeat(2), (count, count)).coalesce().to_sparse_csr()
+    values = exam.scores
+    total = matrix @ torch.ones(count, 1)
+    for _ in range(applications):
+        values = (matrix @ values) / total
+    return values
+
+
+def stopping(exam: Exam, weights: torch.Tensor, applications: int, change: float = 0.03) -> torch.Tensor:
+    """A voxel keeps its scores once an application changes the entropy of its softmax by less than `change`."""
+    neighbours, values = np.array(exam.geometry.neighbours), exam.scores
+    going, entropy = torch.ones(len(values), dtype=torch.bool), entropy_of(values)
+    for _ in range(applications):
+        pooled = pool(values, neighbours, weights, 1)
+        values = torch.where(going[:, None], pooled, values)
+        now = entropy_of(values)
+        going &= (now - entropy).abs() >= change
+        entropy = now
+    return values
+
+
+def entropy_of(scores: torch.Tensor) -> torch.Tensor:
+    log = scores.log_softmax(1)
+    return -(log.exp() * log).sum(1)
+
+
+def choose() -> None:
+    """Which neighbours count, and how often, on validation rooms."""
+    student = load_student(RUNS / MAIN)
+    for source in ("rooms", "region:0.3"):
+        exams = exams_of(student, source, "val", VALIDATION_ROOMS)
+        embeddings = [embedding_of(exam, student) for exam in exams]
+        for name, way in WEIGHTS.items():
+            weights = [way(exam, embedding) for exam, embedding in zip(exams, embeddings, strict=True)]
+            for count in ITERATIONS:
+                record("choose", [source, name, f"T = {count}"], lambda e, w, n=count: plain(e, w, n), exams, weights)
+            record("choose", [source, name, "symmetric"], lambda e, w: symmetric(e, w, 19), exams, weights)
+            record("choose", [source, name, "stopping"], lambda e, w: stopping(e, w, 19), exams, weights)
+        record("choose", [source, "off", ""], lambda e, w: e.scores, exams, [None] * len(exams))
+
+
+def plain(exam: Exam, weights: torch.Tensor, iterations: int) -> torch.Tensor:
+    return pool(exam.scores, np.array(exam.geometry.neighbours), weights, iterations + 1)
+
+
+def test() -> None:
+    """Every student, on lifted features and on spoilt labels; open names."""
+    for source in ("rooms", "conse", *NOISES, "open names"):
+        exams = exams_of(load_student(RUNS / MAIN), source, "test", TEST_ROOMS)
+        record("test", [source, "off"], lambda e, w: e.scores, exams, [None] * len(exams))
+        weights = [of_geometry(exam, torch.empty(0)) for exam in exams]
+        record("test", [source, "geometry"], lambda e, w: plain(e, w, 18), exams, weights)
+        del weights
+        for name in STUDENTS:
+            if not (RUNS / name / "done").exists() or (source == "open names" and name != MAIN):
+                continue
+            student = load_student(RUNS / name)
+            if student.config.lifted and source == "conse":
+                continue
+            own = exams_of(student, source, "test", TEST_ROOMS) if student.config.lifted else exams
+
+            def learned(exam: Exam, _: None, student: Student = student) -> torch.Tensor:
+                return plain(exam, of_student(exam, embedding_of(exam, student)), 18)
+
+            record("test", [source, name], learned, own, [None] * len(own))
+
+
+def record(
+    part: str, key: list[str], way: Callable[[Exam, Any], torch.Tensor], exams: list[Exam], weights: list[Any]
+) -> None:
+    """mIoU and accuracy to out/geopurify-study/PART.json, unless they are there."""
+    path = RUNS / f"{part}.json"
+    found = json.loads(path.read_text()) if path.exists() else {}
+    name = " | ".join(key)
+    if name in found:
+        return
+    confusion = Confusion(exams[0].classes)
+    for exam, weight in zip(exams, weights, strict=True):
+        labels = way(exam, weight).argmax(1).numpy()[exam.geometry.voxels.of_point]
+        confusion.add(exam.labels, labels)
+    figures = confusion.figures()
+    iou = np.asarray(confusion.iou)
+    known = np.flatnonzero(confusion.matrix.sum(1) > 0)
+    rarest = known[np.argsort(confusion.matrix.sum(1)[known])][: len(known) // RARE]
+    found[name] = {"miou": figures["miou"], "macc": figures["macc"], "rare miou": float(np.nanmean(iou[rarest]))}
+    print(name, {key: round(value, 4) for key, value in found[name].items()}, flush=True)
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(found, indent=1) + "\n")
+
+
+@cache
+def vision_of(name: str) -> Any:
+    return load_vision(name)
+
+
+def exams_of(student: Student, source: str, split: str, count: int) -> list[Exam]:
+    """Scenes with the scores of a 2D model ("rooms", "conse"), of it for open names, or of spoilt labels."""
+    scenes = [read_source(path) for path in scene_paths(DATA, split)[:count]]
+    if source == "open names":
+        names = sorted({box.name for scene in scenes for box in scene.boxes})
+        scenes = [by_open_name(scene, names) for scene in scenes]
+    noise = Noise.parse(source) if ":" in source else None
+    vision = vision_of("conse" if source == "conse" else "rooms")
+    return [exam_of(scene, student, vision, noise=noise) for scene in scenes]
+
+
+def by_open_name(scene: Scene, names: list[str]) -> Scene:
+    """Its objects labelled by their open names; the rest is unlabelled."""
+    of_instance = np.full(max((box.instance for box in scene.boxes), default=0) + 2, -1, np.int32)
+    for box in scene.boxes:
+        of_instance[box.instance] = names.index(box.name)
+    assert scene.instances is not None
+    return replace(scene, labels=of_instance[scene.instances], classes=names)
+
+
+if __name__ == "__main__":
+    main()
