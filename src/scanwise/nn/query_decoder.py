@@ -83,8 +83,8 @@ class QueryDecoder(nn.Module):
         self.layers = nn.ModuleList(QueryLayer(config) for _ in range(config.layers))
 
     def points(self, feats: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Of points (n, C): what queries attend to, and what their masks are products with, both (n, width)."""
-        return self.inputs(feats), self.masks(feats)
+        """Of points (n, C): what queries attend to, and what their masks are made of, both (n, width)."""
+        return self.inputs(feats), self.masks[:2](feats)
 
     def forward(self, points: tuple[torch.Tensor, torch.Tensor], words: torch.Tensor | None = None) -> Proposals:
         """The proposals for one cloud.
@@ -96,11 +96,17 @@ class QueryDecoder(nn.Module):
         if words is not None and self.words is not None:
             words = self.words(words)
         queries = self.start()
-        masks = queries @ pixels.T
+        masks = self.masks_of(queries, pixels)
         for layer in self.layers:
             queries = self.out_norm(layer(queries, keys, seen(masks), words))
-            masks = queries @ pixels.T
+            masks = self.masks_of(queries, pixels)
         return Proposals(queries, masks)
+
+    def masks_of(self, queries: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
+        """(Q, n): products of queries with the output of the masks' last layer, which the queries, being few, go
+        through in its place."""
+        last: nn.Linear = self.masks[2]  # type: ignore[assignment]
+        return torch.addmm((queries @ last.bias)[:, None], queries @ last.weight, pixels.T)
 
     def start(self) -> torch.Tensor:
         """The queries (Q, width) before they have seen anything."""

@@ -8,6 +8,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+_MANY = 16  # queries for each key
+
 
 class Attention(nn.Module):
     """Multi-head attention of some rows (n, C) to others (m, C), one example at a time.
@@ -24,9 +26,24 @@ class Attention(nn.Module):
 
     def forward(self, queries: torch.Tensor, keys: torch.Tensor, allowed: torch.Tensor | None = None) -> torch.Tensor:
         """(n, C). allowed: (n, m) or (1, m) bool, what a query may attend to; each at least one key."""
+        if len(queries) > _MANY * len(keys) and (allowed is None or len(allowed) == 1):
+            return self._of_many(queries, keys, allowed)
         query, key, value = self._heads(queries, 0), self._heads(keys, 1), self._heads(keys, 2)
         attended = functional.scaled_dot_product_attention(query[None], key[None], value[None], allowed)
         return self.out(attended[0].transpose(0, 1).flatten(1))
+
+    def _of_many(self, queries: torch.Tensor, keys: torch.Tensor, allowed: torch.Tensor | None) -> torch.Tensor:
+        """The same for many queries and few keys. The keys and values of all heads, as blocks of one matrix each, take
+        in the projections of queries and output; the softmax runs across long rows, as short ones are slow on a CPU."""
+        width = self.out.in_features
+        key, value = torch.block_diag(*self._heads(keys, 1)), torch.block_diag(*self._heads(keys, 2))
+        key = key / (width // self.heads) ** 0.5
+        bias = (key @ self.project.bias[:width]).unflatten(0, (self.heads, -1))
+        if allowed is not None:
+            bias = bias.masked_fill(~allowed, -torch.inf)
+        logits = torch.addmm(bias.reshape(-1, 1), key @ self.project.weight[:width], queries.T)
+        share = logits.unflatten(0, (self.heads, -1)).softmax(1).flatten(0, 1)
+        return torch.addmm(self.out.bias, share.T, value @ self.out.weight.T)
 
     def weights(self, queries: torch.Tensor, keys: torch.Tensor, allowed: torch.Tensor | None = None) -> torch.Tensor:
         """(n, m) the share of attention that each key gets, mean over heads; rows sum to 1."""

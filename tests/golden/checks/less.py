@@ -115,7 +115,7 @@ def _queries(model: LESS, replies: Any, words: Words) -> Found:
     kept: dict[str, list[torch.Tensor]] = {}
     for reply, whole in zip(replies, model.sentence(words.sentence), strict=True):
         keys, pixels = decoder.points(reply.feats)
-        masks = start @ pixels.T
+        masks = decoder.masks_of(start, pixels)
         allowed = seen(masks)
         cross = start + layer.cross(start, keys, allowed)
         own = layer.self_norm(cross + layer.self_attention(cross, cross))

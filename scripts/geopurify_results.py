@@ -1,0 +1,93 @@
+"""Fills the tables of docs/results/geopurify.md, between `<!-- NAME -->` and `<!-- end -->`, with what was measured.
+
+python scripts/geopurify_results.py docs/results/geopurify.md        # reads out/geopurify-study
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from geopurify_runs import ITERATIONS, MAIN, NOISES, RUNS, STUDENTS, WEIGHTS
+
+WORDS = {
+    "dos-20": "DOS, 20 rooms",
+    "random-20": "random network, 20 rooms",
+    "supervised-20": "supervised network, 20 rooms",
+    "dos-10": "DOS, 10 rooms",
+    "dos-50": "DOS, 50 rooms",
+    "dos-20-macro": "DOS, 20 rooms, 63 far negatives and no near ones",
+    "dos-20-any": "DOS, any 20 rooms",
+    "dos-20-lifted": "DOS, 20 rooms, also given lifted features",
+}
+SOURCES = {"rooms": "2D encoder `rooms`", "conse": "2D encoder `conse`"}
+
+
+def main() -> None:
+    page = Path(sys.argv[1])
+    text = page.read_text()
+    for name, table in {"ways": ways, "open": open_names, "students": students, "choose": choose}.items():
+        head, rest = text.split(f"<!-- {name} -->\n")
+        text = f"{head}<!-- {name} -->\n{table()}<!-- end -->{rest.split('<!-- end -->', 1)[1]}"
+    page.write_text(text)
+
+
+def ways() -> str:
+    """What pooling does to lifted features and to spoilt labels."""
+    found = measured("test")
+    lines = ["| 2D labels | lifted alone | geometry | learned | learned - alone |", "|---|---|---|---|---|"]
+    for source in (*SOURCES, *NOISES):
+        off, hand, learned = (found.get(f"{source} | {way}", {}).get("miou") for way in ("off", "geometry", MAIN))
+        gain = "" if off is None or learned is None else f"{100 * (learned - off):+.1f}"
+        lines.append(f"| {SOURCES.get(source, source)} | {cell(off)} | {cell(hand)} | **{cell(learned)}** | {gain} |")
+    return "\n".join(lines) + "\n"
+
+
+def open_names() -> str:
+    found = measured("test")
+    lines = ["| | mIoU | mean accuracy | mIoU of the rarest third |", "|---|---|---|---|"]
+    for way, words in (("off", "lifted alone"), ("geometry", "geometry"), (MAIN, "learned")):
+        figures = found.get(f"open names | {way}", {})
+        lines.append(
+            f"| {words} | " + " | ".join(cell(figures.get(key)) for key in ("miou", "macc", "rare miou")) + " |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def students() -> str:
+    found = measured("test")
+    sources = ("rooms", *NOISES)
+    lines = ["| taught by | " + " | ".join(SOURCES.get(source, source) for source in sources) + " |"]
+    lines.append("|---" * (len(sources) + 1) + "|")
+    for name in STUDENTS:
+        values = [found.get(f"{source} | {name}", {}).get("miou") for source in sources]
+        lines.append(f"| {WORDS[name]} | " + " | ".join(cell(value) for value in values) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def choose() -> str:
+    found = measured("choose")
+    kinds = [*(f"T = {count}" for count in ITERATIONS), "symmetric", "stopping"]
+    lines = ["| 2D labels | neighbours count by | " + " | ".join(kinds) + " |", "|---" * (len(kinds) + 2) + "|"]
+    for source in ("rooms", "region:0.3"):
+        off = found.get(f"{source} | off | ", {}).get("miou")
+        lines.append(f"| {SOURCES.get(source, source)} | nothing: {cell(off)} |" + " |" * len(kinds))
+        for way in WEIGHTS:
+            values = [found.get(f"{source} | {way} | {kind}", {}).get("miou") for kind in kinds]
+            lines.append(f"| | {way} | " + " | ".join(cell(value) for value in values) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def measured(part: str) -> dict[str, dict[str, float]]:
+    path = RUNS / f"{part}.json"
+    found: dict[str, dict[str, float]] = json.loads(path.read_text()) if path.exists() else {}
+    return found
+
+
+def cell(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.1f}"
+
+
+if __name__ == "__main__":
+    main()

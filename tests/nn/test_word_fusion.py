@@ -1,0 +1,35 @@
+"""Attention of many rows to few is the attention of each alone, to the last digits, gradients included."""
+
+import pytest
+import torch
+
+from scanwise.nn.word_fusion import Attention
+
+
+@pytest.mark.parametrize("heads", [1, 4])
+@pytest.mark.parametrize("masked", [False, True])
+def test_many_queries_are_treated_as_each_alone(heads, masked):
+    torch.manual_seed(0)
+    attention = Attention(16, heads).double()
+    queries = torch.randn(200, 16, dtype=torch.float64, requires_grad=True)
+    keys = torch.randn(5, 16, dtype=torch.float64, requires_grad=True)
+    allowed = torch.tensor([[True, False, True, True, False]]) if masked else None
+    together = attention(queries, keys, allowed)
+    apart = torch.cat([attention(row, keys, allowed) for row in queries.split(1)])
+    assert torch.allclose(together, apart)
+    goal = torch.randn_like(together)
+    for one, other in zip(
+        torch.autograd.grad((together * goal).sum(), (queries, keys)),
+        torch.autograd.grad((apart * goal).sum(), (queries, keys)),
+        strict=True,
+    ):
+        assert torch.allclose(one, other)
+
+
+def test_words_that_are_not_allowed_change_nothing():
+    attention = Attention(8, 2)
+    queries, keys = torch.randn(100, 8), torch.randn(4, 8)
+    allowed = torch.tensor([[True, True, False, False]])
+    changed = keys.clone()
+    changed[2:] = 7
+    assert torch.equal(attention(queries, keys, allowed), attention(queries, changed, allowed))
