@@ -97,6 +97,26 @@ def test_training_on_annotations_and_from_whole_weights(scan: Path, tmp_path: Pa
     assert load_trained(tmp_path / "first").recipe.annotations == ours
 
 
+@pytest.mark.filterwarnings("ignore:.*validation is on what is trained on")
+def test_going_on_with_weights_and_ones_own_sentences_needs_no_recipe(scan: Path, tmp_path: Path) -> None:
+    annotate(scan, "the red block", "--box", "0.3,0.3,0.08,1,1,1")
+    ours, first = str(tmp_path / "ours.jsonl"), tmp_path / "first"
+    train(small(annotations=ours, steps=1), first, make_fabric(device="cpu"))
+    words = ["train", "less", "--from", ours, "--init", str(first), "--out", str(tmp_path / "own"), "--set", "steps=2"]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    recipe = load_trained(tmp_path / "own").recipe
+    assert (recipe.steps, recipe.width, recipe.init) == (2, 16, str(first))
+    assert recipe.learning_rate == pytest.approx(small(annotations=ours).learning_rate / 3)
+
+
+@pytest.mark.parametrize("words", [[], ["--from", "ours.jsonl"], ["--init", "first"]])
+def test_without_a_recipe_both_weights_and_sentences_are_needed(words: list[str]) -> None:
+    result = CliRunner().invoke(app, ["train", "less", *words])
+    assert isinstance(result.exception, InputError)
+    assert "--from FILE and --init WEIGHTS" in str(result.exception)
+
+
 def test_weights_that_fit_in_part_or_not_at_all(scan: Path, tmp_path: Path) -> None:
     annotate(scan, "the red block", "--box", "0.3,0.3,0.08,1,1,1")
     ours = str(tmp_path / "ours.jsonl")

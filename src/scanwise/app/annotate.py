@@ -48,7 +48,7 @@ def annotate(
 
         scanwise annotate kitchen.ply "the piano" --absent --to ours.jsonl
 
-        scanwise train less recipes/less-rooms-tiny.yaml --set annotations=ours.jsonl --set init=less-rooms
+        scanwise train less --from ours.jsonl --init less-rooms
     """
     from scanwise.data.annotations import Annotation, append
     from scanwise.formats.registry import read_scene

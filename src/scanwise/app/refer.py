@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+import yaml
 
 from scanwise.app.train import (
     DeviceOption,
@@ -17,14 +18,28 @@ from scanwise.app.train import (
     percents,
     run_training,
 )
+from scanwise.errors import InputError
 from scanwise.files import replacing
 
 if TYPE_CHECKING:
     from scanwise.evaluation.referring import Measured
 
 
+FromOption = Annotated[
+    str, typer.Option("--from", metavar="FILE", help="Sentences and masks of your own, from `scanwise annotate`.")
+]
+InitOption = Annotated[str, typer.Option("--init", metavar="WEIGHTS", help="What to start from; a run, or a name.")]
+
+
 def train_less(
-    recipe: RecipeArgument, out: OutOption = None, changes: SetOption = None, device: DeviceOption = "auto"
+    recipe: Annotated[
+        Path | None, typer.Argument(metavar="[RECIPE]", help="YAML file; left out, that of the --init weights.")
+    ] = None,
+    annotations: FromOption = "",
+    init: InitOption = "",
+    out: OutOption = None,
+    changes: SetOption = None,
+    device: DeviceOption = "auto",
 ) -> None:
     """LESS: to find what a sentence means, from binary masks alone.
 
@@ -32,11 +47,45 @@ def train_less(
 
         scanwise train less recipes/less-rooms-small.yaml
 
+        scanwise train less --from ours.jsonl --init less-rooms
+
         scanwise train less recipes/less-rooms-tiny.yaml --set text=gru --set share=0.1
     """
     from scanwise.methods.less import ReferRecipe, train
 
+    given = {"annotations": annotations, "init": init}
+    changes = [f"{key}={json.dumps(value)}" for key, value in given.items() if value] + (changes or [])
+    if recipe is None:
+        if not (annotations and init):
+            raise InputError("give a recipe, or --from FILE and --init WEIGHTS to go on with your own sentences")
+        out = out or Path("out") / f"less-{Path(annotations).stem}"
+        recipe = recipe_of(Path(init), out)
     _train(ReferRecipe, train, recipe, out, changes, device)
+
+
+def recipe_of(weights: Path, folder: Path) -> Path:
+    """The recipe that weights of LESS were made by, shorter and gentler, for scenes of one's own: a file in the run's
+    folder, which is left alone where it is there.
+
+    Raises:
+        InputError: they are of something else.
+    """
+    from scanwise.methods.less import load_trained
+
+    path = folder / "recipe.yaml"
+    if not path.exists():
+        made = load_trained(weights).recipe.model_dump(mode="json")
+        others = {key: value for key, value in made.items() if key not in ("data", "share", "annotations", "init")}
+        short = {
+            "steps": 300,
+            "validate_every": 100,
+            "checkpoint_every": 50,
+            "learning_rate": made["learning_rate"] / 3,
+        }
+        folder.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary:
+            temporary.write_text(yaml.safe_dump(others | short, sort_keys=False), encoding="utf-8")
+    return path
 
 
 def train_two_stage(
