@@ -34,7 +34,7 @@ MAIN = ("1-naive", "2-token-jitter", "3-observable", "4-softmap", "5-zipf-1.3")
 SIDE = ("3-regression", "zipf-1.0", "zipf-1.6", "zipf-2")
 PRETRAIN = ("steps=250", "crop=[0.2, 0.4]", "validate_every=250", "probe_scenes=4", "momentum=0.98")
 PROBE_SCENES = 100
-STREETS = Path("data/streets-s")  # 12 made drives of 20 sweeps, 1 to validate and 3 to test
+STREETS = Path("data/streets-1")  # 24 made drives of 20 sweeps
 KITTI = Path("../shared/data/lidar/semantickitti_000000.bin")
 SUPERVISED = ("size=tiny", "voxel=0.1", "ema=0.99", "drop_path=0", "validate_every=10000")
 SHARES = {1.0: 800, 0.1: 400, 0.01: 200}  # share of the labelled scenes: steps

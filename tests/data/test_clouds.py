@@ -42,6 +42,14 @@ def test_every_point_lies_in_its_voxel(seed, size):
     assert len(np.unique(sample.coords, axis=0)) == len(sample)
 
 
+def test_heights_are_above_the_ground_whatever_lies_under_it():
+    ground = np.stack([*np.mgrid[0:20, 0:20].reshape(2, -1), np.zeros(400)], 1).astype(np.float32)
+    cloud = Cloud(np.concatenate([ground, [[3, 3, 1.5], [9, 9, -27]]]).astype(np.float32))
+    sample = sample_of(cloud, 0.2, ("height",))
+    heights = sample.feats[sample.of_point, 0]
+    np.testing.assert_allclose(heights[[0, 400, 401]], [0, 1.5, -27], atol=1e-5)
+
+
 def test_points_that_are_not_finite_are_left_out_and_the_rows_are_known():
     scene = labelled_scene(1)
     scene.points[5] = np.nan

@@ -60,7 +60,11 @@ def test_coordinates_of_what_is_visible_tell_nothing_of_what_is_masked():
     feats = np.array([[9, 0, 0, 1], [9, 2, 4, 3], [9, 100, -50, -7]], np.float32)
     found = about_the_visible(feats, ("intensity", "coord"), np.array([True, True, False]))
     np.testing.assert_allclose(found[:2], [[9, -1, -2, 0], [9, 1, 2, 2]])
-    assert about_the_visible(feats, ("intensity", "normal"), np.array([True, True, False])) is feats
+    heights = about_the_visible(feats[:, [3, 0]], ("height", "intensity"), np.array([True, True, False]))
+    np.testing.assert_allclose(heights[:2, 0], [-0.2, 1.8], rtol=1e-6)  # the ground: a tenth of the way up
+    np.testing.assert_array_equal(
+        about_the_visible(feats, ("intensity", "normal"), np.array([True, True, False])), feats
+    )
 
 
 def test_matched_voxels_show_the_same_place_although_the_views_were_turned():

@@ -12,7 +12,8 @@ from scanwise.data.voxels import Voxels, voxelize
 from scanwise.errors import InputError
 from scanwise.scene import Scene
 
-FEATURES = {"coord": 3, "color": 3, "normal": 3, "intensity": 1}
+FEATURES = {"coord": 3, "color": 3, "normal": 3, "intensity": 1, "height": 1}
+GROUND = 0.1  # quantile of the heights, as real sweeps have readings metres below the ground
 """What a network can be given of each voxel, and how many channels it takes."""
 
 
@@ -94,10 +95,13 @@ def sample_of(cloud: Cloud, size: float, features: Sequence[str], name: str = ""
 
 
 def _feature(cloud: Cloud, feature: str, voxels: Voxels, centers: np.ndarray) -> np.ndarray:
-    """(m, C) float32: coordinates about the cloud's middle on its floor, colours -1..1, unit normals, intensity."""
+    """(m, C) float32: coordinates about the cloud's middle on its floor, colours -1..1, unit normals, intensity, or
+    metres above the ground."""
     if feature == "coord":
         low, high = centers.min(0), centers.max(0)
         return np.asarray(centers - [*((low + high) / 2)[:2], low[2]], np.float32)
+    if feature == "height":
+        return np.asarray(centers[:, 2:] - np.quantile(centers[:, 2], GROUND), np.float32)
     column = {"color": cloud.colors, "normal": cloud.normals, "intensity": cloud.intensity}[feature]
     if column is None:
         return np.zeros((len(centers), FEATURES[feature]), np.float32)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from scanwise.data.augment import Augmentation
-from scanwise.data.clouds import FEATURES, Cloud, Sample, sample_of
+from scanwise.data.clouds import FEATURES, GROUND, Cloud, Sample, sample_of
 from scanwise.scene import Scene
 
 
@@ -123,13 +123,18 @@ def moved_voxels(coords: np.ndarray, which: np.ndarray, spread: float, generator
 
 
 def about_the_visible(feats: np.ndarray, features: Sequence[str], visible: np.ndarray) -> np.ndarray:
-    """(m, C): features whose coordinates, if they have any, are about the middle of the visible voxels' floor."""
-    if "coord" not in features or not visible.any():
+    """(m, C): features whose coordinates and heights, if they have any, are about the visible voxels' floor."""
+    if not visible.any():
         return feats
-    start = sum(FEATURES[feature] for feature in features[: features.index("coord")])
-    low, high = (edge(feats[visible, start : start + 3], 0) for edge in (np.min, np.max))
-    result = feats.copy()
-    result[:, start : start + 3] -= np.array([*((low + high) / 2)[:2], low[2]], np.float32)
+    result, start = feats.copy(), 0
+    for feature in features:
+        columns = slice(start, start + FEATURES[feature])
+        start = columns.stop
+        if feature == "coord":
+            low, high = (edge(feats[visible, columns], 0) for edge in (np.min, np.max))
+            result[:, columns] -= np.array([*((low + high) / 2)[:2], low[2]], np.float32)
+        elif feature == "height":
+            result[:, columns] -= np.quantile(feats[visible, columns], GROUND).astype(np.float32)
     return result
 
 

@@ -72,7 +72,7 @@ class DOSRecipe(Recipe):
 
     size: Literal["tiny", "small", "base", "sonata"] = "small"
     voxel: float = Field(0.08, gt=0)
-    features: tuple[Literal["coord", "color", "normal", "intensity"], ...] = ("color", "normal")
+    features: tuple[Literal["coord", "color", "normal", "intensity", "height"], ...] = ("color", "normal")
     augment: Literal["none", "rooms", "streets"] = "rooms"
     crop: tuple[float, float] = (0.4, 0.8)
     points: int = Field(0, ge=0)

@@ -56,7 +56,7 @@ class SegmentRecipe(Recipe):
     size: Literal["tiny", "small", "base", "sonata"] = "small"
     decoder: int = Field(1, ge=0)
     voxel: float = Field(0.08, gt=0)
-    features: tuple[Literal["coord", "color", "normal", "intensity"], ...] = ("color", "normal")
+    features: tuple[Literal["coord", "color", "normal", "intensity", "height"], ...] = ("color", "normal")
     augment: Literal["none", "rooms", "streets"] = "rooms"
     crop: int = Field(0, ge=0)
     init: str = ""

@@ -45,7 +45,7 @@ class SentenceRecipe(Recipe):
     train_text: bool = False
     text_rate: float = Field(0.2, gt=0)
     voxel: float = Field(0.02, gt=0)
-    features: tuple[Literal["coord", "color", "normal", "intensity"], ...] = ("coord", "color")
+    features: tuple[Literal["coord", "color", "normal", "intensity", "height"], ...] = ("coord", "color")
     points: int = Field(0, ge=0)
     sentences: int = Field(4, ge=1)
     augment: bool = True
