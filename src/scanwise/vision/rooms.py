@@ -4,7 +4,7 @@ A place is an embedding that sentence embeddings are compared with (`scanwise.nn
 classes that `conse` sees there. The score of a text is the sum of both models' logits, weighted as the weights' card
 says; as softmax over texts forgets what they have in common, that is the weighted sum of their log-probabilities.
 
-    weights: safetensors in half precision; metadata "card": JSON of kind, recipe, names, classes, metrics, fusion
+    weights: safetensors in half precision; metadata "facts": JSON of kind, recipe, names, classes, metrics, fusion
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ def save_weights(tensors: Mapping[str, torch.Tensor], card: Mapping[str, Any], p
 
     half = {name: value.detach().half().contiguous().cpu() for name, value in tensors.items()}
     with replacing(path) as temporary:
-        temporary.write_bytes(save(half, {"card": json.dumps(card)}))
+        temporary.write_bytes(save(half, {"facts": json.dumps(card)}))
 
 
 def load_weights(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
@@ -180,7 +180,7 @@ def load_weights(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
 
     try:
         with safe_open(path, "pt") as stored:
-            card = json.loads((stored.metadata() or {}).get("card", "{}"))
+            card = json.loads((stored.metadata() or {}).get("facts", "{}"))
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
     except (OSError, SafetensorError, ValueError) as error:
         raise InputError(f"{path}: cannot read these weights ({error})") from error
