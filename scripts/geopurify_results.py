@@ -18,7 +18,6 @@ WORDS = {
     "dos-10": "DOS, 10 rooms",
     "dos-50": "DOS, 50 rooms",
     "dos-20-macro": "DOS, 20 rooms, 63 far negatives and no near ones",
-    "dos-20-any": "DOS, any 20 rooms",
     "dos-20-lifted": "DOS, 20 rooms, also given lifted features",
 }
 SOURCES = {"rooms": "2D encoder `rooms`", "conse": "2D encoder `conse`"}

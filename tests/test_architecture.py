@@ -11,6 +11,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "scanwise"
 ROOMS = [
     ["app"],
     ["answer", "asking"],
+    ["shapes"],
     ["interop"],
     ["methods"],
     ["training"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from scanwise.lifted import Geometry, Progress, Stopwatch, geometry_of, lifted_f
 from scanwise.nn.pooling import affinity, pool, times
 from scanwise.nn.student import student_of
 from scanwise.scene import Scene
+from scanwise.shapes import Shapes, check_shapes, look, with_pictures
 from scanwise.training.backbones import weights_digest
 from scanwise.training.checkpoints import is_shipped, load, locate
 from scanwise.vision import Vision, load_vision
@@ -54,18 +55,20 @@ class Prepared:
     """A scene's geometry tables and lifted features; made by `prepare`.
 
     Attributes:
-        scene: what was prepared. vision: the 2D model that texts are embedded with.
+        scene: what was prepared. vision: the 2D model that texts are embedded with; None where there are no pictures.
         geometry: of the voxels. features: (M, C) lifted. seen: (M,) bool, voxels that a view saw.
         weights: (M, K) by which voxels are pooled over their neighbours; None = they are not.
+        shapes: what a 3D network sees, pooled alike; None = it was not asked.
         seconds: stage -> seconds spent, of preparing and of the latest `label`.
     """
 
     scene: Scene
-    vision: Vision
+    vision: Vision | None
     geometry: Geometry
     features: np.ndarray
     seen: np.ndarray
     weights: np.ndarray | None
+    shapes: Shapes | None = None
     device: str = "cpu"
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -81,20 +84,37 @@ class Prepared:
             InputError: no text, an empty one, or one longer than 500 characters.
         """
         names = check_texts(texts)
-        watch = Stopwatch(self.seconds)
-        with watch("texts"):
-            embeddings = self.vision.encode_texts(names)
-        with watch("pooling"):
-            pooled = times(self.features, embeddings.T) * self.vision.scale
-            if self.weights is not None:
-                weights = torch.from_numpy(np.array(self.weights)).to(self.device)
-                pooled = pool(pooled.to(self.device), np.array(self.geometry.neighbours), weights).cpu()
+        logits = self._logits(names, Stopwatch(self.seconds))
         finite = self.scene.finite
         indices = np.full(len(self.scene), -1, np.int32)
         scores_of_points = np.zeros((len(self.scene), len(names)), np.float32)
-        indices[finite] = pooled.argmax(1).numpy()[self.voxels.of_point]
-        scores_of_points[finite] = pooled.softmax(1).numpy()[self.voxels.of_point]
+        indices[finite] = logits.argmax(1).numpy()[self.voxels.of_point]
+        scores_of_points[finite] = logits.softmax(1).numpy()[self.voxels.of_point]
         return Labels(indices, scores_of_points, names)
+
+    def _logits(self, texts: list[str], watch: Stopwatch) -> torch.Tensor:
+        """(M, K) of the texts: what pictures show, what shapes say, or both."""
+        chances = known = None
+        if self.shapes is not None:
+            with watch("shapes and texts"):
+                chances, known = self.shapes.of_texts(texts)
+        if self.vision is None:
+            assert chances is not None
+            return chances.log()
+        with watch("texts"):
+            embeddings = self.vision.encode_texts(texts)
+        with watch("pooling"):
+            scores = times(self.features, embeddings.T) * self.vision.scale
+            seen = pooled(scores, self.geometry, self.weights, self.device)
+        return seen if chances is None or known is None else with_pictures(seen, chances, known)
+
+
+def pooled(values: torch.Tensor, geometry: Geometry, weights: np.ndarray | None, device: str) -> torch.Tensor:
+    """Values (M, C) pooled by weights (M, K), as they are where there are none."""
+    if weights is None:
+        return values
+    weighed = torch.from_numpy(np.array(weights)).to(device)
+    return pool(values.to(device), np.array(geometry.neighbours), weighed).cpu()
 
 
 def prepare(
@@ -102,6 +122,7 @@ def prepare(
     *,
     vision: Vision | str | None = None,
     purify: str | Path | None = None,
+    shapes: str | Path | None = None,
     device: str | None = None,
     progress: Progress = lambda stage, done: None,
 ) -> Prepared:
@@ -115,22 +136,24 @@ def prepare(
         purify: how lifted features are cleaned: "off"; "geometry": pooled over neighbours of like colour and plane;
             "learned": over those that the shipped student finds alike; a path: the same by the student of that
             checkpoint; None = the default.
+        shapes: whether classes of a 3D network count as evidence beside the pictures, and where there are none, alone:
+            "off"; weights of `scanwise train segment`; None = the shipped ones, for rooms in colour.
         device: a torch device; None = CUDA where there is one, else the CPU.
         progress: told (stage, share done 0..1) while it works.
 
     Raises:
-        InputError: the scene has no finite point or no picture, or no picture sees the points, or there is no such
-            student, or it was trained on features of another 2D model.
+        InputError: the scene has no finite point, or neither pictures nor a 3D network for it, or no picture sees
+            the points, or there is no such student, or it was trained on features of another 2D model.
     """
-    model = load_vision(vision) if vision is None or isinstance(vision, str) else vision
     device = check_device(device)
     check_purify(purify)
     if not scene.finite.any():
         raise InputError(f"{scene.name}: no point with finite coordinates in it")
-    if not scene.views:
+    segmenter = check_shapes(shapes, scene)
+    if not scene.views and segmenter is None:
         raise InputError(
-            f"{scene.name}: a cloud without pictures cannot be labelled by words yet; give the recording's folder "
-            "(pictures, poses, intrinsics) instead, see `scanwise label --help`"
+            f"{scene.name}: has no pictures; without them words need `--shapes WEIGHTS` of `scanwise train segment` "
+            "on such scans; for a room in colour the shipped ones are taken"
         )
     if scene.colors is None:
         warnings.warn(
@@ -138,12 +161,26 @@ def prepare(
             ScanwiseWarning,
             stacklevel=2,
         )
+    model = None
+    if scene.views:
+        model = load_vision(vision) if vision is None or isinstance(vision, str) else vision
+    else:
+        warnings.warn("no pictures: labels go by shape and colour alone", ScanwiseWarning, stacklevel=2)
     watch = Stopwatch()
     geometry = geometry_of(scene, watch)
-    lifted = lifted_features(scene, geometry, model, device=device, progress=progress, watch=watch)
+    features, seen = np.zeros((len(geometry), 0), np.float16), np.zeros(len(geometry), bool)
+    if model is not None:
+        lifted = lifted_features(scene, geometry, model, device=device, progress=progress, watch=watch)
+        features, seen = lifted.features, lifted.seen
     with watch("affinity"):
-        weights = _pooling_weights(geometry, lifted.features, model, purify, device)
-    return Prepared(scene, model, geometry, lifted.features, lifted.seen, weights, device, watch.seconds)
+        weights = _pooling_weights(geometry, features, model, purify, device)
+    prepared = Prepared(scene, model, geometry, features, seen, weights, None, device, watch.seconds)
+    if segmenter is not None:
+        with watch("shapes"):
+            known = look(scene, geometry, segmenter, device)
+            chances = pooled(torch.from_numpy(np.array(known.chances, np.float32)), geometry, weights, device)
+            prepared.shapes = replace(known, chances=chances.numpy())
+    return prepared
 
 
 def label(
@@ -152,11 +189,12 @@ def label(
     *,
     vision: Vision | str | None = None,
     purify: str | Path | None = None,
+    shapes: str | Path | None = None,
     device: str | None = None,
 ) -> Labels:
     """Labels every point of a scene with the likeliest of the texts: `prepare(scene).label(texts)`."""
     check_texts(texts)
-    return prepare(scene, vision=vision, purify=purify, device=device).label(texts)
+    return prepare(scene, vision=vision, purify=purify, shapes=shapes, device=device).label(texts)
 
 
 def check_purify(purify: str | Path | None) -> str:
@@ -182,7 +220,7 @@ def check_purify(purify: str | Path | None) -> str:
 
 
 def _pooling_weights(
-    geometry: Geometry, features: np.ndarray, vision: Vision, purify: str | Path | None, device: str
+    geometry: Geometry, features: np.ndarray, vision: Vision | None, purify: str | Path | None, device: str
 ) -> np.ndarray | None:
     """(M, K), None = no pooling. A student's network is run once for a scene."""
     way = check_purify(purify)
@@ -190,15 +228,17 @@ def _pooling_weights(
         return None if way == "off" else geometry.weights
     checkpoint = load(Path(way))
     student = student_of(checkpoint.tensors, checkpoint.facts, way)
-    if purify is None and not student.suits(vision.name, vision.dim):
+    name, dim = ("", 0) if vision is None else (vision.name, vision.dim)
+    if not student.suits(name, dim) and (purify is None or vision is None):
         warnings.warn(
-            f"the shipped student does not know features of {vision.name}, so labels are cleaned by geometry",
+            f"that student does not know features of {name or 'no pictures'}, so labels are cleaned by geometry",
             ScanwiseWarning,
             stacklevel=3,
         )
         return geometry.weights
-    student.check_vision(vision.name, vision.dim, way)
-    key = cache.key_of(_AFFINITY_VERSION, geometry.content, vision_key(vision), weights_digest(student))
+    student.check_vision(name, dim, way)
+    of_vision = "" if vision is None else vision_key(vision)
+    key = cache.key_of(_AFFINITY_VERSION, geometry.content, of_vision, weights_digest(student))
 
     def make() -> dict[str, np.ndarray]:
         inputs = student.inputs(student.reduce(features), geometry.colors, geometry.normals)

@@ -56,12 +56,18 @@ SceneArgument = Annotated[
 ]
 VisionOption = Annotated[
     str | None,
-    typer.Option("--vision", help="2D model: conse (offline), rooms[:WEIGHTS], or hf:PATH_OR_ID for CLIP or SigLIP."),
+    typer.Option("--vision", help="2D model: rooms[:WEIGHTS], conse, or hf:PATH_OR_ID for CLIP or SigLIP."),
 ]
 DeviceOption = Annotated[str | None, typer.Option("--device", help="cpu, cuda, cuda:1, ... [default: cuda if there]")]
 PurifyOption = Annotated[
     str | None,
     typer.Option("--purify", metavar="off|geometry|learned|PATH", help="How labels are cleaned. [default: geometry]"),
+]
+ShapesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--shapes", metavar="off|WEIGHTS", help="A 3D network that has a say too. [default: ours, for rooms in colour]"
+    ),
 ]
 OutOption = Annotated[Path | None, typer.Option("--out", help="Folder for the results. [default: out/NAME-DATE-TIME]")]
 
@@ -80,6 +86,7 @@ def label(
     out: OutOption = None,
     vision: VisionOption = None,
     purify: PurifyOption = None,
+    shapes: ShapesOption = None,
     device: DeviceOption = None,
 ) -> None:
     """Label every point of a scan with the likeliest of your words.
@@ -94,9 +101,11 @@ def label(
 
         scanwise label scan/ --text chair,floor --vision hf:openai/clip-vit-base-patch16
 
+        scanwise label room.ply --text sofa,table,wall,floor
+
         scanwise label scan/ --text chair,floor --purify out/geopurify-rooms-tiny
     """
-    _label(scene, [part for option in text for part in option.split(",")], out, vision, purify, device)
+    _label(scene, [part for option in text for part in option.split(",")], out, vision, purify, shapes, device)
 
 
 @app.command()
@@ -107,7 +116,7 @@ def demo(out: OutOption = None) -> None:
 
         scanwise demo --out out/demo
     """
-    _label(Path(str(files("scanwise") / "demo")), DEMO_TEXTS.split(","), out, None, None, None)
+    _label(Path(str(files("scanwise") / "demo")), DEMO_TEXTS.split(","), out, None, None, None, None)
 
 
 @app.command()
@@ -149,8 +158,9 @@ def convert(
 
 
 def _label(
-    path: Path, texts: list[str], out: Path | None, vision: str | None, purify: str | None, device: str | None
-) -> None:
+    path: Path, texts: list[str], out: Path | None, vision: str | None, purify: str | None, shapes: str | None,
+    device: str | None,
+) -> None:  # fmt: skip
     from scanwise.answer import check_purify, check_texts, prepare
     from scanwise.app.results import check_out, write_label_results
     from scanwise.formats.registry import read_scene
@@ -162,7 +172,7 @@ def _label(
     scene: Scene = read_scene(path)
     reading = time.perf_counter() - started
     with progress() as show:
-        prepared = prepare(scene, vision=vision, purify=purify, device=device, progress=show)
+        prepared = prepare(scene, vision=vision, purify=purify, shapes=shapes, device=device, progress=show)
     prepared.seconds = {"reading": reading} | prepared.seconds
     labels = prepared.label(texts)
     written = write_label_results(

@@ -52,6 +52,9 @@ def write_label_results(folder: Path, prepared: Prepared, labels: Labels, summar
 def label_summary(prepared: Prepared, labels: Labels) -> dict[str, Any]:
     """What labels.json holds: texts, counts, seconds by stage, peak memory, models with hashes."""
     counts = np.bincount(labels.indices[labels.indices >= 0], minlength=len(labels.texts))
+    models = {} if prepared.vision is None else {prepared.vision.name: prepared.vision.model_hashes}
+    if prepared.shapes is not None:
+        models["shapes"] = prepared.shapes.model_hashes
     return {
         "texts": labels.texts,
         "counts": dict(zip(labels.texts, counts.tolist(), strict=True)),
@@ -62,7 +65,7 @@ def label_summary(prepared: Prepared, labels: Labels) -> dict[str, Any]:
         "share_seen_in_pictures": round(float(prepared.seen.mean()), 4),
         "pictures": len(prepared.scene.views),
         "device": prepared.device,
-        "models": {prepared.vision.name: prepared.vision.model_hashes},
+        "models": models,
         "seconds": {stage: round(seconds, 3) for stage, seconds in prepared.seconds.items()},
         "peak_memory_bytes": peak_memory(),
     }

@@ -200,6 +200,11 @@ def load_segmenter(path: Path) -> Segmenter:
 
 def predict(model: Segmenter, scene: Scene) -> np.ndarray:
     """(N,) int32 class of each point of a scene; -1 for points that are not finite. One prediction a point."""
+    return np.where(scene.finite, class_chances(model, scene).argmax(1), -1).astype(np.int32)
+
+
+def class_chances(model: Segmenter, scene: Scene) -> np.ndarray:
+    """(N, K) float32 probabilities of the classes for each point; 0 for points that are not finite."""
     sample = sample_of(Cloud.of(scene), model.recipe.voxel, model.recipe.features, scene.name)
     device = next(model.parameters()).device
     scores = np.zeros((len(sample), len(model.classes)), np.float32)
@@ -207,8 +212,9 @@ def predict(model: Segmenter, scene: Scene) -> np.ndarray:
         batch = collate([_part(sample, rows)]).to(device)
         with torch.no_grad():
             scores[rows] += model(batch).float().softmax(1).cpu().numpy()
-    result = np.full(len(scene), -1, np.int32)
-    result[sample.row] = scores.argmax(1).astype(np.int32)[sample.of_point]
+    scores /= scores.sum(1, keepdims=True)
+    result = np.zeros((len(scene), len(model.classes)), np.float32)
+    result[sample.row] = scores[sample.of_point]
     return result
 
 

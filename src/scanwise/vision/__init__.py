@@ -7,13 +7,13 @@ from pathlib import Path
 from scanwise.errors import InputError
 from scanwise.vision.base import Vision
 
-DEFAULT_VISION = "conse"
+DEFAULT_VISION = "rooms"
 
 __all__ = ["DEFAULT_VISION", "Vision", "load_vision"]
 
 
 def load_vision(name: str | None = None) -> Vision:
-    """The 2D model of this name: "conse", "rooms" or "rooms:WEIGHTS", or "hf:PATH_OR_ID" for CLIP and
+    """The 2D model of this name: "rooms" or "rooms:WEIGHTS", "conse", or "hf:PATH_OR_ID" for CLIP and
     SigLIP; None = the default.
 
     Raises:
@@ -32,4 +32,4 @@ def load_vision(name: str | None = None) -> Vision:
         from scanwise.vision.hf import HuggingFace
 
         return HuggingFace(name.removeprefix("hf:"))
-    raise InputError(f"unknown vision model {name!r}: choose conse, rooms, or hf:PATH_OR_ID for CLIP and SigLIP")
+    raise InputError(f"unknown vision model {name!r}: choose rooms, conse, or hf:PATH_OR_ID for CLIP and SigLIP")
