@@ -112,7 +112,7 @@ def test_clouds_of_one_and_two_points(count):
     [
         (Scene(np.zeros((0, 3))), "no point"),
         (Scene(np.full((4, 3), np.nan)), "no point"),
-        (Scene(np.zeros((4, 3))), "without pictures"),
+        (Scene(np.zeros((4, 3))), "has no pictures"),
         (Scene(np.full((4, 3), 90.0), views=corner_scene().views), "no picture sees any point"),
     ],
 )

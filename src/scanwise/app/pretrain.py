@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import typer
 
-from scanwise.app.console import note
 from scanwise.app.train import DeviceOption, OutOption, RecipeArgument, SetOption, run_training
 
 app = typer.Typer(no_args_is_help=True, help="Learn an encoder from scans or pictures without labels.")
@@ -36,4 +35,4 @@ def dos(
         return
     folder, figures = done
     probes = ", ".join(f"{name} probe {100 * figures[name]:.1f} mIoU" for name in ("linear", "knn") if name in figures)
-    note(f"{folder / 'best.ckpt'}: {probes or 'the last weights; no labels to choose by'}")
+    print(f"{folder / 'best.ckpt'}: {probes or 'the last weights; no labels to choose by'}")
