@@ -37,7 +37,7 @@ PROBE_SCENES = 100
 STREETS = Path("data/streets-1")  # 24 made drives of 20 sweeps
 KITTI = Path("../shared/data/lidar/semantickitti_000000.bin")
 SUPERVISED = ("size=tiny", "voxel=0.1", "ema=0.99", "drop_path=0", "validate_every=10000")
-SHARES = {1.0: 400, 0.1: 300, 0.01: 200}  # share of the labelled scenes: steps
+SHARES = {1.0: 400, 0.01: 200}  # share of the labelled scenes: steps
 SHIPPED = ("dos-rooms-small", "dos-streets-small")
 WORLDS = {"rooms": DATA, "streets": Path("data/streets-1")}
 PROBES = {"linear": ("--scenes", 100)}
