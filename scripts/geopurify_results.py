@@ -26,7 +26,13 @@ SOURCES = {"rooms": "2D encoder `rooms`", "conse": "2D encoder `conse`"}
 def main() -> None:
     page = Path(sys.argv[1])
     text = page.read_text()
-    for name, table in {"ways": ways, "open": open_names, "students": students, "choose": choose}.items():
+    for name, table in {
+        "ways": ways,
+        "open": open_names,
+        "students": students,
+        "choose": choose,
+        "shapes": shapes,
+    }.items():
         head, rest = text.split(f"<!-- {name} -->\n")
         text = f"{head}<!-- {name} -->\n{table()}<!-- end -->{rest.split('<!-- end -->', 1)[1]}"
     page.write_text(text)
@@ -62,6 +68,17 @@ def students() -> str:
     for name in STUDENTS:
         values = [found.get(f"{source} | {name}", {}).get("miou") for source in sources]
         lines.append(f"| {WORDS[name]} | " + " | ".join(cell(value) for value in values) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def shapes() -> str:
+    """Pictures, a 3D network, and both."""
+    found = measured("shapes")
+    lines = ["| 2D encoder, words | pictures | shapes alone | both |", "|---|---|---|---|"]
+    words = {"rooms": "`rooms`, ScanNet's", "conse": "`conse`, ScanNet's", "open names": "`rooms`, open names"}
+    for source, name in words.items():
+        cells = [cell(found.get(f"{source} | {way}", {}).get("miou")) for way in ("pictures", "shapes", "both")]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 

@@ -3,6 +3,7 @@
     OMP_NUM_THREADS=1 python scripts/geopurify_runs.py students   # one for each row of the table of students
     OMP_NUM_THREADS=1 python scripts/geopurify_runs.py choose     # ways of pooling, on validation rooms
     OMP_NUM_THREADS=1 python scripts/geopurify_runs.py test       # 2D features and spoilt labels, on test rooms
+    OMP_NUM_THREADS=1 python scripts/geopurify_runs.py shapes     # pictures, a 3D network, and both, on test rooms
 
 scripts/geopurify_results.py writes the page.
 """
@@ -23,13 +24,14 @@ import numpy as np
 import torch
 
 from scanwise.data.datasets import read_source, scene_paths
-from scanwise.evaluation.purification import Exam, Noise, embedding_of, exam_of
+from scanwise.evaluation.purification import WORDS, Exam, Noise, embedding_of, exam_of
 from scanwise.evaluation.segmentation import Confusion
 from scanwise.files import replacing
 from scanwise.methods.geopurify import load_student
 from scanwise.nn.pooling import SHARPNESS, affinity, hand_made_embedding, pool
 from scanwise.nn.student import Student
 from scanwise.scene import Scene
+from scanwise.shapes import SHIPPED, look, with_pictures
 from scanwise.vision import load_vision
 
 DATA = Path("data/rooms-1")
@@ -55,9 +57,9 @@ Weights = Callable[[Exam, torch.Tensor], torch.Tensor]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=["students", "choose", "test"])
+    parser.add_argument("part", choices=["students", "choose", "test", "shapes"])
     arguments = parser.parse_args()
-    {"students": students, "choose": choose, "test": test}[arguments.part]()
+    {"students": students, "choose": choose, "test": test, "shapes": shapes}[arguments.part]()
 
 
 def students() -> None:
@@ -177,6 +179,24 @@ def test() -> None:
                 return plain(exam, of_student(exam, embedding_of(exam, student)), 18)
 
             record("test", [source, name], learned, own, [None] * len(own))
+
+
+def shapes() -> None:
+    """Pictures alone, a 3D network with classes alone, and both, pooled by geometry."""
+    scenes = [read_source(path) for path in scene_paths(DATA, "test")[:TEST_ROOMS]]
+    for source in ("rooms", "conse", "open names"):
+        exams = exams_of(load_student(RUNS / MAIN), source, "test", TEST_ROOMS)
+        words = [WORDS.get(name, name) for name in exams[0].classes]
+        seen, known = [], torch.empty(0)
+        for scene, exam in zip(scenes, exams, strict=True):
+            found = look(scene, exam.geometry, SHIPPED, "cpu")
+            neighbours, weights = np.array(exam.geometry.neighbours), of_geometry(exam, torch.empty(0))
+            chances = pool(torch.from_numpy(np.array(found.chances, np.float32)), neighbours, weights)
+            of_texts, known = replace(found, chances=chances.numpy()).of_texts(words)
+            seen.append((pool(exam.scores, neighbours, weights), of_texts))
+        record("shapes", [source, "pictures"], lambda exam, both: both[0], exams, seen)
+        record("shapes", [source, "shapes"], lambda exam, both: both[1], exams, seen)
+        record("shapes", [source, "both"], lambda exam, both, k=known: with_pictures(*both, k), exams, seen)
 
 
 def record(
