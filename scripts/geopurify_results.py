@@ -9,7 +9,7 @@ import json
 import sys
 from pathlib import Path
 
-from geopurify_runs import ITERATIONS, MAIN, NOISES, RUNS, STUDENTS, WEIGHTS
+from geopurify_runs import ITERATIONS, MAIN, NOISES, PICTURES_WRONG, RUNS, STRANGE, STUDENTS, WEIGHTS
 
 WORDS = {
     "dos-20": "DOS, 20 rooms",
@@ -79,6 +79,20 @@ def shapes() -> str:
     for source, name in words.items():
         cells = [cell(found.get(f"{source} | {way}", {}).get("miou")) for way in ("pictures", "shapes", "both")]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def fusion() -> str:
+    """How far pictures and shapes are trusted."""
+    found = measured("fusion")
+    lines = ["| words | pictures wrong | " + " | ".join(f"strange {value:g}" for value in STRANGE) + " |"]
+    lines.append("|---" * (2 + len(STRANGE)) + "|")
+    for source, name in (("rooms", "ScanNet's"), ("open names", "open names")):
+        for wrong in PICTURES_WRONG:
+            keys = [f"{source} | pictures wrong {wrong} | strange {strange}" for strange in STRANGE]
+            lines.append(
+                f"| {name} | {wrong:g} | " + " | ".join(cell(found.get(k, {}).get("miou")) for k in keys) + " |"
+            )
     return "\n".join(lines) + "\n"
 
 

@@ -3,6 +3,7 @@
     OMP_NUM_THREADS=1 python scripts/geopurify_runs.py students   # one for each row of the table of students
     OMP_NUM_THREADS=1 python scripts/geopurify_runs.py choose     # ways of pooling, on validation rooms
     OMP_NUM_THREADS=1 python scripts/geopurify_runs.py test       # 2D features and spoilt labels, on test rooms
+    OMP_NUM_THREADS=1 python scripts/geopurify_runs.py fusion     # how far to trust either, on validation rooms
     OMP_NUM_THREADS=1 python scripts/geopurify_runs.py shapes     # pictures, a 3D network, and both, on test rooms
 
 scripts/geopurify_results.py writes the page.
@@ -19,6 +20,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -49,6 +51,7 @@ STUDENTS = {
 MAIN = "dos-20"
 NOISES = ("flip:0.6", "region:0.3", "blur:16")
 VALIDATION_ROOMS, TEST_ROOMS = 4, 8
+PICTURES_WRONG, STRANGE = (0.05, 0.2, 0.5, 0.8), (0.0, 0.1, 0.5, 1.0)
 ITERATIONS = (0, 1, 5, 18, 36)
 RARE = 3  # the rarest third of open names
 
@@ -57,9 +60,9 @@ Weights = Callable[[Exam, torch.Tensor], torch.Tensor]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=["students", "choose", "test", "shapes"])
+    parser.add_argument("part", choices=list(PARTS))
     arguments = parser.parse_args()
-    {"students": students, "choose": choose, "test": test, "shapes": shapes}[arguments.part]()
+    PARTS[arguments.part]()
 
 
 def students() -> None:
@@ -184,20 +187,41 @@ def test() -> None:
 
 def shapes() -> None:
     """Pictures alone, a 3D network with classes alone, and both, pooled by geometry."""
-    scenes = [read_source(path) for path in scene_paths(DATA, "test")[:TEST_ROOMS]]
     for source in ("rooms", "conse", "open names"):
-        exams = exams_of(load_student(RUNS / MAIN), source, "test", TEST_ROOMS)
-        words = [WORDS.get(name, name) for name in exams[0].classes]
-        seen, known = [], torch.empty(0)
-        for scene, exam in zip(scenes, exams, strict=True):
-            found = look(scene, exam.geometry, SHIPPED, "cpu")
-            neighbours, weights = np.array(exam.geometry.neighbours), of_geometry(exam, torch.empty(0))
-            chances = pool(torch.from_numpy(np.array(found.chances, np.float32)), neighbours, weights)
-            of_texts, known = replace(found, chances=chances.numpy()).of_texts(words)
-            seen.append((pool(exam.scores, neighbours, weights), of_texts))
-        record("shapes", [source, "pictures"], lambda exam, both: both[0], exams, seen)
-        record("shapes", [source, "shapes"], lambda exam, both: both[1], exams, seen)
-        record("shapes", [source, "both"], lambda exam, both, k=known: with_pictures(*both, k), exams, seen)
+        exams, pictures, chances, known = witnesses(source, "test", TEST_ROOMS)
+        record("shapes", [source, "pictures"], lambda e, own: own, exams, pictures)
+        record("shapes", [source, "shapes"], lambda e, own: own, exams, chances)
+        pairs = list(zip(pictures, chances, strict=True))
+        record("shapes", [source, "both"], lambda e, own, k=known: with_pictures(own[0], own[1], k), exams, pairs)
+
+
+def fusion() -> None:
+    """How often either is taken to be quite wrong, and what is said of words that are strange to the network."""
+    for source in ("rooms", "open names"):
+        exams, pictures, chances, known = witnesses(source, "val", VALIDATION_ROOMS)
+        pairs = list(zip(pictures, chances, strict=True))
+        for wrong in PICTURES_WRONG:
+            for strange in STRANGE:
+                key = [source, f"pictures wrong {wrong}", f"strange {strange}"]
+                with patch.multiple("scanwise.shapes", PICTURES_WRONG=wrong, STRANGE=strange):
+                    record("fusion", key, lambda e, own, k=known: with_pictures(own[0], own[1], k), exams, pairs)
+
+
+def witnesses(
+    source: str, split: str, count: int
+) -> tuple[list[Exam], list[torch.Tensor], list[torch.Tensor], torch.Tensor]:
+    """Scenes, the logits of their pictures and the chances of their shapes, both pooled; how known the words are."""
+    exams = exams_of(load_student(RUNS / MAIN), source, split, count)
+    words = [WORDS.get(name, name) for name in exams[0].classes]
+    pictures, chances, known = [], [], torch.empty(0)
+    for path, exam in zip(scene_paths(DATA, split), exams, strict=False):
+        neighbours, weights = np.array(exam.geometry.neighbours), of_geometry(exam, torch.empty(0))
+        found = look(read_source(path), exam.geometry, SHIPPED, "cpu")
+        of_classes = pool(torch.from_numpy(np.array(found.chances, np.float32)), neighbours, weights)
+        of_words, known = replace(found, chances=of_classes.numpy()).of_texts(words)
+        pictures.append(pool(exam.scores, neighbours, weights))
+        chances.append(of_words)
+    return exams, pictures, chances, known
 
 
 def record(
@@ -247,6 +271,8 @@ def by_open_name(scene: Scene, names: list[str]) -> Scene:
     assert scene.instances is not None
     return replace(scene, labels=of_instance[scene.instances], classes=names)
 
+
+PARTS = {"students": students, "choose": choose, "test": test, "fusion": fusion, "shapes": shapes}
 
 if __name__ == "__main__":
     main()

@@ -53,10 +53,10 @@ def trained(data):
 
 def test_pretraining_says_where_the_weights_are_and_how_good(data, trained, capsys):
     assert call("pretrain", "dos", data / "recipe.yaml", "--out", trained, "--device", "cpu", "--set", "steps=3") == 0
-    said = capsys.readouterr().err
-    assert "going on after step 2 of 3" in said
-    assert "best.ckpt: linear probe" in said
-    assert "mIoU" in said
+    said = capsys.readouterr()
+    assert "going on after step 2 of 3" in said.err
+    assert "best.ckpt: linear probe" in said.out
+    assert "mIoU" in said.out
 
 
 def test_features_of_every_point_and_their_picture(trained, tmp_path, capsys):

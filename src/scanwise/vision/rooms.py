@@ -57,18 +57,24 @@ class Rooms:
     def __init__(self, path: Path | None = None) -> None:
         self.name = "rooms" if path is None else f"rooms:{path}"
         self._path = shipped_weights() if path is None else path
-        tensors, self.card = load_weights(self._path)
-        self._encoder = PixelText(imagenet_trunk())
+        self._tensors, self.card = load_weights(self._path)
+        if "log_scale" not in self._tensors:
+            raise InputError(f"{self._path}: its tensors are not those of this version (no log_scale)")
+        self.fusion: dict[str, float] = self.card.get("fusion", FUSION)
+        self.dim = DIM + conse.CLASSES
+        self.scale = self.fusion["rooms"] * float(self._tensors["log_scale"].float().exp())
+        self._conse = conse.Conse()
+
+    @cached_property
+    def _encoder(self) -> PixelText:
+        """Made when the first picture comes, as a scan that was asked before needs none."""
+        encoder = PixelText(imagenet_trunk())
         try:
-            self._encoder.load_state_dict({name: value.float() for name, value in tensors.items()})
+            encoder.load_state_dict({name: value.float() for name, value in self._tensors.items()})
         except RuntimeError as error:
             reason = " ".join(str(error).split())[:120]
             raise InputError(f"{self._path}: its tensors are not those of this version ({reason})") from error
-        self._encoder.eval().requires_grad_(False)
-        self.fusion: dict[str, float] = self.card.get("fusion", FUSION)
-        self.dim = DIM + conse.CLASSES
-        self.scale = self.fusion["rooms"] * float(self._encoder.log_scale.exp())
-        self._conse = conse.Conse()
+        return encoder.eval().requires_grad_(False)
 
     @cached_property
     def model_hashes(self) -> dict[str, str]:
