@@ -52,7 +52,7 @@ MAIN = "dos-20"
 NOISES = ("flip:0.6", "region:0.3", "blur:16")
 VALIDATION_ROOMS, TEST_ROOMS = 4, 8
 PICTURES_WRONG, STRANGE = (0.05, 0.2, 0.5, 0.8), (0.0, 0.1, 0.5, 1.0)
-ITERATIONS = (0, 1, 5, 18, 36)
+ITERATIONS = (0, 5, 18, 36)
 RARE = 3  # the rarest third of open names
 
 Weights = Callable[[Exam, torch.Tensor], torch.Tensor]
@@ -88,11 +88,6 @@ def of_geometry(exam: Exam, embedding: torch.Tensor) -> torch.Tensor:
 
 
 def of_both(exam: Exam, embedding: torch.Tensor) -> torch.Tensor:
-    """Sharpness times the mean of both cosines."""
-    return affinity(joined(exam, embedding), np.array(exam.geometry.neighbours))
-
-
-def of_both_sharper(exam: Exam, embedding: torch.Tensor) -> torch.Tensor:
     """Sharpness times the sum of both cosines: a neighbour must be alike to both."""
     return affinity(joined(exam, embedding), np.array(exam.geometry.neighbours), 2 * SHARPNESS)
 
@@ -106,8 +101,7 @@ def joined(exam: Exam, embedding: torch.Tensor) -> torch.Tensor:
 WEIGHTS: dict[str, Weights] = {
     "geometry": of_geometry,
     "learned": of_student,
-    "both, mean": of_both,
-    "both, sum": of_both_sharper,
+    "both": of_both,
 }
 
 
@@ -146,16 +140,15 @@ def entropy_of(scores: torch.Tensor) -> torch.Tensor:
 def choose() -> None:
     """Which neighbours count, and how often, on validation rooms."""
     student = load_student(RUNS / MAIN)
-    for source in ("rooms", "region:0.3"):
-        exams = exams_of(student, source, "val", VALIDATION_ROOMS)
-        embeddings = [embedding_of(exam, student) for exam in exams]
-        for name, way in WEIGHTS.items():
-            weights = [way(exam, embedding) for exam, embedding in zip(exams, embeddings, strict=True)]
-            for count in ITERATIONS:
-                record("choose", [source, name, f"T = {count}"], lambda e, w, n=count: plain(e, w, n), exams, weights)
-            record("choose", [source, name, "symmetric"], lambda e, w: symmetric(e, w, 19), exams, weights)
-            record("choose", [source, name, "stopping"], lambda e, w: stopping(e, w, 19), exams, weights)
-        record("choose", [source, "off", ""], lambda e, w: e.scores, exams, [None] * len(exams))
+    exams = exams_of(student, "rooms", "val", VALIDATION_ROOMS)
+    embeddings = [embedding_of(exam, student) for exam in exams]
+    record("choose", ["off", ""], lambda e, w: e.scores, exams, [None] * len(exams))
+    for name, way in WEIGHTS.items():
+        weights = [way(exam, embedding) for exam, embedding in zip(exams, embeddings, strict=True)]
+        for count in ITERATIONS:
+            record("choose", [name, f"T = {count}"], lambda e, w, n=count: plain(e, w, n), exams, weights)
+        record("choose", [name, "symmetric"], lambda e, w: symmetric(e, w, 19), exams, weights)
+        record("choose", [name, "stopping"], lambda e, w: stopping(e, w, 19), exams, weights)
 
 
 def plain(exam: Exam, weights: torch.Tensor, iterations: int) -> torch.Tensor:
@@ -165,7 +158,7 @@ def plain(exam: Exam, weights: torch.Tensor, iterations: int) -> torch.Tensor:
 def test() -> None:
     """Every student, on lifted features and on spoilt labels; open names."""
     embedded: dict[str, list[torch.Tensor]] = {}
-    for source in ("rooms", *NOISES, "open names", "conse"):
+    for source in ("rooms", *NOISES, "open names"):
         exams = exams_of(load_student(RUNS / MAIN), source, "test", TEST_ROOMS)
         record("test", [source, "off"], lambda e, w: e.scores, exams, [None] * len(exams))
         weights = [of_geometry(exam, torch.empty(0)) for exam in exams]
@@ -175,8 +168,6 @@ def test() -> None:
             if not (RUNS / name / "done").exists() or (source == "open names" and name != MAIN):
                 continue
             student = load_student(RUNS / name)
-            if student.config.lifted and source == "conse":
-                continue
             own = exams_of(student, source, "test", TEST_ROOMS) if student.config.lifted else exams
 
             if student.config.lifted or name not in embedded:
@@ -187,7 +178,7 @@ def test() -> None:
 
 def shapes() -> None:
     """Pictures alone, a 3D network with classes alone, and both, pooled by geometry."""
-    for source in ("rooms", "conse", "open names"):
+    for source in ("rooms", "open names"):
         exams, pictures, chances, known = witnesses(source, "test", TEST_ROOMS)
         record("shapes", [source, "pictures"], lambda e, own: own, exams, pictures)
         record("shapes", [source, "shapes"], lambda e, own: own, exams, chances)
@@ -253,13 +244,13 @@ def vision_of(name: str) -> Any:
 
 
 def exams_of(student: Student, source: str, split: str, count: int) -> list[Exam]:
-    """Scenes with the scores of a 2D model ("rooms", "conse"), of it for open names, or of spoilt labels."""
+    """Scenes with the scores of the 2D model, of it for open names, or of spoilt labels."""
     scenes = [read_source(path) for path in scene_paths(DATA, split)[:count]]
     if source == "open names":
         names = sorted({box.name for scene in scenes for box in scene.boxes})
         scenes = [by_open_name(scene, names) for scene in scenes]
     noise = Noise.parse(source) if ":" in source else None
-    vision = vision_of("conse" if source == "conse" else "rooms")
+    vision = vision_of("rooms")
     return [exam_of(scene, student, vision, noise=noise) for scene in scenes]
 
 
