@@ -20,11 +20,9 @@ import torch
 from scanwise import cache
 from scanwise.errors import InputError
 from scanwise.lifted import Geometry
-from scanwise.methods.segment import Segmenter, class_chances, load_segmenter
 from scanwise.nn.text import file_sha256
 from scanwise.scene import Scene
-from scanwise.training.backbones import weights_digest
-from scanwise.training.checkpoints import is_shipped, locate
+from scanwise.training.checkpoints import is_shipped, load, locate
 from scanwise.vision.rooms import UNNAMED, embed_texts
 
 SHIPPED = Path("segment-rooms-small")
@@ -103,17 +101,20 @@ def look(scene: Scene, geometry: Geometry, weights: Path, device: str) -> Shapes
     Raises:
         InputError: they are of something else.
     """
-    model = load_segmenter(weights)
     path = locate(weights)
-
-    def make() -> dict[str, np.ndarray]:
-        return {"chances": _chances(model.to(device), scene, geometry)}
-
-    key = cache.key_of(_VERSION, geometry.content, weights_digest(model))
-    return Shapes(cache.arrays("shapes", key, make)["chances"], list(model.classes), {path.name: file_sha256(path)})
+    digest = file_sha256(path)
+    key = cache.key_of(_VERSION, geometry.content, digest)
+    chances = cache.arrays("shapes", key, lambda: {"chances": _chances(weights, scene, geometry, device)})["chances"]
+    return Shapes(chances, list(load(path).facts["classes"]), {path.name: digest})
 
 
-def _chances(model: Segmenter, scene: Scene, geometry: Geometry) -> np.ndarray:
+def _chances(weights: Path, scene: Scene, geometry: Geometry, device: str) -> np.ndarray:
+    from scanwise.methods.segment import (
+        class_chances,
+        load_segmenter,
+    )  # seconds, which a scan in the cache does not need
+
+    model = load_segmenter(weights).to(device)
     if scene.normals is None:
         normals = np.zeros((len(scene), 3), np.float32)
         normals[scene.finite] = inwards(geometry.centres, geometry.normals)[geometry.voxels.of_point]
