@@ -39,8 +39,7 @@ KITTI = Path("../shared/data/lidar/semantickitti_000000.bin")
 SUPERVISED = ("size=tiny", "voxel=0.1", "ema=0.99", "drop_path=0", "validate_every=10000")
 SHARES = {1.0: 400, 0.01: 200}  # share of the labelled scenes: steps
 SHIPPED = ("dos-rooms-small", "dos-streets-small")
-WORLDS = {"rooms": DATA, "streets": Path("data/streets-1")}
-PROBES = {"linear": ("--scenes", 100)}
+WORLDS = {"rooms": DATA, "streets": STREETS}
 LEAST_OBJECTS = 5  # of a name, in the training scenes that are probed
 
 
@@ -99,13 +98,17 @@ class OpenNames:
     names: tuple[str, ...]
 
     def read(self) -> Scene:
-        scene = read_source(self.source)
-        place = {name: number for number, name in enumerate(self.names)}
-        of_instance = np.full(1 + max((box.instance for box in scene.boxes), default=0) + 1, -1, np.int32)
-        for box in scene.boxes:
-            of_instance[box.instance] = place.get(box.name, -1)
-        assert scene.instances is not None
-        return replace(scene, labels=of_instance[scene.instances], classes=list(self.names))
+        return by_open_name(read_source(self.source), self.names)
+
+
+def by_open_name(scene: Scene, names: Sequence[str]) -> Scene:
+    """A scene whose objects are labelled by their open names; the rest, and other names, are unlabelled."""
+    place = {name: number for number, name in enumerate(names)}
+    of_instance = np.full(1 + max((box.instance for box in scene.boxes), default=0) + 1, -1, np.int32)
+    for box in scene.boxes:
+        of_instance[box.instance] = place.get(box.name, -1)
+    assert scene.instances is not None
+    return replace(scene, labels=of_instance[scene.instances], classes=list(names))
 
 
 def tail(seed: int) -> None:
@@ -152,15 +155,14 @@ def streets(seed: int) -> None:
 
 
 def shipped(seed: int) -> None:
-    """The shipped weights and the same networks with random ones: linear and nearest-neighbour probes, few scenes."""
+    """Linear probes of the shipped weights and of the same networks with random ones, in either world."""
     for name in SHIPPED:
         for weights, start in (("dos", ()), ("random", ("--random",))):
             for world, data in WORLDS.items():
-                for kind, how in PROBES.items():
-                    figures = RUNS / f"shipped-{name}-{weights}-{world}-{kind}-{seed}.json"
-                    if not figures.exists():
-                        words = ("--split", "test", *how, *start, "--out", figures)
-                        scanwise("probe", data, "--model", name, *words)
+                figures = RUNS / f"shipped-{name}-{weights}-{world}-linear-{seed}.json"
+                if not figures.exists():
+                    words = ("--split", "test", "--scenes", PROBE_SCENES, "--out", figures, *start)
+                    scanwise("probe", data, "--model", name, *words)
 
 
 def run_of(step: str, seed: int) -> Path:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from geopurify_runs import ITERATIONS, MAIN, NOISES, PICTURES_WRONG, RUNS, STRANGE, STUDENTS, WEIGHTS
+from tables import fill
 
 WORDS = {
     "dos-20": "DOS, 20 rooms",
@@ -24,18 +25,10 @@ SOURCES = {"rooms": "2D encoder `rooms`"}
 
 
 def main() -> None:
-    page = Path(sys.argv[1])
-    text = page.read_text()
-    for name, table in {
-        "ways": ways,
-        "open": open_names,
-        "students": students,
-        "choose": choose,
-        "shapes": shapes,
-    }.items():
-        head, rest = text.split(f"<!-- {name} -->\n")
-        text = f"{head}<!-- {name} -->\n{table()}<!-- end -->{rest.split('<!-- end -->', 1)[1]}"
-    page.write_text(text)
+    tables = {
+        "ways": ways, "open": open_names, "students": students, "choose": choose, "shapes": shapes, "fusion": fusion,
+    }  # fmt: skip
+    fill(Path(sys.argv[1]), tables)
 
 
 def ways() -> str:

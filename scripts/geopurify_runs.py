@@ -24,6 +24,7 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
+from dos_runs import by_open_name
 
 from scanwise.data.datasets import read_source, scene_paths
 from scanwise.evaluation.purification import WORDS, Exam, Noise, embedding_of, exam_of
@@ -32,9 +33,8 @@ from scanwise.files import replacing
 from scanwise.methods.geopurify import load_student
 from scanwise.nn.pooling import SHARPNESS, affinity, hand_made_embedding, pool
 from scanwise.nn.student import Student
-from scanwise.scene import Scene
 from scanwise.shapes import SHIPPED, look, with_pictures
-from scanwise.vision import load_vision
+from scanwise.vision import Vision, load_vision
 
 DATA = Path("data/rooms-1")
 RUNS = Path("out/geopurify-study")
@@ -169,7 +169,6 @@ def test() -> None:
                 continue
             student = load_student(RUNS / name)
             own = exams_of(student, source, "test", TEST_ROOMS) if student.config.lifted else exams
-
             if student.config.lifted or name not in embedded:
                 embedded[name] = [embedding_of(exam, student) for exam in own]
             weights = [of_student(exam, each) for exam, each in zip(own, embedded[name], strict=True)]
@@ -239,8 +238,8 @@ def record(
 
 
 @cache
-def vision_of(name: str) -> Any:
-    return load_vision(name)
+def rooms_vision() -> Vision:
+    return load_vision("rooms")
 
 
 def exams_of(student: Student, source: str, split: str, count: int) -> list[Exam]:
@@ -250,17 +249,7 @@ def exams_of(student: Student, source: str, split: str, count: int) -> list[Exam
         names = sorted({box.name for scene in scenes for box in scene.boxes})
         scenes = [by_open_name(scene, names) for scene in scenes]
     noise = Noise.parse(source) if ":" in source else None
-    vision = vision_of("rooms")
-    return [exam_of(scene, student, vision, noise=noise) for scene in scenes]
-
-
-def by_open_name(scene: Scene, names: list[str]) -> Scene:
-    """Its objects labelled by their open names; the rest is unlabelled."""
-    of_instance = np.full(max((box.instance for box in scene.boxes), default=0) + 2, -1, np.int32)
-    for box in scene.boxes:
-        of_instance[box.instance] = names.index(box.name)
-    assert scene.instances is not None
-    return replace(scene, labels=of_instance[scene.instances], classes=names)
+    return [exam_of(scene, student, rooms_vision(), noise=noise) for scene in scenes]
 
 
 PARTS = {"students": students, "choose": choose, "test": test, "fusion": fusion, "shapes": shapes}

@@ -8,14 +8,13 @@ Reads out/stellar-study, out/stellar.json and out/transport.json.
 from __future__ import annotations
 
 import json
-import re
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from stellar_runs import MAIN, OTHER_STARTS, OTHER_TOKENS, RANDOM, SHARES, frames_file, run_of
+from tables import fill
 
 SEEDS = (1, 2, 3)
 WORDS = {
@@ -37,19 +36,11 @@ STELLAR, MAE, DINO = MAIN[:3]
 
 
 def main() -> None:
-    page = Path(sys.argv[1])
-    text = page.read_text()
     tables = {
         "linear": lambda: classes("linear"), "knn": lambda: classes("knn"), "margins": margins,
         "reconstruction": reconstruction, "variants": variants, "frames": frames, "cost": cost, "transport": transport,
     }  # fmt: skip
-    for name, table in tables.items():
-        text = re.sub(rf"(<!-- {name} -->\n).*?(<!-- end -->)", filled(table), text, flags=re.S)
-    page.write_text(text)
-
-
-def filled(table: Callable[[], str]) -> Callable[[re.Match[str]], str]:
-    return lambda found: found[1] + table() + found[2]
+    fill(Path(sys.argv[1]), tables)
 
 
 def classes(probe: str) -> str:

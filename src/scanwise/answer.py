@@ -168,19 +168,21 @@ def prepare(
         warnings.warn("no pictures: labels go by shape and colour alone", ScanwiseWarning, stacklevel=2)
     watch = Stopwatch()
     geometry = geometry_of(scene, watch)
+    known = None
+    if segmenter is not None:
+        with watch("shapes"):
+            known = look(scene, geometry, segmenter, device)
     features, seen = np.zeros((len(geometry), 0), np.float16), np.zeros(len(geometry), bool)
     if model is not None:
         lifted = lifted_features(scene, geometry, model, device=device, progress=progress, watch=watch)
         features, seen = lifted.features, lifted.seen
     with watch("affinity"):
         weights = _pooling_weights(geometry, features, model, purify, device)
-    prepared = Prepared(scene, model, geometry, features, seen, weights, None, device, watch.seconds)
-    if segmenter is not None:
-        with watch("shapes"):
-            known = look(scene, geometry, segmenter, device)
+    if known is not None:
+        with watch("pooling of shapes"):
             chances = pooled(torch.from_numpy(np.array(known.chances, np.float32)), geometry, weights, device)
-            prepared.shapes = replace(known, chances=chances.numpy())
-    return prepared
+            known = replace(known, chances=chances.numpy())
+    return Prepared(scene, model, geometry, features, seen, weights, known, device, watch.seconds)
 
 
 def label(

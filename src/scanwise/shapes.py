@@ -109,10 +109,8 @@ def look(scene: Scene, geometry: Geometry, weights: Path, device: str) -> Shapes
 
 
 def _chances(weights: Path, scene: Scene, geometry: Geometry, device: str) -> np.ndarray:
-    from scanwise.methods.segment import (
-        class_chances,
-        load_segmenter,
-    )  # seconds, which a scan in the cache does not need
+    # Here, as it takes seconds that a scan in the cache does not need.
+    from scanwise.methods.segment import class_chances, load_segmenter
 
     model = load_segmenter(weights).to(device)
     if scene.normals is None:

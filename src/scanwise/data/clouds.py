@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Literal
 
 import numpy as np
 import torch
@@ -12,9 +13,10 @@ from scanwise.data.voxels import Voxels, voxelize
 from scanwise.errors import InputError
 from scanwise.scene import Scene
 
-FEATURES = {"coord": 3, "color": 3, "normal": 3, "intensity": 1, "height": 1}
-GROUND = 0.1  # quantile of the heights, as real sweeps have readings metres below the ground
+Feature = Literal["coord", "color", "normal", "intensity", "height"]
+FEATURES: dict[str, int] = {"coord": 3, "color": 3, "normal": 3, "intensity": 1, "height": 1}
 """What a network can be given of each voxel, and how many channels it takes."""
+GROUND = 0.1  # quantile of the heights, as real sweeps have readings metres below the ground
 
 
 @dataclass(frozen=True, eq=False)

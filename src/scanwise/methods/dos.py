@@ -29,7 +29,7 @@ from torch import nn
 from torch.nn import functional
 
 from scanwise.data.augment import Augmentation
-from scanwise.data.clouds import FEATURES
+from scanwise.data.clouds import FEATURES, Feature
 from scanwise.data.datasets import Loader, Scenes, Source, read_source, scene_paths
 from scanwise.data.masked_views import MakeViews, ViewBatch, collate_views
 from scanwise.evaluation.features import draw_voxels, pca_colors, rank_me
@@ -72,7 +72,7 @@ class DOSRecipe(Recipe):
 
     size: Literal["tiny", "small", "base", "sonata"] = "small"
     voxel: float = Field(0.08, gt=0)
-    features: tuple[Literal["coord", "color", "normal", "intensity", "height"], ...] = ("color", "normal")
+    features: tuple[Feature, ...] = ("color", "normal")
     augment: Literal["none", "rooms", "streets"] = "rooms"
     crop: tuple[float, float] = (0.4, 0.8)
     points: int = Field(0, ge=0)

@@ -19,7 +19,7 @@ from torch import nn
 from torch.nn import functional
 
 from scanwise.data.augment import Augmentation
-from scanwise.data.clouds import FEATURES, Batch, Cloud, Sample, collate, sample_of
+from scanwise.data.clouds import FEATURES, Batch, Cloud, Feature, Sample, collate, sample_of
 from scanwise.data.datasets import Loader, Scenes, Source, read_source, scene_paths
 from scanwise.errors import InputError
 from scanwise.evaluation.segmentation import Confusion, tiles
@@ -56,7 +56,7 @@ class SegmentRecipe(Recipe):
     size: Literal["tiny", "small", "base", "sonata"] = "small"
     decoder: int = Field(1, ge=0)
     voxel: float = Field(0.08, gt=0)
-    features: tuple[Literal["coord", "color", "normal", "intensity", "height"], ...] = ("color", "normal")
+    features: tuple[Feature, ...] = ("color", "normal")
     augment: Literal["none", "rooms", "streets"] = "rooms"
     crop: int = Field(0, ge=0)
     init: str = ""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field, model_validator
 from torch import nn
 
 from scanwise.data.annotations import annotated_scenes
+from scanwise.data.clouds import Feature
 from scanwise.data.datasets import Source, read_source, scene_paths
 from scanwise.data.referring import MakeReferSample
 from scanwise.errors import InputError, ScanwiseWarning
@@ -45,7 +46,7 @@ class SentenceRecipe(Recipe):
     train_text: bool = False
     text_rate: float = Field(0.2, gt=0)
     voxel: float = Field(0.02, gt=0)
-    features: tuple[Literal["coord", "color", "normal", "intensity", "height"], ...] = ("coord", "color")
+    features: tuple[Feature, ...] = ("coord", "color")
     points: int = Field(0, ge=0)
     sentences: int = Field(4, ge=1)
     augment: bool = True
