@@ -10,9 +10,10 @@ import torch
 
 import scanwise
 from scanwise.app.results import label_summary
+from scanwise.data.normals import inwards
 from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.scene import Scene
-from scanwise.shapes import PICTURES_WRONG, SHAPES_WRONG, SHIPPED, Shapes, check_shapes, inwards, with_pictures
+from scanwise.shapes import PICTURES_WRONG, SHAPES_WRONG, SHIPPED, Shapes, check_shapes, with_pictures
 from tests.worlds import ColourVision
 
 CLASSES = ["wall", "chair", "sofa", "otherfurniture"]

@@ -58,7 +58,7 @@ def ask(
     """
     texts = check_sentences([text] if isinstance(text, str) else text)
     network = model if isinstance(model, LESS) else load_model(Path(model))
-    predictions = predict(network, scene, texts, explain=explain)
+    predictions = predict(network, scene, texts, explain=explain, sharp=True)
     threshold = float(network.threshold)
     answers = [answer_of(scene, *each, threshold) for each in zip(texts, predictions, strict=True)]
     return answers[0] if isinstance(text, str) else answers

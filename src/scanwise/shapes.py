@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from scanwise import cache
+from scanwise.data.normals import inwards
 from scanwise.errors import InputError
 from scanwise.lifted import Geometry
 from scanwise.nn.text import file_sha256
@@ -119,10 +120,3 @@ def _chances(weights: Path, scene: Scene, geometry: Geometry, device: str) -> np
         scene = replace(scene, normals=normals)
     chances = class_chances(model, scene)[scene.finite]
     return chances[geometry.voxels.first].astype(np.float16)
-
-
-def inwards(places: np.ndarray, normals: np.ndarray) -> np.ndarray:
-    """(M, 3) normals whose sign is not known, turned to the middle of what is scanned, as a room's walls are seen."""
-    middle = (places.min(0) + places.max(0)) / 2
-    away = ((middle - places) * normals).sum(1) < 0
-    return np.where(away[:, None], -normals, normals).astype(np.float32)

@@ -148,7 +148,10 @@ def test_a_cloud_is_judged_the_same_beside_others(run):
 
 
 def test_mixed_precision_learns_too(data, tmp_path):
-    settings = recipe(data, steps=8, precision="bf16-mixed")
-    train(settings, tmp_path, make_fabric(device="cpu", precision="bf16-mixed"))
-    losses = [float(line.split(",")[1]) for line in (tmp_path / "log.csv").read_text().splitlines()[1:]]
-    assert losses[-1] < losses[0]
+    losses = {}
+    for precision in ("32-true", "bf16-mixed"):
+        out = tmp_path / precision
+        train(recipe(data, steps=8, precision=precision), out, make_fabric(device="cpu", precision=precision))
+        losses[precision] = [float(line.split(",")[1]) for line in (out / "log.csv").read_text().splitlines()[1:]]
+    assert losses["bf16-mixed"][-1] < losses["bf16-mixed"][0]
+    assert losses["bf16-mixed"][0] != losses["32-true"][0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -127,6 +128,9 @@ def evaluate_less(
     scenes: ScenesOption = 0,
     out: FiguresOption = None,
     fallback: FallbackOption = False,
+    sharp: Annotated[
+        bool, typer.Option("--sharp", help="With the second pass around each mask, as `ask` has it.")
+    ] = False,
     device: DeviceOption = "auto",
 ) -> None:
     """mIoU, Acc@0.25, Acc@0.5, unique and multiple, by length and relation; "not here"; seconds.
@@ -137,7 +141,7 @@ def evaluate_less(
     """
     from scanwise.methods.less import evaluate, load_trained
 
-    _evaluate(load_trained, evaluate, weights, data, split, scenes, out, fallback, device)
+    _evaluate(load_trained, partial(evaluate, sharp=sharp), weights, data, split, scenes, out, fallback, device)
 
 
 def evaluate_two_stage(

@@ -28,6 +28,13 @@ def estimate_normals(points: np.ndarray, neighbours: np.ndarray) -> np.ndarray:
     return normals.numpy()
 
 
+def inwards(places: np.ndarray, normals: np.ndarray) -> np.ndarray:
+    """(M, 3) normals whose sign is not known, turned to the middle of what is scanned, as a room's walls are seen."""
+    middle = (places.min(0) + places.max(0)) / 2
+    away = ((middle - places) * normals).sum(1) < 0
+    return np.where(away[:, None], -normals, normals).astype(np.float32)
+
+
 def srgb_to_lab(colors: np.ndarray) -> np.ndarray:
     """sRGB (N, 3) in 0..255 -> CIE L*a*b* (D65) (N, 3) float32; L in 0..100, a and b about -110..110."""
     linear = np.asarray(colors, np.float32) / 255

@@ -28,10 +28,12 @@ from scanwise.nn import refer_losses as losses
 from scanwise.nn.backbone import Backbone
 from scanwise.nn.neighbour_views import ClippedNeighbours, RepeatedNeighbours
 from scanwise.nn.neighbours import Neighbours
+from scanwise.nn.places import Places
 from scanwise.nn.query_decoder import Proposals, QueryConfig, QueryDecoder, weigh
 from scanwise.nn.sentence import SentenceEncoder, Words, sentence_encoder
 from scanwise.nn.sparse import SparseTensor
 from scanwise.nn.sparse_unet import SparseUNet, SparseUNetConfig
+from scanwise.nn.surface import Surface
 from scanwise.nn.word_fusion import WordFusion
 from scanwise.scene import Scene
 from scanwise.training.checkpoints import load
@@ -50,6 +52,7 @@ class ReferRecipe(SentenceRecipe):
             of each decoder stage of a Point Transformer.
         fusion: where words come in: "levels" of the U-Net (PWCA); or, so that what is seen serves any number of
             sentences, "late" (PWCA once, after the backbone, and queries that attend to words), "queries" or "none".
+        places: where voxels are is added to what was seen of them, for networks that are not given coordinates.
         queries, width, layers, heads, hidden: of the query decoder; word_heads: of the attention to words.
         several: how often one of the sentences of a scene is about all things of a kind.
         positive: weight of the object's voxels. area, contrast, edge, dice, presence: weights of the losses beside the
@@ -61,6 +64,7 @@ class ReferRecipe(SentenceRecipe):
     backbone: Literal["unet", "tiny", "small", "base"] = "unet"
     decoder: int = Field(1, ge=0)
     fusion: Literal["levels", "late", "queries", "none"] = "levels"
+    places: bool = False
     queries: int = Field(20, ge=1)
     width: int = Field(256, ge=8)
     layers: int = Field(1, ge=1)
@@ -131,6 +135,7 @@ class LESS(nn.Module):
         self.fusion = nn.ModuleList(
             WordFusion(text.width, width, recipe.word_heads, official=recipe.official) for width in widths
         )
+        self.places = Places(seen) if recipe.places else None
         self.decoder = QueryDecoder(
             QueryConfig(
                 seen, text.width if recipe.fusion in ("late", "queries") else 0, recipe.queries, recipe.width,
@@ -167,6 +172,8 @@ class LESS(nn.Module):
         else:
             seen = self.backbone(voxels)
             feats = seen if isinstance(seen, torch.Tensor) else seen.feats
+        if self.places is not None:
+            feats = feats + self.places(voxels.coords * self.recipe.voxel, voxels.batch)
         batch = voxels.batch
         if of_point is not None:
             feats, batch = feats[of_point], batch[of_point]
@@ -332,13 +339,20 @@ def load_trained(path: Path) -> LESS:
 # Asking
 
 
-def predict(model: LESS, scene: Scene, texts: Sequence[str], *, explain: bool = False) -> list[Prediction]:
-    """Asks a scene several sentences at once: its voxels and their tables are made once.
+def predict(
+    model: LESS, scene: Scene, texts: Sequence[str], *, explain: bool = False, sharp: bool = False
+) -> list[Prediction]:
+    """Asks a scene several sentences at once: its voxels and their tables are made once. sharp: with a second pass
+    around each mask.
 
     Where words reach the voxels (`fusion: levels`), as many sentences go through together as keep the batch below
     400 000 voxels.
     """
     recipe = model.recipe
+    without = "normal" in recipe.features and scene.normals is None
+    surface = Surface(scene) if sharp or without else None
+    if surface is not None and without:
+        scene = surface.with_normals()
     sample = voxels_of(
         cloud_of(scene, labelled=False), recipe.voxel, recipe.features, scene.name, official=recipe.official
     )
@@ -357,9 +371,12 @@ def predict(model: LESS, scene: Scene, texts: Sequence[str], *, explain: bool = 
         for text, reply, names in zip(some, replies, words.texts, strict=True):
             shares = [] if reply.words is None else reply.words.tolist()
             named = list(zip(names, shares, strict=True)) if shares else []
+            scores = _of_points(reply.logits, sample, len(scene))
             several = _of_points(together_of(reply), sample, len(scene)) if plural(text) else None
-            presence = float(reply.presence.float().sigmoid())
-            result.append(Prediction(_of_points(reply.logits, sample, len(scene)), presence, named, several))
+            if surface is not None and sharp:
+                scores = surface.sharpened(scores, recipe.voxel)
+                several = None if several is None else surface.sharpened(several, recipe.voxel)
+            result.append(Prediction(scores, float(reply.presence.float().sigmoid()), named, several))
     return result
 
 
@@ -376,9 +393,11 @@ def _of_points(logits: torch.Tensor, sample: Sample, count: int) -> np.ndarray:
     return scores
 
 
-def evaluate(model: LESS, paths: Sequence[Source], fabric: Fabric | None = None, *, fallback: bool = False) -> Measured:
-    """Outcomes and seconds, as `measure` has them."""
-    return measure(lambda scene, texts: predict(model, scene, texts), paths, fabric, fallback=fallback)
+def evaluate(
+    model: LESS, paths: Sequence[Source], fabric: Fabric | None = None, *, fallback: bool = False, sharp: bool = False
+) -> Measured:
+    """Outcomes and seconds, as `measure` has them; sharp as in `predict`."""
+    return measure(lambda scene, texts: predict(model, scene, texts, sharp=sharp), paths, fabric, fallback=fallback)
 
 
 def _voxels(batch: Batch) -> SparseTensor:

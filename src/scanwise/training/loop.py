@@ -140,7 +140,8 @@ class _Run:
         for part in range(recipe.accumulate):
             batch = next(self.batches).to(self.fabric.device)
             with self.fabric.no_backward_sync(self.module, enabled=part + 1 < recipe.accumulate):
-                losses = self.module.training_step(batch, self.step / recipe.steps)
+                with self.fabric.autocast():  # Fabric leaves it out of other methods than forward on a single device
+                    losses = self.module.training_step(batch, self.step / recipe.steps)
                 self._refuse_nan(losses["loss"], batch)
                 self.fabric.backward(losses["loss"] / recipe.accumulate)
             for name, value in losses.items():
