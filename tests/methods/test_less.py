@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from scanwise.nn.query_decoder import Proposals
 from scanwise.nn.refer_losses import area, dice, edges, point_contrast, weighted_bce
 from scanwise.nn.sentence import GRUEncoder, Words, words_of
 from scanwise.nn.sparse import SparseTensor
+from scanwise.nn.surface import Surface
 from scanwise.nn.word_fusion import WordFusion
 from scanwise.scene import Referral, Scene
 from tests.rooms_with_sentences import TEXTS, room
@@ -125,6 +127,30 @@ def test_a_sentence_alone_and_among_ten(fusion: str) -> None:
     alone = predict(model, scene, texts[1:2])[0]
     assert np.allclose(together[1].scores, alone.scores, atol=1e-5)
     assert together[1].presence == pytest.approx(alone.presence, abs=1e-5)
+
+
+def test_places_make_two_of_a_kind_different() -> None:
+    scene = room()
+    twice = np.concatenate([scene.points, scene.points + np.array([20, 0, 0])]).astype(np.float32)
+    assert scene.colors is not None
+    both = Scene(twice, colors=np.concatenate([scene.colors] * 2))
+    for places in (False, True):
+        model = model_of(recipe(fusion="late", features=["color"], places=places))
+        first, second = np.split(predict(model, both, TEXTS[:1])[0].scores, 2)
+        assert np.allclose(first, second, atol=1e-4) is not places
+
+
+def test_normals_are_found_where_a_network_wants_them() -> None:
+    model, scene = model_of(recipe(fusion="late", features=["color", "normal"])), replace(room(), normals=None)
+    alone, given = (predict(model, each, TEXTS[:1])[0].scores for each in (scene, Surface(scene).with_normals()))
+    assert np.array_equal(alone, given)
+
+
+def test_a_second_pass_changes_the_mask_alone() -> None:
+    model, scene = model_of(recipe(fusion="late")), room()
+    coarse, sharp = (predict(model, scene, TEXTS[:1], sharp=sharp)[0] for sharp in (False, True))
+    assert np.array_equal(sharp.scores, Surface(scene).sharpened(coarse.scores, 0.1))
+    assert sharp.presence == coarse.presence
 
 
 def test_a_cloud_does_not_feel_its_batch_mates() -> None:

@@ -12,6 +12,7 @@ import typer
 
 from scanwise.scene import Scene
 
+MODEL = Path("less-rooms")
 _SIZE = (1600, 900)
 _OTHERS = np.array([40, 120, 220])
 
@@ -21,7 +22,7 @@ def ask(
     sentences: Annotated[list[str], typer.Argument(metavar="SENTENCE...", help="One thing each, in quotes.")],
     model: Annotated[
         Path, typer.Option("--model", "-m", help="best.ckpt of a `scanwise train less` run, its folder, or a name.")
-    ] = Path("less-rooms"),
+    ] = MODEL,
     out: Annotated[Path | None, typer.Option("--out", help="Folder. [default: out/NAME-ask-DATE-TIME]")] = None,
 ) -> None:
     """Find the one thing that a sentence describes; several sentences cost far less than several commands.
@@ -32,7 +33,7 @@ def ask(
 
     Examples:
 
-        scanwise ask recordings/kitchen "the chair between the table and the window" --model out/less-rooms-small
+        scanwise ask recordings/kitchen "the chair between the table and the window"
 
         scanwise ask scan.ply "the lamp" "all chairs at the table" --model best.ckpt --out out/asked
     """

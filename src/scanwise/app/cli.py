@@ -50,6 +50,7 @@ pretrain.app.command()(tokens.stellar)
 pretrain.app.command()(tokens.images)
 
 DEMO_TEXTS = "sofa,table,chair,television,bookcase,plant,lamp,refrigerator,rug,wall,floor"
+DEMO_SENTENCES = ("the sofa", "all chairs at the table", "the bathtub")
 
 SceneArgument = Annotated[
     Path, typer.Argument(metavar="SCENE", help="A point cloud, a mesh, or the folder of an RGB-D recording.")
@@ -110,13 +111,16 @@ def label(
 
 @app.command()
 def demo(out: OutOption = None) -> None:
-    """Label the small recording that ships with scanwise, to see what comes out.
+    """Label the small recording that ships with scanwise, and ask it for three things, to see what comes out.
 
     Example:
 
         scanwise demo --out out/demo
     """
-    _label(Path(str(files("scanwise") / "demo")), DEMO_TEXTS.split(","), out, None, None, None, None)
+    scan = Path(str(files("scanwise") / "demo"))
+    out = out or _folder(scan)
+    _label(scan, DEMO_TEXTS.split(","), out, None, None, None, None)
+    ask.ask(scan, [*DEMO_SENTENCES], ask.MODEL, out / "asked")
 
 
 @app.command()
@@ -166,7 +170,7 @@ def _label(
     from scanwise.formats.registry import read_scene
 
     texts, purify = check_texts(texts), check_purify(purify)
-    out = out or Path("out") / f"{_name(path)}-{datetime.now():%Y%m%d-%H%M%S}"
+    out = out or _folder(path)
     check_out(out, path)
     started = time.perf_counter()
     scene: Scene = read_scene(path)
@@ -191,8 +195,8 @@ def _show_counts(texts: list[str], counts: list[int]) -> None:
         print(f"  {text:<{width}}  {count:>10,}  {100 * count / total:5.1f} %")
 
 
-def _name(path: Path) -> str:
-    return path.resolve().stem or "scan"
+def _folder(scan: Path) -> Path:
+    return Path("out") / f"{scan.resolve().stem or 'scan'}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
 def main() -> None:
