@@ -26,6 +26,23 @@ def test_many_queries_are_treated_as_each_alone(heads, masked):
         assert torch.allclose(one, other)
 
 
+@pytest.mark.parametrize("heads", [1, 4])
+@pytest.mark.parametrize("masked", [False, True])
+def test_few_queries_of_many_keys_find_what_they_would_among_few(heads, masked, monkeypatch):
+    torch.manual_seed(0)
+    attention = Attention(16, heads).double()
+    queries = torch.randn(3, 16, dtype=torch.float64, requires_grad=True)
+    keys = torch.randn(100, 16, dtype=torch.float64, requires_grad=True)
+    allowed = torch.rand(3, 100) < 0.5 if masked else None
+    found = []
+    for many in (16, 1000):
+        monkeypatch.setattr("scanwise.nn.word_fusion._MANY", many)
+        attended = attention(queries, keys, allowed)
+        found.append((attended, *torch.autograd.grad(attended.sin().sum(), (queries, keys))))
+    for one, other in zip(*found, strict=True):
+        assert torch.allclose(one, other)
+
+
 def test_words_that_are_not_allowed_change_nothing():
     attention = Attention(8, 2)
     queries, keys = torch.randn(100, 8), torch.randn(4, 8)

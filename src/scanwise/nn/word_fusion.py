@@ -28,6 +28,8 @@ class Attention(nn.Module):
         """(n, C). allowed: (n, m) or (1, m) bool, what a query may attend to; each at least one key."""
         if len(queries) > _MANY * len(keys) and (allowed is None or len(allowed) == 1):
             return self._of_many(queries, keys, allowed)
+        if self.heads * len(queries) < self.out.in_features and len(keys) > _MANY * len(queries):
+            return self._to_many(queries, keys, allowed)
         query, key, value = self._heads(queries, 0), self._heads(keys, 1), self._heads(keys, 2)
         attended = functional.scaled_dot_product_attention(query[None], key[None], value[None], allowed)
         return self.out(attended[0].transpose(0, 1).flatten(1))
@@ -44,6 +46,20 @@ class Attention(nn.Module):
         logits = torch.addmm(bias.reshape(-1, 1), key @ self.project.weight[:width], queries.T)
         share = logits.unflatten(0, (self.heads, -1)).softmax(1).flatten(0, 1)
         return torch.addmm(self.out.bias, share.T, value @ self.out.weight.T)
+
+    def _to_many(self, queries: torch.Tensor, keys: torch.Tensor, allowed: torch.Tensor | None) -> torch.Tensor:
+        """The same for few queries and many keys: the queries take in the projection of keys (whose bias no softmax
+        feels), and what they found goes through that of values."""
+        width = self.out.in_features
+        _, to_key, to_value = self.project.weight.view(3, self.heads, -1, width)
+        query = self._heads(queries, 0) / (width // self.heads) ** 0.5
+        logits = torch.mm((query @ to_key).flatten(0, 1), keys.T).unflatten(0, (self.heads, -1))
+        if allowed is not None:
+            logits = logits.masked_fill(~allowed, -torch.inf)
+        share = logits.softmax(2).flatten(0, 1)
+        seen = torch.mm(share, keys).unflatten(0, (self.heads, -1))
+        value = seen @ to_value.transpose(1, 2) + self.project.bias[2 * width :].view(self.heads, 1, -1)
+        return self.out(value.transpose(0, 1).flatten(1))
 
     def weights(self, queries: torch.Tensor, keys: torch.Tensor, allowed: torch.Tensor | None = None) -> torch.Tensor:
         """(n, m) the share of attention that each key gets, mean over heads; rows sum to 1."""
