@@ -11,12 +11,14 @@ import pytest
 import torch
 
 from scanwise.data.clouds import collate
+from scanwise.data.datasets import scene_paths
 from scanwise.data.referring import (
     MakeReferSample,
     all_of_a_kind,
     collate_refer,
     draw_sentences,
     plural,
+    strange_here,
     view_dependent,
 )
 from scanwise.methods.less import LESS, ReferRecipe, Reply, predict, together_of
@@ -29,7 +31,7 @@ from scanwise.nn.sparse import SparseTensor
 from scanwise.nn.surface import Surface
 from scanwise.nn.word_fusion import WordFusion
 from scanwise.scene import Referral, Scene
-from tests.rooms_with_sentences import TEXTS, room
+from tests.rooms_with_sentences import TEXTS, room, write_rooms
 
 VOCABULARY = sorted({word for text in TEXTS for word in words_of(text)})
 
@@ -218,6 +220,26 @@ def test_sentences_about_all_of_a_kind() -> None:
     assert all_of_a_kind(scene, np.random.default_rng(0)) == []
     sample = MakeReferSample(0.1, ("coord",), 2, augment=False, several=1.0)(room(), np.random.default_rng(0))
     assert sample.targets[-1].sum() > sample.targets[0].sum()
+
+
+def test_sentences_about_what_another_scene_has() -> None:
+    scene, other, generator = room(), room(1), np.random.default_rng(0)
+    assert strange_here(scene, other, generator) == []  # it has blocks too
+    other.boxes = [replace(box, name="piano") for box in other.boxes]
+    assert strange_here(scene, other, generator) == []  # their class still says what they are
+    other = replace(other, labels=None)
+    assert sorted(strange_here(scene, other, generator)) == sorted(TEXTS[:2])
+    assert strange_here(replace(scene, boxes=[], labels=None), other, generator) == []
+
+
+def test_a_sentence_from_elsewhere_means_nothing(tmp_path: Path) -> None:
+    root = write_rooms(tmp_path, train=1)
+    make = MakeReferSample(0.1, ("coord",), 1, augment=False, strange=1.0, others=scene_paths(root, "train"))
+    lamp = room()
+    lamp.boxes, lamp.labels = [replace(box, name="lamp") for box in lamp.boxes], None
+    sample = make(lamp, np.random.default_rng(0))
+    assert sample.texts[0] in TEXTS
+    assert not sample.targets[0].any()
 
 
 def test_queries_of_much_weight_are_merged() -> None:

@@ -11,6 +11,7 @@ import torch
 
 from scanwise.data.augment import Augmentation, moved, rotation
 from scanwise.data.clouds import Batch, Cloud, Sample, collate, sample_of
+from scanwise.data.datasets import Source, read_source
 from scanwise.errors import InputError
 from scanwise.scene import Referral, Scene
 
@@ -84,6 +85,8 @@ class MakeReferSample:
 
     Attributes:
         several: how often the last sentence gives way to one about all things of a kind, where there are such.
+        strange: how often the first does to one of another scene, about a thing of whose kind there is none here.
+        others: those scenes.
         voxel: metres. features: of `clouds.FEATURES`. points: most that are kept, drawn at random; 0 = all.
         official: features as LESS's official code has them: coordinates as they are, colours about their mean.
     """
@@ -95,12 +98,17 @@ class MakeReferSample:
     augment: bool = True
     official: bool = False
     several: float = 0.0
+    strange: float = 0.0
+    others: Sequence[Source] = ()
 
     def __call__(self, scene: Scene, generator: np.random.Generator) -> ReferSample:
         referrals, free = draw_sentences(scene, self.sentences, generator)
         meant = [(each.text, [each.instance] if each.instance >= 0 else []) for each in referrals]
         if self.several and generator.random() < self.several:
             meant[-1:] = all_of_a_kind(scene, generator) or meant[-1:]
+        if self.strange and generator.random() < self.strange:
+            other = read_source(self.others[int(generator.integers(len(self.others)))])
+            meant[:1] = [(text, []) for text in strange_here(scene, other, generator)[:1]] or meant[:1]
         sample = voxels_of(
             self.drawn(cloud_of(scene), free, generator), self.voxel, self.features, scene.name, official=self.official
         )
@@ -156,6 +164,27 @@ def draw_sentences(scene: Scene, count: int, generator: np.random.Generator) -> 
         return free[:count], True
     chosen = [order[place % len(order)] for place in range(count)]
     return chosen, not any(view_dependent(each.text) for each in chosen)
+
+
+def strange_here(scene: Scene, other: Scene, generator: np.random.Generator) -> list[str]:
+    """Sentences of another scene about things of whose class and name there is none here, in an order drawn at
+    random; none where it is not known what is here. Other furniture has no class, and goes by its name."""
+    here, kinds = set().union(*kinds_of(scene).values()), kinds_of(other)
+    texts = [
+        each.text for each in other.sentences if here and kinds.get(each.instance) and not kinds[each.instance] & here
+    ]
+    return [texts[place] for place in generator.permutation(len(texts))]
+
+
+def kinds_of(scene: Scene) -> dict[int, set[str]]:
+    """Of each instance its name, and its points' class where that says what it is."""
+    kinds: dict[int, set[str]] = {box.instance: {box.name} for box in scene.boxes}
+    if scene.labels is not None and scene.instances is not None and scene.classes is not None:
+        known = (scene.instances >= 0) & (scene.labels >= 0)
+        for instance, label in np.unique(np.stack([scene.instances, scene.labels], 1)[known], axis=0).tolist():
+            if not scene.classes[label].startswith("other"):
+                kinds.setdefault(instance, set()).add(scene.classes[label])
+    return kinds
 
 
 def all_of_a_kind(scene: Scene, generator: np.random.Generator) -> list[tuple[str, list[int]]]:

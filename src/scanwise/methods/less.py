@@ -54,7 +54,8 @@ class ReferRecipe(SentenceRecipe):
             sentences, "late" (PWCA once, after the backbone, and queries that attend to words), "queries" or "none".
         places: where voxels are is added to what was seen of them, for networks that are not given coordinates.
         queries, width, layers, heads, hidden: of the query decoder; word_heads: of the attention to words.
-        several: how often one of the sentences of a scene is about all things of a kind.
+        several: how often one of the sentences of a scene is about all things of a kind. strange: how often one is
+            about a thing of another scene, of whose kind there is none.
         positive: weight of the object's voxels. area, contrast, edge, dice, presence: weights of the losses beside the
             cross-entropy: mask size, point contrast, cross-entropy at the object's edge, overlap, and whether the
             thing is there at all.
@@ -72,6 +73,7 @@ class ReferRecipe(SentenceRecipe):
     hidden: int = Field(1024, ge=8)
     word_heads: int = Field(1, ge=1)
     several: float = Field(0.0, ge=0, le=1)
+    strange: float = Field(0.0, ge=0, le=1)
     positive: float = Field(20.0, gt=0)
     area: float = Field(1.0, ge=0)
     contrast: float = Field(0.05, ge=0)
@@ -303,7 +305,7 @@ def train(recipe: ReferRecipe, out: Path, fabric: Fabric, **options: Any) -> dic
         model = LESS(recipe, sentence_encoder(recipe.text, trained=recipe.train_text, vocabulary=words))
     if recipe.init:
         start_model(model, model.backbone, Path(recipe.init), "less")
-    make = recipe.maker(official=recipe.official, several=recipe.several)
+    make = recipe.maker(official=recipe.official, several=recipe.several, strange=recipe.strange, others=paths)
     loader = Loader(
         Scenes(paths, make), batch=recipe.batch // recipe.accumulate, seed=recipe.seed, collate=collate_refer,
         workers=recipe.workers, rank=fabric.global_rank, world=fabric.world_size,
