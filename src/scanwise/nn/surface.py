@@ -19,10 +19,10 @@ from scanwise.nn.pooling import affinity, hand_made_embedding, neighbour_table
 from scanwise.scene import Scene
 
 VOXEL = 0.02  # metres
-NEIGHBOURS = 24  # of which normals are estimated
-POOLED, APPLICATIONS = 16, 6
+NEIGHBOURS = 24
+APPLICATIONS = 24  # with the other numbers here chosen on six validation rooms of Rooms-1, see docs/results/less.md
 _MOST_VOXELS = 500_000
-_SUREST = 6.0  # logit, so that no voxel outweighs all others
+_SUREST = 3.0  # logit, so that no voxel outweighs all others
 _STEPS = np.stack(np.meshgrid(*3 * [[-1, 0, 1]]), -1).reshape(-1, 3)
 
 
@@ -48,7 +48,7 @@ class Surface:
     def weights(self) -> np.ndarray:
         """(M, K) of a voxel's nearest others; rows sum to 1."""
         colors = None if self.scene.colors is None else self.voxels.mean(self.scene.colors[self.finite])
-        return affinity(hand_made_embedding(self.normals, colors), self.neighbours[:, :POOLED]).numpy()
+        return affinity(hand_made_embedding(self.normals, colors), self.neighbours).numpy()
 
     def with_normals(self) -> Scene:
         """The scene, with the normals of its voxels where it has none."""
@@ -67,7 +67,7 @@ class Surface:
         chances = self.voxels.mean(scores[self.finite])[:, 0]
         around = self._around(chances > 0.5, reach)
         logits = torch.from_numpy(chances).logit().clamp(-_SUREST, _SUREST).numpy()
-        table, weights = self.neighbours[around, :POOLED], self.weights[around]
+        table, weights = self.neighbours[around], self.weights[around]
         for _ in range(APPLICATIONS):
             logits[around] = np.einsum("mk,mk->m", weights, logits[table])
         changed = np.zeros(len(chances), bool)
