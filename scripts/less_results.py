@@ -46,7 +46,7 @@ WORDS = {
 def main() -> None:
     tables = {
         "main": against, "losses": losses, "parts": parts, "starts": starts, "shipped": shipped, "kinds": kinds,
-        "time": seconds,
+        "sharpening": sharpening, "time": seconds,
     }  # fmt: skip
     fill(Path(sys.argv[1]), tables)
 
@@ -99,6 +99,16 @@ def kinds() -> str:
     for name, each in found.items():
         cells = [f"{100 * each[key]:.1f}" for key in ("miou", "acc25", "acc50")]
         lines.append("| " + " | ".join([name, f"{each['sentences']:.0f}", *cells]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def sharpening() -> str:
+    path = SHIPPED / "sharpening.json"
+    lines = ["| pooled over | masks | mean IoU | IoU above 0.5 |", "|---" * 4 + "|"]
+    lines += [
+        f"| {row['name']} | {row['masks']} | {100 * row['iou']:.1f} | {100 * row['above half']:.1f} |"
+        for row in (json.loads(path.read_text()) if path.exists() else [])
+    ]
     return "\n".join(lines) + "\n"
 
 
