@@ -15,7 +15,7 @@ from scanwise.nn.sentence import sentence_encoder
 from scanwise.scene import Scene
 from scanwise.training.checkpoints import load
 from scanwise.training.launch import make_fabric
-from scanwise.training.refer import start_model
+from scanwise.training.refer import sources, start_model
 from tests.rooms_with_sentences import room
 
 
@@ -95,6 +95,15 @@ def test_training_on_annotations_and_from_whole_weights(scan: Path, tmp_path: Pa
     start_model(model, model.backbone, tmp_path / "first", "less")
     assert all(bool((value == first[name]).all()) for name, value in model.state_dict().items())
     assert load_trained(tmp_path / "first").recipe.annotations == ours
+
+
+@pytest.mark.filterwarnings("ignore:.*validation is on what is trained on")
+def test_ones_own_scan_gets_normals_where_the_network_wants_them(scan: Path, tmp_path: Path) -> None:
+    annotate(scan, "the red block", "--box", "0.3,0.3,0.08,1,1,1")
+    for features, wanted in ((("color",), False), (("color", "normal"), True)):
+        (source,), _ = sources(small(annotations=str(tmp_path / "ours.jsonl"), features=features))
+        assert not isinstance(source, Path)
+        assert (source.read().normals is not None) is wanted
 
 
 @pytest.mark.filterwarnings("ignore:.*validation is on what is trained on")

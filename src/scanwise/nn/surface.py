@@ -13,15 +13,17 @@ from functools import cached_property
 import numpy as np
 import torch
 
+from scanwise import cache
 from scanwise.data.normals import estimate_normals, inwards
 from scanwise.data.voxels import voxel_size_for, voxelize
 from scanwise.nn.pooling import affinity, hand_made_embedding, neighbour_table
-from scanwise.scene import Scene
+from scanwise.scene import Scene, array_digest
 
 VOXEL = 0.02  # metres
 NEIGHBOURS = 24
 APPLICATIONS = 24  # with the other numbers here chosen on six validation rooms of Rooms-1, see docs/results/less.md
 _MOST_VOXELS = 500_000
+_VERSION = "1"
 _SUREST = 3.0  # logit, so that no voxel outweighs all others
 _STEPS = np.stack(np.meshgrid(*3 * [[-1, 0, 1]]), -1).reshape(-1, 3)
 
@@ -35,13 +37,22 @@ class Surface:
         points = scene.points[self.finite]
         self.voxels = voxelize(points, voxel_size_for(points, VOXEL, _MOST_VOXELS))
         self.centers = self.voxels.mean(points)
-        self.neighbours = neighbour_table(self.centers, NEIGHBOURS)
+
+    @cached_property
+    def neighbours(self) -> np.ndarray:
+        """(M, K) rows of a voxel's nearest others."""
+        return neighbour_table(self.centers, NEIGHBOURS)
 
     @cached_property
     def normals(self) -> np.ndarray:
-        """(M, 3) of the voxels; estimated where the scan has none, and then turned to the middle of the scene."""
+        """(M, 3) of the voxels; estimated where the scan has none, turned to the middle of the scene, and kept in the
+        cache."""
         if self.scene.normals is not None:
             return self.voxels.mean(self.scene.normals[self.finite])
+        key = cache.key_of(_VERSION, str(NEIGHBOURS), array_digest(self.scene.points))
+        return cache.arrays("normals", key, lambda: {"normals": self._estimated()})["normals"]
+
+    def _estimated(self) -> np.ndarray:
         return inwards(self.centers, estimate_normals(self.centers, self.neighbours))
 
     @cached_property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,22 @@ from scanwise.data.datasets import Source, read_source, scene_paths
 from scanwise.data.referring import MakeReferSample
 from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.nn.sentence import words_of
+from scanwise.nn.surface import Surface
+from scanwise.scene import Scene
 from scanwise.training.checkpoints import load, start_from
 from scanwise.training.loop import parameter_groups
 from scanwise.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class WithNormals:
+    """A scene, with estimated normals where it has none of its own, as `less.predict` has it."""
+
+    source: Source
+
+    def read(self) -> Scene:
+        scene = read_source(self.source)
+        return scene if scene.normals is not None else Surface(scene).with_normals()
 
 
 class SentenceRecipe(Recipe):
@@ -80,6 +94,8 @@ class SentenceRecipe(Recipe):
 def sources(recipe: SentenceRecipe) -> tuple[list[Source], list[Source]]:
     """Scenes to train on, and to validate on. Without `data` both are the annotated ones, which is warned of."""
     own: list[Source] = [*annotated_scenes(Path(recipe.annotations))] if recipe.annotations else []
+    if "normal" in recipe.features:
+        own = [WithNormals(each) for each in own]
     if not recipe.has_data:
         text = f"{recipe.annotations}: validation is on what is trained on, as no `data` is given"
         warnings.warn(text, ScanwiseWarning, stacklevel=2)
