@@ -86,14 +86,14 @@ def of_runs(names: tuple[str, ...], other_words: Mapping[str, str] | None = None
 
 def shipped() -> str:
     lines = ["| | " + " | ".join([*FIGURES.values(), *SURE.values()]) + " |", "|---" * 9 + "|"]
-    for words, folder in (("masks of 8 cm voxels", SHIPPED), ("with the second pass at 2 cm", SHIPPED / "sharp")):
+    for words, folder in (("masks of 8 cm voxels", SHIPPED), ("with the second pass at 2 cm", SHIPPED / "second")):
         lines.append(line(words, figures(folder / "test.json"), (*FIGURES, *SURE)))
     return "\n".join(lines) + "\n"
 
 
 def kinds() -> str:
     """The shipped weights by length and relation."""
-    path = SHIPPED / "sharp" / "test.json"
+    path = SHIPPED / "second" / "test.json"
     found = json.loads(path.read_text())["parts"] if path.exists() else {}
     lines = ["| sentences with | number | mIoU | Acc@0.25 | Acc@0.5 |", "|---" * 5 + "|"]
     for name, each in found.items():

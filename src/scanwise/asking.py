@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from scanwise.errors import InputError
-from scanwise.evaluation.referring import Prediction
+from scanwise.evaluation.referring import Prediction, second_pass
 from scanwise.methods.less import LESS, load_trained, predict
+from scanwise.nn.surface import Surface
 from scanwise.objects import Found, found_at, pieces
 from scanwise.scene import Scene
 from scanwise.training.checkpoints import is_shipped
@@ -58,7 +59,11 @@ def ask(
     """
     texts = check_sentences([text] if isinstance(text, str) else text)
     network = model if isinstance(model, LESS) else load_model(Path(model))
-    predictions = predict(network, scene, texts, explain=explain, sharp=True)
+    surface = Surface(scene)
+    predictions = [
+        second_pass(surface, text, found, network.recipe.voxel)
+        for text, found in zip(texts, predict(network, scene, texts, explain=explain, surface=surface), strict=True)
+    ]
     threshold = float(network.threshold)
     answers = [answer_of(scene, *each, threshold) for each in zip(texts, predictions, strict=True)]
     return answers[0] if isinstance(text, str) else answers

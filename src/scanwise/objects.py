@@ -63,14 +63,26 @@ def oriented_box(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
 
 def pieces(points: np.ndarray, scores: np.ndarray, rows: np.ndarray, *, reach: float = REACH) -> list[Found]:
     """The connected pieces of at least 20 points among rows (n,), the surest first; score times root of size."""
+    found = [found_at(points, scores, part) for part in parted(points, rows, reach) if len(part) >= FEWEST]
+    return sorted(found, key=lambda each: -each.score * len(each.rows) ** 0.5)
+
+
+def parted(points: np.ndarray, rows: np.ndarray, reach: float = REACH) -> list[np.ndarray]:
+    """Rows (n,) of points (N, 3), piece by connected piece."""
     if not len(rows):
         return []
     chosen = points[rows]
     cells = voxelize(chosen, reach)
     labels = _connected(np.floor(cells.mean(chosen - chosen.min(0)) / reach).astype(np.int64))[cells.of_point]
-    parts = [rows[labels == label] for label in range(labels.max() + 1)]
-    found = [found_at(points, scores, part) for part in parts if len(part) >= FEWEST]
-    return sorted(found, key=lambda each: -each.score * len(each.rows) ** 0.5)
+    return np.split(rows[np.argsort(labels, kind="stable")], np.cumsum(np.bincount(labels))[:-1])
+
+
+def surest(points: np.ndarray, scores: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Of rows (n,), at least one, those of the connected piece with the greatest score (N,); pieces of fewer than 20
+    points count only where there is no larger one."""
+    parts = parted(points, rows)
+    large = [part for part in parts if len(part) >= FEWEST] or parts
+    return max(large, key=lambda part: (scores[part].max(), len(part)))
 
 
 def _connected(cells: np.ndarray) -> np.ndarray:

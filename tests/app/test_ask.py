@@ -19,7 +19,7 @@ from scanwise.errors import InputError
 from scanwise.evaluation.referring import Prediction
 from scanwise.methods.less import LESS, ReferRecipe, load_trained
 from scanwise.nn.sentence import sentence_encoder
-from scanwise.objects import found_at, oriented_box, pieces
+from scanwise.objects import found_at, oriented_box, pieces, surest
 from scanwise.scene import Scene
 from scanwise.training import checkpoints
 from scanwise.training.checkpoints import Checkpoint, load, save
@@ -100,6 +100,14 @@ def test_two_heaps_are_two_pieces() -> None:
     points = np.concatenate([one, other, [[9.0, 9, 9]]])
     found = pieces(points, np.full(401, 0.4), np.arange(401))
     assert [len(each.rows) for each in found] == [300, 100]
+
+
+def test_the_surest_piece_is_no_speck() -> None:
+    near, far = np.random.default_rng(0).normal(0, 0.02, (2, 100, 3))
+    points = np.concatenate([near, far + 5, [[9, 9, 9]]])
+    scores = np.concatenate([np.full(100, 0.6), np.full(100, 0.7), [0.9]])
+    assert sorted(surest(points, scores, np.arange(201))) == [*range(100, 200)]
+    assert surest(points, scores, np.array([3, 200])).tolist() == [200]
 
 
 def test_several_things_are_told_apart_where_all_are_asked_for(weights: Path) -> None:

@@ -14,10 +14,12 @@ from scanwise.evaluation.referring import (
     figures,
     mask_iou,
     measure,
+    second_pass,
     unique_instances,
 )
+from scanwise.nn.surface import Surface
 from scanwise.scene import Box, Scene
-from tests.rooms_with_sentences import TEXTS, write_rooms
+from tests.rooms_with_sentences import TEXTS, room, write_rooms
 
 
 def test_iou_and_the_official_fallback() -> None:
@@ -91,3 +93,32 @@ def test_all_sentences_of_a_scene_are_asked_at_once(tmp_path: Path) -> None:
     timing = measured.timing()
     assert timing["seconds_a_scene"] == pytest.approx(3 * timing["seconds_a_sentence"])
     assert figures(measured.outcomes)["balanced"] == 1
+
+
+def test_the_second_pass_keeps_the_piece_of_the_surest_point() -> None:
+    scene = room()
+    assert scene.instances is not None
+    red, blue = scene.instances == 0, scene.instances == 1
+    scores = np.where(red, 0.8, np.where(blue, 0.7, 0.1)).astype(np.float32)
+    surface = Surface(scene)
+    one = second_pass(surface, "the block", Prediction(scores, 0.9), 0.1)
+    assert (one.scores[red] > 0.5).mean() > 0.9
+    assert (one.scores[blue] <= 0.5).all()
+    assert one.scores[blue].max() > 0.25  # still a runner-up
+    assert one.presence == 0.9
+    several = second_pass(surface, "all blocks", Prediction(scores, 0.9, several=scores), 0.1)
+    assert several.several is not None
+    assert (several.several[red | blue] > 0.5).mean() > 0.9
+    nothing = np.zeros(len(scene), np.float32)
+    assert (second_pass(surface, "the block", Prediction(nothing, 0.1), 0.1).scores == 0).all()
+
+
+def test_the_second_pass_is_measured(tmp_path: Path) -> None:
+    root = write_rooms(tmp_path, test=1)
+
+    def predict(scene: Scene, texts: Sequence[str]) -> list[Prediction]:
+        assert scene.instances is not None
+        return [Prediction((0.6 + 0.1 * (scene.instances == 1)).astype(np.float32), 1.0)] * len(texts)
+
+    raw, refined = (measure(predict, [root / "test" / "0000"], reach=reach).outcomes for reach in (0.0, 0.1))
+    assert refined[1].iou != raw[1].iou

@@ -148,13 +148,6 @@ def test_normals_are_found_where_a_network_wants_them() -> None:
     assert np.array_equal(alone, given)
 
 
-def test_a_second_pass_changes_the_mask_alone() -> None:
-    model, scene = model_of(recipe(fusion="late")), room()
-    coarse, sharp = (predict(model, scene, TEXTS[:1], sharp=sharp)[0] for sharp in (False, True))
-    assert np.array_equal(sharp.scores, Surface(scene).sharpened(coarse.scores, 0.1))
-    assert sharp.presence == coarse.presence
-
-
 def test_a_cloud_does_not_feel_its_batch_mates() -> None:
     settings = recipe()
     model, scene = model_of(settings), room()

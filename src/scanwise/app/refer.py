@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -120,6 +119,10 @@ FallbackOption = Annotated[
     bool, typer.Option("--official-fallback", help="Add the 5000 likeliest points to masks of fewer than 100.")
 ]
 
+SecondPassOption = Annotated[
+    bool, typer.Option("--second-pass", help="Sharpen each mask, and keep one piece of it, as `ask` does.")
+]
+
 
 def evaluate_less(
     weights: WeightsArgument,
@@ -128,9 +131,7 @@ def evaluate_less(
     scenes: ScenesOption = 0,
     out: FiguresOption = None,
     fallback: FallbackOption = False,
-    sharp: Annotated[
-        bool, typer.Option("--sharp", help="With the second pass around each mask, as `ask` has it.")
-    ] = False,
+    again: SecondPassOption = False,
     device: DeviceOption = "auto",
 ) -> None:
     """mIoU, Acc@0.25, Acc@0.5, unique and multiple, by length and relation; "not here"; seconds.
@@ -141,7 +142,7 @@ def evaluate_less(
     """
     from scanwise.methods.less import evaluate, load_trained
 
-    _evaluate(load_trained, partial(evaluate, sharp=sharp), weights, data, split, scenes, out, fallback, device)
+    _evaluate(load_trained, evaluate, weights, data, split, scenes, out, fallback, again, device)
 
 
 def evaluate_two_stage(
@@ -151,6 +152,7 @@ def evaluate_two_stage(
     scenes: ScenesOption = 0,
     out: FiguresOption = None,
     fallback: FallbackOption = False,
+    again: SecondPassOption = False,
     device: DeviceOption = "auto",
 ) -> None:
     """The figures and seconds of `scanwise evaluate less`, by the same loop, of its yardstick.
@@ -161,19 +163,20 @@ def evaluate_two_stage(
     """
     from scanwise.methods.two_stage import evaluate, load_two_stage
 
-    _evaluate(load_two_stage, evaluate, weights, data, split, scenes, out, fallback, device)
+    _evaluate(load_two_stage, evaluate, weights, data, split, scenes, out, fallback, again, device)
 
 
 def _evaluate(
     load: Any, evaluate: Any, weights: Path, data: Path, split: str, scenes: int, out: Path | None, fallback: bool,
-    device: str,
+    again: bool, device: str,
 ) -> None:  # fmt: skip
     from scanwise.data.datasets import scene_paths
     from scanwise.training.launch import make_fabric
 
     fabric = make_fabric(device=device)
     model = load(weights).to(fabric.device)
-    measured = evaluate(model, scene_paths(data, split)[: scenes or None], fabric, fallback=fallback)
+    reach = model.recipe.voxel if again else 0.0
+    measured = evaluate(model, scene_paths(data, split)[: scenes or None], fabric, fallback=fallback, reach=reach)
     if fabric.is_global_zero:
         write_figures(measured, float(model.threshold), out or figures_folder(weights), split)
 

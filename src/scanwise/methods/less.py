@@ -342,19 +342,19 @@ def load_trained(path: Path) -> LESS:
 
 
 def predict(
-    model: LESS, scene: Scene, texts: Sequence[str], *, explain: bool = False, sharp: bool = False
+    model: LESS, scene: Scene, texts: Sequence[str], *, explain: bool = False, surface: Surface | None = None
 ) -> list[Prediction]:
-    """Asks a scene several sentences at once: its voxels and their tables are made once. sharp: with a second pass
-    around each mask.
+    """Asks a scene several sentences at once: its voxels and their tables are made once.
 
     Where words reach the voxels (`fusion: levels`), as many sentences go through together as keep the batch below
-    400 000 voxels.
+    400 000 voxels. Where the network wants normals and the scene has none, they are estimated.
+
+    Args:
+        explain: say which words were attended to. surface: of the scene, where it is there already.
     """
     recipe = model.recipe
-    without = "normal" in recipe.features and scene.normals is None
-    surface = Surface(scene) if sharp or without else None
-    if surface is not None and without:
-        scene = surface.with_normals()
+    if "normal" in recipe.features and scene.normals is None:
+        scene = (surface or Surface(scene)).with_normals()
     sample = voxels_of(
         cloud_of(scene, labelled=False), recipe.voxel, recipe.features, scene.name, official=recipe.official
     )
@@ -375,9 +375,6 @@ def predict(
             named = list(zip(names, shares, strict=True)) if shares else []
             scores = _of_points(reply.logits, sample, len(scene))
             several = _of_points(together_of(reply), sample, len(scene)) if plural(text) else None
-            if surface is not None and sharp:
-                scores = surface.sharpened(scores, recipe.voxel)
-                several = None if several is None else surface.sharpened(several, recipe.voxel)
             result.append(Prediction(scores, float(reply.presence.float().sigmoid()), named, several))
     return result
 
@@ -395,11 +392,9 @@ def _of_points(logits: torch.Tensor, sample: Sample, count: int) -> np.ndarray:
     return scores
 
 
-def evaluate(
-    model: LESS, paths: Sequence[Source], fabric: Fabric | None = None, *, fallback: bool = False, sharp: bool = False
-) -> Measured:
-    """Outcomes and seconds, as `measure` has them; sharp as in `predict`."""
-    return measure(lambda scene, texts: predict(model, scene, texts, sharp=sharp), paths, fabric, fallback=fallback)
+def evaluate(model: LESS, paths: Sequence[Source], fabric: Fabric | None = None, **options: Any) -> Measured:
+    """Outcomes and seconds; options of `measure`."""
+    return measure(lambda scene, texts: predict(model, scene, texts), paths, fabric, **options)
 
 
 def _voxels(batch: Batch) -> SparseTensor:

@@ -325,8 +325,6 @@ def predict(model: TwoStage, scene: Scene, texts: Sequence[str]) -> list[Predict
     return result
 
 
-def evaluate(
-    model: TwoStage, paths: Sequence[Source], fabric: Fabric | None = None, *, fallback: bool = False
-) -> Measured:
-    """Outcomes and seconds, as `measure` has them."""
-    return measure(lambda scene, texts: predict(model, scene, texts), paths, fabric, fallback=fallback)
+def evaluate(model: TwoStage, paths: Sequence[Source], fabric: Fabric | None = None, **options: Any) -> Measured:
+    """Outcomes and seconds; options of `measure`."""
+    return measure(lambda scene, texts: predict(model, scene, texts), paths, fabric, **options)
