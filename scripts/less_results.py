@@ -62,6 +62,8 @@ def against() -> str:
         if known:
             mean = {key: float(np.mean([each[key] for each in known])) for key in known[0]}
             lines.append(line(f"**{words}** | mean", mean, (*FIGURES, *SURE)))
+        second = figures(run_of(name, 1) / "second" / "test.json")
+        lines.append(line(f"{words}, with the second pass | 1", second, (*FIGURES, *SURE)))
     return "\n".join(lines) + "\n"
 
 
