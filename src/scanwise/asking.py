@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from scanwise.errors import InputError
+from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.evaluation.referring import Prediction, second_pass
 from scanwise.methods.less import LESS, load_trained, predict
 from scanwise.nn.surface import Surface
@@ -59,6 +60,9 @@ def ask(
     """
     texts = check_sentences([text] if isinstance(text, str) else text)
     network = model if isinstance(model, LESS) else load_model(Path(model))
+    if scene.colors is None and "color" in network.recipe.features:
+        note = "no colours: found by shape alone, which the network did not learn by; expect mistakes"
+        warnings.warn(note, ScanwiseWarning, stacklevel=2)
     surface = Surface(scene)
     predictions = [
         second_pass(surface, text, found, network.recipe.voxel)

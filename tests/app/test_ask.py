@@ -15,7 +15,7 @@ import scanwise
 from scanwise import asking
 from scanwise.app.cli import app
 from scanwise.app.crop import crop_of, visible_pixels
-from scanwise.errors import InputError
+from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.evaluation.referring import Prediction
 from scanwise.methods.less import LESS, ReferRecipe, load_trained
 from scanwise.nn.sentence import sentence_encoder
@@ -75,6 +75,23 @@ def test_one_sentence_gives_one_answer(weights: Path) -> None:
 def test_sentences_that_cannot_be_asked(weights: Path, texts: list[str], part: str) -> None:
     with pytest.raises(InputError, match=part):
         scanwise.ask(scan(), texts, model=weights)
+
+
+@pytest.mark.filterwarnings("ignore:no colours")
+@pytest.mark.parametrize("count", [1, 2, 3, 30])
+def test_a_cloud_of_a_few_points(weights: Path, count: int) -> None:
+    points = np.random.default_rng(0).uniform(0, 1, (count, 3)).astype(np.float32)
+    for scene in (Scene(points), Scene(np.zeros_like(points))):
+        answer = scanwise.ask(scene, "the chair", model=weights)
+        assert answer.mask.shape == (count,)
+        assert np.isfinite(answer.scores).all()
+
+
+def test_no_finite_point_and_no_colour(weights: Path) -> None:
+    with pytest.raises(InputError, match="finite"):
+        scanwise.ask(Scene(np.full((3, 3), np.nan), np.zeros((3, 3), np.uint8)), "the chair", model=weights)
+    with pytest.warns(ScanwiseWarning, match="no colours"):
+        scanwise.ask(replace(scan(), colors=None), "the chair", model=weights)
 
 
 def test_a_model_of_something_else(tmp_path: Path) -> None:

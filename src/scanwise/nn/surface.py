@@ -16,6 +16,7 @@ import torch
 from scanwise import cache
 from scanwise.data.normals import estimate_normals, inwards
 from scanwise.data.voxels import voxel_size_for, voxelize
+from scanwise.errors import InputError
 from scanwise.nn.pooling import affinity, hand_made_embedding, neighbour_table
 from scanwise.scene import Scene, array_digest
 
@@ -29,9 +30,11 @@ _STEPS = np.stack(np.meshgrid(*3 * [[-1, 0, 1]]), -1).reshape(-1, 3)
 
 
 class Surface:
-    """The fine voxels of a scene with at least one finite point, and what lies next to what."""
+    """The fine voxels of a scene, and what lies next to what. Raises InputError where no point is finite."""
 
     def __init__(self, scene: Scene) -> None:
+        if not scene.finite.any():
+            raise InputError(f"{scene.name}: has no point with finite coordinates")
         self.scene = scene
         self.finite = np.flatnonzero(scene.finite)
         points = scene.points[self.finite]
