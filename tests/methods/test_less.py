@@ -17,6 +17,7 @@ from scanwise.data.referring import (
     all_of_a_kind,
     collate_refer,
     draw_sentences,
+    names_many,
     plural,
     strange_here,
     view_dependent,
@@ -198,6 +199,16 @@ def test_what_asks_for_several_things() -> None:
     for text in ("the chair", "Of all windows, I mean the one nearest to the door.", "the second of three chairs",
                  "find the one of the two lamps", "the tall lamp", "overall", "These are shoes."):  # fmt: skip
         assert not plural(text)
+
+
+def test_names_in_the_plural() -> None:
+    for text in ("the red kitchen cabinets", "Please mark the bookshelves.", "look for the shoes by the door"):
+        assert names_many(text)
+    for text in (
+        "the chair nearest to the red cabinets", "the chest of drawers", "the glass", "the canvas on the wall", "a bus",
+        "Among the windows, find the one next to the table.", "this is a pair of shoes", "the mattress", "",
+    ):  # fmt: skip
+        assert not names_many(text)
 
 
 def test_sentences_about_all_of_a_kind() -> None:

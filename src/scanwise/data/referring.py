@@ -28,6 +28,12 @@ _PLURAL = re.compile(
     r"(?! (?:is|are)\b)(?!.*\bone\b)",
     re.IGNORECASE,
 )
+_NOUNS_END = re.compile(
+    r"\b(?:of|on|in|at|by|near\w*|next|beside|close\w*|under\w*|below|beneath|above|over|between|against|behind|with|from|"
+    r"to|along|across|opposite|around|inside|far\w*|fur\w*|left|right|that|which|who|is|are|standing|hanging|lying)\b|[^\w\s-]",
+    re.IGNORECASE,
+)
+_MANY_OF_IT = re.compile(r"^(?:.*\s)?the\s(?:.*\s)?(?!(?:this|canvas|gas|lens)$)\w*[^s\Wui]s$", re.IGNORECASE)
 _ALL = ("all {many}", "all the {many}", "every {one}", "find all {many}", "show me every {one}", "mark all the {many}")
 _SWAY = 0.05  # radians about the vertical, for every sentence
 COLOR_MEAN = (109.8, 97.2, 83.8)
@@ -41,6 +47,12 @@ def view_dependent(sentence: str) -> bool:
 def plural(sentence: str) -> bool:
     """Whether it asks for several things: "all chairs", "find both lamps"; not "of all chairs the one by the door"."""
     return _PLURAL.match(sentence) is not None
+
+
+def names_many(sentence: str) -> bool:
+    """Whether what it asks for has a name in the plural, which several pieces may make up: "the red cabinets"."""
+    named = _NOUNS_END.split(sentence.strip(), maxsplit=1)[0].strip()
+    return _MANY_OF_IT.match(named) is not None and re.search(r"\bone\b", sentence) is None
 
 
 @dataclass(frozen=True, eq=False)

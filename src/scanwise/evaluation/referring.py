@@ -16,7 +16,7 @@ import numpy as np
 from lightning_fabric import Fabric
 
 from scanwise.data.datasets import Source, read_source
-from scanwise.data.referring import plural
+from scanwise.data.referring import names_many, plural
 from scanwise.nn.surface import Surface
 from scanwise.objects import surest
 from scanwise.scene import Scene
@@ -133,8 +133,8 @@ def measure(
 
 
 def second_pass(surface: Surface, text: str, found: Prediction, reach: float) -> Prediction:
-    """A prediction with sharp edges (`Surface.sharpened`) and, where a sentence asks for one thing, with one connected
-    piece above 0.5: that of the surest point. The scores of other pieces are halved.
+    """A prediction with sharp edges (`Surface.sharpened`) and, where a sentence names one thing, with one connected
+    piece above 0.5: that of the point that was surest before. The scores of other pieces are halved.
 
     Args:
         reach: metres, the voxel of the network.
@@ -144,8 +144,9 @@ def second_pass(surface: Surface, text: str, found: Prediction, reach: float) ->
         several = None if found.several is None else surface.sharpened(found.several, reach)
         return replace(found, scores=scores, several=several)
     rows = np.flatnonzero(mask_of(scores))
-    if len(rows):
-        scores[np.setdiff1d(rows, surest(surface.scene.points, scores, rows), assume_unique=True)] *= 0.5
+    if len(rows) and not names_many(text):
+        one = surest(surface.scene.points, found.scores, rows)
+        scores[np.setdiff1d(rows, one, assume_unique=True)] *= 0.5
     return replace(found, scores=scores)
 
 
