@@ -31,11 +31,12 @@ def box_on_floor(normals: bool = True) -> tuple[Scene, np.ndarray]:
 
 
 def coarse(scene: Scene, mask: np.ndarray, edge: float) -> np.ndarray:
-    """A mask as a network of large voxels gives it: a voxel is in it where some of it is."""
-    cells = np.floor(scene.points / edge + 0.37).astype(int)
-    _, of_point = np.unique(cells, axis=0, return_inverse=True)
+    """A mask as a network of large voxels gives it: of one value in each, and of some of the wrong one."""
+    _, of_point = np.unique(np.floor(scene.points / edge + 0.37).astype(int), axis=0, return_inverse=True)
     share = np.bincount(of_point.ravel(), mask) / np.bincount(of_point.ravel())
-    return np.where(share > 0.05, 0.9, 0.05).astype(np.float32)[of_point.ravel()]
+    near = np.abs(scene.points[:, :2] - 1).max(1) < 0.6
+    wrong = np.random.default_rng(0).random(len(share)) < 0.15
+    return np.where((share > 0.5) ^ wrong, 0.9, 0.05).astype(np.float32)[of_point.ravel()] * (near | mask)
 
 
 def iou(mask: np.ndarray, truth: np.ndarray) -> float:
@@ -46,9 +47,10 @@ def test_a_coarse_mask_is_sharpened():
     scene, box = box_on_floor()
     scores = coarse(scene, box, 0.08)
     sharp = Surface(scene).sharpened(scores, 0.08)
-    assert iou(scores > 0.5, box) < 0.96
-    assert iou(sharp > 0.5, box) > 0.98
-    far = np.linalg.norm(scene.points[:, :2] - 1, axis=1) > 0.9
+    assert iou(scores > 0.5, box) < 0.77
+    assert iou(sharp > 0.5, box) > 0.87
+    assert abs((sharp > 0.5).sum() / (scores > 0.5).sum() - 1) < 0.1
+    far = np.linalg.norm(scene.points[:, :2] - 1, axis=1) > 1.1
     assert (sharp[far] == scores[far]).all()
 
 

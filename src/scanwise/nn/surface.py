@@ -73,7 +73,8 @@ class Surface:
         return replace(self.scene, normals=normals)
 
     def sharpened(self, scores: np.ndarray, reach: float) -> np.ndarray:
-        """Probabilities (N,) float32 of the scene's points, pooled on and around the mask (above 0.5).
+        """Probabilities (N,) float32 of the scene's points, pooled on and around the mask (above 0.5), which keeps its
+        size in voxels: pooling alone would eat up what is small.
 
         Args:
             reach: metres around the mask in which it may change: the voxel of the network that gave the scores.
@@ -84,6 +85,9 @@ class Surface:
         table, weights = self.neighbours[around], self.weights[around]
         for _ in range(APPLICATIONS):
             logits[around] = np.einsum("mk,mk->m", weights, logits[table])
+        if len(around):
+            size = min(int((chances > 0.5).sum()), len(around) - 1)
+            logits[around] -= np.partition(logits[around], len(around) - 1 - size)[len(around) - 1 - size]
         changed = np.zeros(len(chances), bool)
         changed[around] = True
         rows = changed[self.voxels.of_point]
