@@ -106,11 +106,10 @@ def kinds() -> str:
 
 def sharpening() -> str:
     path = SHIPPED / "sharpening.json"
-    lines = ["| pooled over | masks | mean IoU | IoU above 0.5 |", "|---" * 4 + "|"]
-    lines += [
-        f"| {row['name']} | {row['masks']} | {100 * row['iou']:.1f} | {100 * row['above half']:.1f} |"
-        for row in (json.loads(path.read_text()) if path.exists() else [])
-    ]
+    lines = ["| masks | sentences | mIoU | Acc@0.25 | Acc@0.5 |", "|---" * 5 + "|"]
+    for row in json.loads(path.read_text()) if path.exists() else []:
+        cells = [f"{100 * row[key]:.1f}" for key in ("miou", "acc25", "acc50")]
+        lines.append("| " + " | ".join([row["name"], str(row["masks"]), *cells]) + " |")
     return "\n".join(lines) + "\n"
 
 

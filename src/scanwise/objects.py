@@ -45,7 +45,7 @@ def found_at(points: np.ndarray, scores: np.ndarray, rows: np.ndarray) -> Found:
 
 def oriented_box(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     """Centre (3,), size (3,) and heading of the upright box of least ground area around points (n, 3)."""
-    plan, heights = points[:, :2].astype(float), points[:, 2].astype(float)
+    plan, heights = _hull(points[:, :2].astype(float)), points[:, 2].astype(float)
     best = None
     for angle in np.deg2rad(np.arange(0, 90, 1.0)):
         turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
@@ -59,6 +59,16 @@ def oriented_box(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
         angle, extent = angle + np.pi / 2, extent[::-1]
     center = np.array([*middle, (heights.min() + heights.max()) / 2])
     return center, np.array([*extent, np.ptp(heights)]), float(angle)
+
+
+def _hull(plan: np.ndarray) -> np.ndarray:
+    """The corners of the convex hull of points (n, 2), or all of them where they lie on a line."""
+    from scipy.spatial import ConvexHull, QhullError
+
+    try:
+        return plan[ConvexHull(plan).vertices] if len(plan) > 2 else plan
+    except QhullError:
+        return plan
 
 
 def pieces(points: np.ndarray, scores: np.ndarray, rows: np.ndarray, *, reach: float = REACH) -> list[Found]:

@@ -77,6 +77,7 @@ def recipe_of(weights: Path, folder: Path) -> Path:
         made = load_trained(weights).recipe.model_dump(mode="json")
         others = {key: value for key, value in made.items() if key not in ("data", "share", "annotations", "init")}
         short = {
+            "batch": 1,
             "steps": 300,
             "validate_every": 100,
             "checkpoint_every": 50,

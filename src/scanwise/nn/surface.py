@@ -12,6 +12,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
+from scipy.sparse import csr_array
 
 from scanwise import cache
 from scanwise.data.normals import estimate_normals, inwards
@@ -83,8 +84,10 @@ class Surface:
         around = self._around(chances > 0.5, reach)
         logits = torch.from_numpy(chances).logit().clamp(-_SUREST, _SUREST).numpy()
         table, weights = self.neighbours[around], self.weights[around]
+        ends = np.arange(0, table.size + 1, table.shape[1])
+        matrix = csr_array((weights.ravel(), table.ravel(), ends), shape=(len(around), len(logits)))
         for _ in range(APPLICATIONS):
-            logits[around] = np.einsum("mk,mk->m", weights, logits[table])
+            logits[around] = matrix @ logits
         if len(around):
             size = min(int((chances > 0.5).sum()), len(around) - 1)
             logits[around] -= np.partition(logits[around], len(around) - 1 - size)[len(around) - 1 - size]
@@ -97,12 +100,9 @@ class Surface:
 
     def _around(self, mask: np.ndarray, reach: float) -> np.ndarray:
         """Rows of the voxels in the cells of a mask (M,) and in the cells that touch them."""
-        cells = np.floor((self.centers - self.centers.min(0)) / reach).astype(np.int64)
-        across = cells.max(0) + 3
-        touched = (np.unique(cells[mask], axis=0)[:, None] + _STEPS).reshape(-1, 3)
-        return np.flatnonzero(np.isin(_code(cells, across), _code(touched, across)))
-
-
-def _code(cells: np.ndarray, across: np.ndarray) -> np.ndarray:
-    """One number for each cell (n, 3), which may lie one beyond the cloud's own."""
-    return ((cells[:, 0] + 1) * across[1] + cells[:, 1] + 1) * across[2] + cells[:, 2] + 1
+        cells = np.floor((self.centers - self.centers.min(0)) / reach).astype(np.int64) + 1
+        across = cells.max(0) + 2
+        one = np.array([across[1] * across[2], across[2], 1])
+        occupied, of_voxel = np.unique(cells @ one, return_inverse=True)
+        touched = np.unique(occupied[np.unique(of_voxel[mask])][:, None] + _STEPS @ one)
+        return np.flatnonzero(np.isin(occupied, touched)[of_voxel])
