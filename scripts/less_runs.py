@@ -46,7 +46,7 @@ PARTS_OF = {
 POINT_TRANSFORMER = ("backbone=tiny", "features=[color, normal]", "places=true")
 DOS = ("init=out/dos-study/5-zipf-1.3-1/best.ckpt", "init_rate=0.5")
 STARTS = {
-    "random-1": (*POINT_TRANSFORMER,),
+    "random-1": POINT_TRANSFORMER,
     "dos-1": (*POINT_TRANSFORMER, *DOS),
     "random-0.1": (*POINT_TRANSFORMER, "share=0.1"),
     "dos-0.1": (*POINT_TRANSFORMER, *DOS, "share=0.1"),

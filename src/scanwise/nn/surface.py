@@ -41,6 +41,7 @@ class Surface:
         points = scene.points[self.finite]
         self.voxels = voxelize(points, voxel_size_for(points, VOXEL, _MOST_VOXELS))
         self.centers = self.voxels.mean(points)
+        self._cells: dict[float, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}  # of the edges that were asked for
 
     @cached_property
     def neighbours(self) -> np.ndarray:
@@ -100,9 +101,16 @@ class Surface:
 
     def _around(self, mask: np.ndarray, reach: float) -> np.ndarray:
         """Rows of the voxels in the cells of a mask (M,) and in the cells that touch them."""
+        if reach not in self._cells:
+            self._cells[reach] = self._in_cells(reach)
+        occupied, of_voxel, steps = self._cells[reach]
+        touched = np.unique(occupied[np.unique(of_voxel[mask])][:, None] + steps)
+        return np.flatnonzero(np.isin(occupied, touched)[of_voxel])
+
+    def _in_cells(self, reach: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Numbers of the occupied cells of this edge, the place of each voxel's among them, and what leads to the
+        27 cells that touch one."""
         cells = np.floor((self.centers - self.centers.min(0)) / reach).astype(np.int64) + 1
         across = cells.max(0) + 2
         one = np.array([across[1] * across[2], across[2], 1])
-        occupied, of_voxel = np.unique(cells @ one, return_inverse=True)
-        touched = np.unique(occupied[np.unique(of_voxel[mask])][:, None] + _STEPS @ one)
-        return np.flatnonzero(np.isin(occupied, touched)[of_voxel])
+        return *np.unique(cells @ one, return_inverse=True), _STEPS @ one
