@@ -17,6 +17,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +36,12 @@ from scanwise.evaluation.image_probes import (
     reconstruction_errors,
     segmentation,
 )
-from scanwise.evaluation.perceptual import efficientnet_frechet
+from scanwise.evaluation.perceptual import efficientnet_features, frechet_distance
 from scanwise.files import replacing
 from scanwise.methods import image_baselines, stellar
 from scanwise.nn.vit import ViT
 from scanwise.training.checkpoints import load
+from scanwise.training.images import read_network
 
 PICTURES = Path("../shared/data/cifar10.zip")
 ROOMS = Path("data/rooms-1")
@@ -49,9 +51,9 @@ MAIN = ("stellar-cifar-tiny", "mae-cifar-tiny", "dino-cifar-tiny", "supervised-c
 OTHER_TOKENS = ("stellar-cifar-8", "stellar-cifar-4", "stellar-cifar-all", "stellar-cifar-dense")
 OTHER_STARTS = ("own-targets", "from-mae")  # of stellar-cifar-tiny
 DECODER_STEPS = 200  # of the decoder that is fitted to frozen features
-SEEN = 2000  # test pictures whose Fréchet distance to what came back of them is measured
+SEEN = 1000  # test pictures whose Fréchet distance to what came back of them is measured
 FRAME, GRID = (96, 128), (24, 32)  # pixels and patches of a frame of Rooms-1
-EVERY = 10  # of a room's 20 pictures one in so many is looked at
+EVERY = 20  # one of the 20 pictures of a room is looked at
 SHARES = (1.0, 0.01)  # of the labelled rooms
 RANDOM = "random"
 
@@ -133,7 +135,7 @@ def frozen(path: Path) -> Frozen:
     """The encoder of a checkpoint."""
     if load(path).facts["kind"] != "stellar":
         return of_vit(image_baselines.read_encoder(path))
-    network = stellar.read_network(path)
+    network = read_network(path)
     factorised = network.config.tokens > 0 and network.config.bottleneck == "sparse"
 
     def patches(images: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -161,7 +163,9 @@ def measure(encoder: Frozen, seed: int) -> dict[str, Any]:
         def values(images: torch.Tensor, name: str = name) -> torch.Tensor:
             return encoder.patches(images)[name]
 
-        decoder = fit_decoder(values, train, SIZE, 4, steps=DECODER_STEPS, width=96, depth=1, heads=3, seed=seed)
+        decoder = fit_decoder(
+            values, train, SIZE, 4, steps=DECODER_STEPS, batch=64, width=96, depth=1, heads=3, seed=seed
+        )
         found[f"decoder of {name}"] = errors(lambda images: decoder(values(images)), test)  # noqa: B023
     return found
 
@@ -169,10 +173,19 @@ def measure(encoder: Frozen, seed: int) -> dict[str, Any]:
 @torch.no_grad()
 def errors(reconstruct: Callable[[torch.Tensor], torch.Tensor], pictures: Pictures) -> dict[str, float]:
     """MSE, PSNR, SSIM, and the Fréchet distance in EfficientNet-Lite0's features."""
-    some = subset(pictures, SEEN / len(pictures))
-    again = (reconstruct(images).clamp(0, 1) for images in batches(some, SIZE))
-    distance = efficientnet_frechet(batches(some, SIZE), again)
+    again = (reconstruct(images).clamp(0, 1) for images in batches(seen(pictures), SIZE))
+    distance = frechet_distance(true_features(), efficientnet_features(again))
     return reconstruction_errors(reconstruct, pictures, SIZE) | {"frechet": distance}
+
+
+def seen(pictures: Pictures) -> Pictures:
+    return subset(pictures, SEEN / len(pictures))
+
+
+@cache
+def true_features() -> torch.Tensor:
+    """Of the pictures that the Fréchet distance is measured from."""
+    return efficientnet_features(batches(seen(read_pictures(PICTURES, "test")), SIZE))
 
 
 # Segmentation of frames

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from scanwise.data.datasets import Draw, Loader
-from scanwise.data.images import Images, collate, read_pictures, subset
+from scanwise.data.images import Images, collate, joined, read_pictures, subset
 from scanwise.data.views import Views
 from scanwise.errors import InputError
 from scanwise.formats import folder as scene_folder
@@ -78,6 +78,20 @@ def test_frames_of_scenes(tmp_path):
     found = read_pictures(tmp_path)
     assert len(found) == len(scene.views)
     assert np.abs(np.asarray(found[0], int) - scene.views[0].image).mean() < 5  # stored as JPEG, perhaps
+
+
+def test_joined_pictures_are_those_of_both(tmp_path, pictures):
+    (tmp_path / "more").mkdir()
+    picture(COLOURS["blue"], 7).save(tmp_path / "more" / "a.png")
+    both = joined(pictures, read_pictures(tmp_path / "more"))
+    last = len(pictures)
+    assert len(both) == last + 1
+    assert both.classes == pictures.classes
+    assert both.labels[:last].tolist() == pictures.labels.tolist()
+    assert set(both.labels[last:]) == {-1}
+    assert np.array_equal(np.asarray(both[last - 1]), np.asarray(pictures[last - 1]))
+    assert np.array_equal(np.asarray(both[last]), np.asarray(picture(COLOURS["blue"], 7)))
+    assert both.source.name(last).endswith("a.png")
 
 
 def test_what_is_damaged_or_missing_is_said_in_one_line(tmp_path):

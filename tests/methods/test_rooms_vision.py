@@ -1,6 +1,7 @@
 """Losses as computed by hand; what is rare is drawn oftener; a run learns, goes on, and leaves weights that work."""
 
 import math
+from dataclasses import asdict
 
 import pytest
 import torch
@@ -19,6 +20,10 @@ from scanwise.methods.rooms_vision import (
     train,
     whole,
 )  # fmt: skip
+from scanwise.nn.sparse_tokens import SparseTokens, TokenConfig
+from scanwise.nn.vit import ViTConfig
+from scanwise.training.checkpoints import Checkpoint, save
+from scanwise.training.images import read_network
 from scanwise.training.launch import make_fabric
 from scanwise.training.recipe import read_recipe
 from scanwise.vision import Vision, load_vision
@@ -108,6 +113,38 @@ def test_a_run_validates_goes_on_and_leaves_weights(data, tmp_path):
     assert "mug" in model.card["names"]
     image = framed_scene(0).views[0].image
     assert torch.isfinite(model.encode_image(image)).all()
+
+
+@pytest.fixture
+def stellar(tmp_path):
+    """An untrained STELLAR network, as a run leaves it."""
+    torch.manual_seed(0)
+    config = TokenConfig(
+        ViTConfig(image=16, patch=8, width=24, depth=1, heads=3, mlp=48), tokens=4, decoder_width=16, decoder_depth=1,
+        decoder_heads=2, decoder_mlp=32, prototypes=12, prototype_width=8, predictor=20,
+    )  # fmt: skip
+    weights = {f"network.{name}": value for name, value in SparseTokens(config).state_dict().items()}
+    save(Checkpoint(weights, {"kind": "stellar", "network": asdict(config)}), tmp_path / "stellar" / "best.ckpt")
+    return tmp_path / "stellar"
+
+
+def test_upon_features_that_no_label_taught(data, stellar, tmp_path):
+    recipe = RoomsVisionRecipe(
+        data=data, trunk=str(stellar), crop=64, samples=64, batch=2, steps=2, validate_every=2, workers=0
+    )
+    figures = train(recipe, tmp_path / "run", make_fabric(device="cpu"))
+    assert set(figures) >= {"miou", "macc", "names"}
+    model = load_vision(f"rooms:{tmp_path / 'run' / 'rooms-vision.safetensors'}")
+    assert isinstance(model, Vision)
+    assert list(model.model_hashes) == ["rooms-vision.safetensors"]  # conse, which ImageNet's labels taught, has no say
+    own, trained = read_network(stellar).state_dict(), model._encoder.trunk.state_dict()
+    assert all(torch.allclose(trained[name], value, atol=1e-3) for name, value in own.items())
+    image = framed_scene(0).views[0].image
+    seen, texts = model.encode_image(image), model.encode_texts(["chair", "floor"])
+    assert (seen.shape[0], texts.shape) == (384, (2, 384))
+    assert model.class_scores(seen.flatten(1).T).shape[0] == seen[0].numel()
+    with pytest.raises(InputError, match="no STELLAR network"):
+        train(recipe.model_copy(update={"trunk": "segment-rooms-small"}), tmp_path / "no", make_fabric(device="cpu"))
 
 
 def test_evaluation_of_embeddings_that_are_right(data):

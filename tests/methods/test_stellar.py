@@ -13,10 +13,11 @@ from scanwise.data.images import ImageBatch, Images, collate, floats, read_pictu
 from scanwise.data.views import Views
 from scanwise.errors import InputError
 from scanwise.methods import stellar
-from scanwise.methods.stellar import Stellar, StellarRecipe, read_network, similarity, teacher_momentum, train
+from scanwise.methods.stellar import Stellar, StellarRecipe, similarity, teacher_momentum, train
 from scanwise.nn.heads import soft_cross_entropy
 from scanwise.nn.sparse_tokens import SparseTokens, TokenConfig
 from scanwise.nn.vit import ViTConfig
+from scanwise.training.images import read_network
 from scanwise.training.launch import make_fabric
 from scanwise.training.recipe import read_recipe
 from tests.pictures import PatchVQ, write_folder

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from scanwise.nn.heads import ClusterHead, koleo, soft_cross_entropy
+from scanwise.nn.heads import ClusterHead, CosineHead, koleo, soft_cross_entropy
 
 
 def test_soft_cross_entropy_by_hand():
@@ -58,3 +58,14 @@ def test_a_cluster_heads_logits_are_prototypes_times_unit_vectors():
     assert logits.shape == (2, 3, 40)
     assert (logits.abs() <= head.prototypes.weight.norm(dim=1) + 1e-5).all()
     assert 0.8 < float(head.prototypes.weight.detach().std()) < 1.2
+
+
+def test_cosines_do_not_know_how_long_prototypes_are():
+    torch.manual_seed(0)
+    head, vectors = CosineHead(6, 8, 4, 10), torch.randn(3, 5, 6)
+    cosines = head(vectors)
+    assert cosines.shape == (3, 5, 10)
+    assert float(cosines.detach().abs().max()) <= 1 + 1e-6
+    with torch.no_grad():
+        head.prototypes.weight.mul_(7)
+    torch.testing.assert_close(head(vectors), cosines)

@@ -25,6 +25,7 @@ WeightsOption = Annotated[
         "--weights", "-w", help="A `scanwise pretrain stellar` run, its best.ckpt, shipped or published weights."
     ),
 ]
+DEFAULT = Path("stellar-small")
 SideOption = Annotated[
     int, typer.Option("--side", help="Pixels that the shorter side is scaled to. [default: the network's own]")
 ]
@@ -32,13 +33,16 @@ FolderOption = Annotated[Path, typer.Option("--out", "-o", help="Folder for the 
 
 
 def tokens(
-    images: ImagesArgument, weights: WeightsOption, side: SideOption = 0, out: FolderOption = Path("out/tokens")
-) -> None:
+    images: ImagesArgument, weights: WeightsOption = DEFAULT, side: SideOption = 0,
+    out: FolderOption = Path("out/tokens"),
+) -> None:  # fmt: skip
     """Draw where each token of a picture looks.
 
     Examples:
 
-        scanwise tokens photo.jpg --weights out/stellar-cifar-tiny/best.ckpt
+        scanwise tokens photo.jpg
+
+        scanwise tokens photo.jpg --weights out/stellar-cifar-tiny
 
         scanwise tokens *.jpg --weights stellar-b16.safetensors --out out/tokens
     """
@@ -58,13 +62,16 @@ def tokens(
 
 
 def reconstruct(
-    images: ImagesArgument, weights: WeightsOption, side: SideOption = 0, out: FolderOption = Path("out/reconstructed")
-) -> None:
+    images: ImagesArgument, weights: WeightsOption = DEFAULT, side: SideOption = 0,
+    out: FolderOption = Path("out/reconstructed"),
+) -> None:  # fmt: skip
     """Show what comes back of a picture from its tokens.
 
     Examples:
 
-        scanwise reconstruct photo.jpg --weights out/stellar-cifar-tiny/best.ckpt
+        scanwise reconstruct photo.jpg
+
+        scanwise reconstruct photo.jpg --weights out/stellar-cifar-tiny
     """
     import torch
     from PIL import Image
@@ -87,14 +94,16 @@ def reconstruct(
 def similar(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Pictures to look among: folder, ZIP or shards.")],
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="The picture to find others like.")],
-    weights: WeightsOption,
+    weights: WeightsOption = DEFAULT,
     count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many.")] = 10,
 ) -> None:
     """Find the pictures whose tokens match those of a picture.
 
     Examples:
 
-        scanwise similar photos/ photo.jpg --weights out/stellar-cifar-tiny/best.ckpt
+        scanwise similar photos/ photo.jpg
+
+        scanwise similar photos/ photo.jpg --weights out/stellar-cifar-tiny
     """
     import torch
 
@@ -123,7 +132,7 @@ def load_network(weights: Path) -> SparseTokens:
         from scanwise.interop import load_stellar
 
         return load_stellar(weights)
-    from scanwise.methods.stellar import read_network
+    from scanwise.training.images import read_network
 
     return read_network(weights)
 

@@ -187,6 +187,33 @@ def chosen_of(pictures: Pictures, rows: np.ndarray) -> Pictures:
     return Pictures(_Chosen(pictures.source, rows), pictures.labels[rows], pictures.classes)
 
 
+def joined(first: Pictures, second: Pictures) -> Pictures:
+    """Those of both; the second's have no class among the first's."""
+    labels = np.concatenate([first.labels, np.full(len(second), -1, np.int32)])
+    return Pictures(_Joined(first.source, second.source), labels, first.classes)
+
+
+@dataclass
+class _Joined:
+    first: Source
+    second: Source
+
+    def __len__(self) -> int:
+        return len(self.first) + len(self.second)
+
+    def name(self, index: int) -> str:
+        source, row = self._place(index)
+        return source.name(row)
+
+    def read(self, index: int) -> bytes:
+        source, row = self._place(index)
+        return source.read(row)
+
+    def _place(self, index: int) -> tuple[Source, int]:
+        beyond = index - len(self.first)
+        return (self.first, index) if beyond < 0 else (self.second, beyond)
+
+
 def _first(rows: np.ndarray, share: float) -> np.ndarray:
     return rows[: max(1, round(share * len(rows)))]
 

@@ -143,7 +143,6 @@ def _state_dict(path: Path) -> dict[str, torch.Tensor]:
 # The offline stand-in
 
 
-@torch.no_grad()
 def efficientnet_frechet(first: Iterable[torch.Tensor], second: Iterable[torch.Tensor]) -> float:
     """Fréchet distance of two sets of pictures in the 1280 features of EfficientNet-Lite0.
 
@@ -153,19 +152,21 @@ def efficientnet_frechet(first: Iterable[torch.Tensor], second: Iterable[torch.T
     Args:
         first, second: batches (B, 3, H, W) in [0, 1].
     """
+    return frechet_distance(efficientnet_features(first), efficientnet_features(second))
+
+
+@torch.no_grad()
+def efficientnet_features(pictures: Iterable[torch.Tensor]) -> torch.Tensor:
+    """(n, 1280) of batches (B, 3, H, W) in [0, 1]."""
     from scanwise.vision.conse import CROP, classifier_path, load_classifier
 
     network = load_classifier(classifier_path())
-
-    def features(sets: Iterable[torch.Tensor]) -> torch.Tensor:
-        found = []
-        for images in sets:
-            for part in images.cpu().float().clamp(0, 1).split(8):
-                large = functional.interpolate(part, size=(CROP, CROP), mode="bicubic", antialias=True).clamp(0, 1)
-                found.append(network.extract_features((255 * large - 127) / 128).mean((2, 3)))
-        return torch.cat(found)
-
-    return frechet_distance(features(first), features(second))
+    found = []
+    for images in pictures:
+        for part in images.cpu().float().clamp(0, 1).split(8):
+            large = functional.interpolate(part, size=(CROP, CROP), mode="bicubic", antialias=True).clamp(0, 1)
+            found.append(network.extract_features((255 * large - 127) / 128).mean((2, 3)))
+    return torch.cat(found)
 
 
 def frechet_distance(first: torch.Tensor, second: torch.Tensor) -> float:

@@ -24,7 +24,7 @@ from scanwise.data.views import recolored
 from scanwise.errors import InputError
 from scanwise.evaluation.image_probes import knn_accuracy
 from scanwise.nn import masks
-from scanwise.nn.heads import ClusterHead, soft_cross_entropy
+from scanwise.nn.heads import CosineHead, soft_cross_entropy
 from scanwise.nn.sparse_tokens import PatchDecoder
 from scanwise.nn.vit import ViT
 from scanwise.training.checkpoints import load
@@ -112,7 +112,7 @@ class DINO(nn.Module):
         super().__init__()
         self.recipe = recipe
         self.encoder = ViT(recipe.vit)
-        self.head = ClusterHead(recipe.vit.width, recipe.predictor, recipe.prototype_width, recipe.prototypes)
+        self.head = CosineHead(recipe.vit.width, recipe.predictor, recipe.prototype_width, recipe.prototypes)
         self.teacher = copy.deepcopy(nn.ModuleList([self.encoder, self.head])).requires_grad_(False)
         self.register_buffer("center", torch.zeros(recipe.prototypes))
 
@@ -186,8 +186,8 @@ def train(recipe: BaselineRecipe, out: Path, fabric: Fabric, **options: Any) -> 
     """
     torch.manual_seed(recipe.seed)
     known, asked = (read_pictures(recipe.data, split) for split in ("train", "test"))
-    if recipe.method == "supervised" and not known.classes:
-        raise InputError(f"{recipe.data}: pictures without classes cannot be trained on with labels")
+    if recipe.method == "supervised" and (recipe.also or not known.classes):
+        raise InputError(f"{recipe.also or recipe.data}: pictures without classes cannot be trained on with labels")
     makers: dict[str, Callable[[], nn.Module]] = {
         "mae": lambda: MAE(recipe), "dino": lambda: DINO(recipe),
         "supervised": lambda: Supervised(recipe, len(known.classes)),

@@ -3,12 +3,14 @@
 EfficientNet-Lite0 and a feature pyramid (`scanwise.nn.pixel_text`) give each place an embedding in the space of a
 frozen sentence encoder, where it is told apart from all words of the data ("Language-driven semantic segmentation",
 arXiv 2201.03546, trains so on real pictures). The trunk moves slowly and keeps its ImageNet scores ("Learning without
-forgetting", arXiv 1606.09282), so that words that no made room shows keep some meaning.
+forgetting", arXiv 1606.09282), so that words that no made room shows keep some meaning. In its place can stand a
+STELLAR network, whose features were learned without any label and stay as they are.
 """
 
 from __future__ import annotations
 
 import copy
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +25,12 @@ from scanwise.data.datasets import Draw, Loader, scene_paths
 from scanwise.data.pixel_crops import Crops, PixelBatch, collate
 from scanwise.data.pixels import Frames, Pixels
 from scanwise.evaluation.segmentation import Confusion
-from scanwise.nn.pixel_text import PixelText, class_logits, late_blocks
+from scanwise.nn.patch_text import PatchText
+from scanwise.nn.pixel_text import PixelText, PlaceText, class_logits, late_blocks
 from scanwise.synth.classes import SYNONYMS
 from scanwise.synth.lexicon import lexicon_of, words_for
 from scanwise.training.checkpoints import load
+from scanwise.training.images import read_network
 from scanwise.training.loop import Job, fit, parameter_groups
 from scanwise.training.recipe import Recipe
 from scanwise.vision.rooms import KIND, TEMPLATES, UNNAMED, imagenet_trunk, resized, save_weights, text_encoder
@@ -38,6 +42,7 @@ class RoomsVisionRecipe(Recipe):
     """A run on the pictures of labelled scenes; `batch` counts crops.
 
     Attributes:
+        trunk: a STELLAR run or shipped weights whose frozen features take the place of the ImageNet trunk; "" = none.
         crop: side of a training crop, pixels, a multiple of 32. samples: places of each crop that the loss looks at.
         trunk_rate: learning rate of the ImageNet trunk, over that of the rest.
         class_weight: of the loss over class words, beside that over open names. keep_weight: of keeping ImageNet
@@ -45,6 +50,7 @@ class RoomsVisionRecipe(Recipe):
         validation_frames: of the validation scenes' pictures, how many are looked at.
     """
 
+    trunk: str = ""
     crop: int = Field(224, ge=64, multiple_of=32)
     samples: int = Field(512, ge=1)
     trunk_rate: float = Field(0.02, ge=0)
@@ -94,9 +100,13 @@ class RoomsVision(nn.Module):
     def __init__(self, recipe: RoomsVisionRecipe, words: Words) -> None:
         super().__init__()
         self.recipe, self.words = recipe, words
-        trunk = imagenet_trunk()
-        self._teacher = [copy.deepcopy(trunk).eval().requires_grad_(False)]  # in a list: neither trained nor saved
-        self.encoder = PixelText(trunk.requires_grad_(True))
+        self._teacher: list[Any] = []  # in a list: neither trained nor saved
+        if recipe.trunk:
+            self.encoder: PlaceText = PatchText(read_network(Path(recipe.trunk)))
+        else:
+            trunk = imagenet_trunk()
+            self._teacher.append(copy.deepcopy(trunk).eval().requires_grad_(False))
+            self.encoder = PixelText(trunk.requires_grad_(True))
         self.register_buffer("sayings", words.sayings, persistent=False)
         self.register_buffer("rivals", words.rivals, persistent=False)
         self.register_buffer("class_row", words.class_row, persistent=False)
@@ -116,9 +126,12 @@ class RoomsVision(nn.Module):
         count = len(self.words.names)
         open_loss = name_loss(logits[:, :count], words[rows], self.rivals)
         class_loss = functional.cross_entropy(logits[:, count:], classes[rows], ignore_index=-1)
-        keep = self._kept(early, class_logits(self.encoder.trunk, seen.last))
-        loss = open_loss + self.recipe.class_weight * class_loss + self.recipe.keep_weight * keep
-        return {"loss": loss, "names": open_loss.detach(), "classes": class_loss.detach(), "kept": keep.detach()}
+        loss = open_loss + self.recipe.class_weight * class_loss
+        found = {"names": open_loss.detach(), "classes": class_loss.detach()}
+        if self._teacher:
+            keep = self._kept(early, class_logits(self.encoder.trunk, seen.last))
+            loss, found["kept"] = loss + self.recipe.keep_weight * keep, keep.detach()
+        return {"loss": loss, **found}
 
     def _kept(self, early: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
         """Divergence of ImageNet scores (B, h, w, 1000) from the teacher's, at temperature 2."""
@@ -165,12 +178,14 @@ def train(recipe: RoomsVisionRecipe, out: Path, fabric: Fabric, **options: Any) 
         assert isinstance(module, RoomsVision)
         return evaluate(module.encoder, shown, module.words)
 
-    facts = {
+    facts: dict[str, Any] = {
         "kind": KIND,
         "recipe": recipe.model_dump(mode="json"),
         "names": frames.names,
         "classes": frames.classes,
     }
+    if recipe.trunk:
+        facts |= {"network": asdict(model.encoder.trunk.config), "fusion": {"rooms": 1.0, "conse": 0.0}}
     job = Job(model, loader, _groups(model), validate, score="miou", facts=facts)
     figures = fit(job, recipe, out, fabric, **options)
     if fabric.is_global_zero:
@@ -182,11 +197,11 @@ def _groups(model: RoomsVision) -> list[dict[str, Any]]:
     """Weight decay for the new layers' matrices; the trunk, slow and held by its teacher, decays to nothing else."""
     encoder, recipe = model.encoder, model.recipe
     slow = [parameter for parameter in encoder.trunk.parameters() if parameter.requires_grad]
-    new = nn.ModuleList([encoder.lateral, encoder.context, encoder.smooth, encoder.embed])
+    new = nn.ModuleList([part for name, part in encoder.named_children() if name != "trunk"])
     return [
         *parameter_groups(new, recipe.weight_decay),
         {"params": [encoder.log_scale], "weight_decay": 0.0},
-        {"params": slow, "weight_decay": 0.0, "scale": recipe.trunk_rate},
+        *([{"params": slow, "weight_decay": 0.0, "scale": recipe.trunk_rate}] if slow else []),
     ]
 
 
@@ -194,8 +209,9 @@ def export(checkpoint: Path, path: Path) -> None:
     """Writes a run's checkpoint as weights for `vision rooms:PATH`. Raises InputError, OutputError."""
     state = load(checkpoint)
     card: dict[str, Any] = {
-        key: state.facts[key] for key in ("kind", "recipe", "names", "classes", "metrics") if key in state.facts
-    }
+        key: state.facts[key] for key in ("kind", "recipe", "names", "classes", "metrics", "network", "fusion")
+        if key in state.facts
+    }  # fmt: skip
     save_weights(state.under("encoder."), card, path)
 
 
@@ -207,7 +223,7 @@ def whole(image: np.ndarray, pixels: Pixels, generator: np.random.Generator) -> 
     return image, pixels
 
 
-def evaluate(encoder: PixelText, frames: Frames, words: Words) -> dict[str, float]:
+def evaluate(encoder: PlaceText, frames: Frames, words: Words) -> dict[str, float]:
     """Pixels' labels found again, by the words of all classes and by all open names.
 
     Returns:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,9 +34,9 @@ from scanwise.nn.heads import koleo, soft_cross_entropy
 from scanwise.nn.sparse_tokens import SparseTokens, TokenConfig, Tokenizer
 from scanwise.nn.text import file_sha256
 from scanwise.nn.transport import match, sinkhorn
-from scanwise.nn.vit import Encoded, ViTConfig
+from scanwise.nn.vit import Encoded
 from scanwise.training.checkpoints import load, locate
-from scanwise.training.images import ImageRecipe, image_loader
+from scanwise.training.images import ImageRecipe, image_loader, read_network
 from scanwise.training.loop import Job, fit
 from scanwise.vision.stellar import Features, StellarTrunk
 
@@ -316,21 +316,6 @@ def start_from(model: Stellar, path: Path) -> None:
     model.network.encoder.load_state_dict({name: weights[name] for name in own})
     if model.teacher is not None:
         model.teacher.load_state_dict(model.network.state_dict())
-
-
-def read_network(path: Path) -> SparseTokens:
-    """The network of a checkpoint, of a run's folder or of shipped weights, in evaluation mode.
-
-    Raises:
-        InputError: no such file, damaged, or of something else.
-    """
-    checkpoint = load(path)
-    if checkpoint.facts.get("kind") != "stellar":
-        raise InputError(f"{path}: holds no STELLAR network; give the best.ckpt of a `scanwise pretrain stellar` run")
-    shape = dict(checkpoint.facts["network"])
-    network = SparseTokens(replace(TokenConfig(**shape), encoder=ViTConfig(**shape["encoder"])))
-    network.load_state_dict(checkpoint.under("network."))
-    return network.eval()
 
 
 def read_trunk(path: Path, features: Features = "dense", side: int | None = None) -> StellarTrunk:

@@ -24,6 +24,16 @@ class ClusterHead(nn.Module):
         return self.prototypes(functional.normalize(self.predictor(vectors), dim=-1))
 
 
+class CosineHead(ClusterHead):
+    """The same with prototypes of length 1, as DINO's last layer has them (arXiv 2104.14294, appendix C): longer ones
+    make a teacher of temperature 0.04 so sure that it collapses."""
+
+    def forward(self, vectors: torch.Tensor) -> torch.Tensor:
+        """Cosines (..., K) of vectors (..., D) and prototypes."""
+        units = functional.normalize(self.predictor(vectors), dim=-1)
+        return units @ functional.normalize(self.prototypes.weight, dim=-1).T
+
+
 def soft_cross_entropy(
     logits: torch.Tensor, targets: torch.Tensor, temperature: float, weights: torch.Tensor | None = None
 ) -> torch.Tensor:

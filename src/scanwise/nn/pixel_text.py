@@ -23,24 +23,54 @@ class Seen(NamedTuple):
     last: torch.Tensor
 
 
-class PixelText(nn.Module):
+class PlaceText(nn.Module):
     """Pictures -> features of each fourth pixel, and those -> embeddings of length 1 that texts are compared with.
 
-    Args:
-        trunk: an EfficientNet-Lite0 whose batch norms are folded into its convolutions, with its ImageNet head.
-
     Attributes:
-        log_scale: () logarithm of the factor from cosines to logits.
+        log_scale: () logarithm of the factor from cosines to logits. trunk: what was trained before.
     """
 
     def __init__(self, trunk: Any) -> None:
         super().__init__()
         self.trunk = trunk
-        self.lateral = nn.ModuleList([nn.Conv2d(channels, WIDTH, 1) for channels in TAPS.values()])
-        self.context = nn.Conv2d(list(TAPS.values())[-1], WIDTH, 1)
-        self.smooth = nn.ModuleList([_Separable(WIDTH) for _ in TAPS])
         self.embed = nn.Sequential(nn.Linear(WIDTH, 2 * WIDTH), nn.GELU(), nn.Linear(2 * WIDTH, DIM))
         self.log_scale = nn.Parameter(torch.tensor(20.0).log())
+
+    def early(self, images: torch.Tensor) -> torch.Tensor:
+        """uint8 (B, 3, H, W), sides multiples of 32 -> what the trunk's part that is not trained sees."""
+        raise NotImplementedError
+
+    def see(self, early: torch.Tensor) -> Seen:
+        """The rest of the trunk."""
+        raise NotImplementedError
+
+    def pyramid(self, seen: Seen) -> torch.Tensor:
+        """(B, 96, H/4, W/4) features."""
+        raise NotImplementedError
+
+    def embeddings(self, features: torch.Tensor) -> torch.Tensor:
+        """(n, 96) -> (n, 384) of length 1."""
+        return functional.normalize(self.embed(features), dim=1)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """uint8 (B, 3, H, W), sides multiples of 32 -> (B, 384, H/4, W/4), each place of length 1."""
+        features = self.pyramid(self.see(self.early(images)))
+        rows = features.permute(0, 2, 3, 1)
+        return self.embeddings(rows.flatten(0, 2)).unflatten(0, rows.shape[:3]).permute(0, 3, 1, 2)
+
+
+class PixelText(PlaceText):
+    """Upon ImageNet's features.
+
+    Args:
+        trunk: an EfficientNet-Lite0 whose batch norms are folded into its convolutions, with its ImageNet head.
+    """
+
+    def __init__(self, trunk: Any) -> None:
+        super().__init__(trunk)
+        self.lateral = nn.ModuleList([nn.Conv2d(channels, WIDTH, 1) for channels in TAPS.values()])
+        self.context = nn.Conv2d(list(TAPS.values())[-1], WIDTH, 1)
+        self.smooth = nn.ModuleList([Separable(WIDTH) for _ in TAPS])
         for module in (trunk._conv_stem, *trunk._blocks[:SHARED]):
             module.requires_grad_(False)
 
@@ -61,18 +91,8 @@ class PixelText(nn.Module):
             x = smooth(lateral(tap) + functional.interpolate(x, tap.shape[2:], mode="bilinear", align_corners=False))
         return x
 
-    def embeddings(self, features: torch.Tensor) -> torch.Tensor:
-        """(n, 96) -> (n, 384) of length 1."""
-        return functional.normalize(self.embed(features), dim=1)
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """uint8 (B, 3, H, W), sides multiples of 32 -> (B, 384, H/4, W/4), each place of length 1."""
-        features = self.pyramid(self.see(self.early(images)))
-        rows = features.permute(0, 2, 3, 1)
-        return self.embeddings(rows.flatten(0, 2)).unflatten(0, rows.shape[:3]).permute(0, 3, 1, 2)
-
-
-class _Separable(nn.Module):
+class Separable(nn.Module):
     """A residual block: group norm, 5x5 depthwise convolution, 1x1 convolution."""
 
     def __init__(self, channels: int) -> None:

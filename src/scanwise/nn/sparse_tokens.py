@@ -8,8 +8,9 @@ the low-rank product L S, from which a small transformer reconstructs pixels, or
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import nn
@@ -62,6 +63,11 @@ class TokenConfig:
     prototypes: int = 16384
     prototype_width: int = 256
     predictor: int = 2048
+
+
+def token_config(stored: Mapping[str, Any]) -> TokenConfig:
+    """A shape as `dataclasses.asdict` and JSON leave it."""
+    return TokenConfig(**{**stored, "encoder": ViTConfig(**stored["encoder"])})
 
 
 class FourierPositions(nn.Module):

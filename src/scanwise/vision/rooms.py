@@ -4,7 +4,8 @@ A place is an embedding that sentence embeddings are compared with (`scanwise.nn
 classes that `conse` sees there. The score of a text is the sum of both models' logits, weighted as the weights' card
 says; as softmax over texts forgets what they have in common, that is the weighted sum of their log-probabilities.
 
-    weights: safetensors in half precision; metadata "facts": JSON of kind, recipe, names, classes, metrics, fusion
+    weights: safetensors in half precision; metadata "facts": JSON of kind, recipe, names, classes, metrics, fusion, and
+    network, the shape of the STELLAR trunk of those that have one
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ from PIL import Image
 from scanwise import cache as store
 from scanwise.errors import InputError
 from scanwise.files import replacing
-from scanwise.nn.pixel_text import DIM, PixelText
+from scanwise.nn.patch_text import PatchText
+from scanwise.nn.pixel_text import DIM, PixelText, PlaceText
+from scanwise.nn.sparse_tokens import SparseTokens, token_config
 from scanwise.nn.text import MiniLM, file_sha256, minilm_folder
 from scanwise.vision import conse
 
@@ -42,7 +45,7 @@ FUSION = {"rooms": 1.0, "conse": 1.0}
 
 class Rooms:
     """Features are an embedding (384) of length 1 and the probabilities of conse's 1000 classes; so are texts, the
-    second part weighted.
+    second part weighted. Where its weight is 0 it is left out.
 
     Args:
         path: of weights; None = those shipped.
@@ -61,14 +64,15 @@ class Rooms:
         if "log_scale" not in self._tensors:
             raise InputError(f"{self._path}: its tensors are not those of this version (no log_scale)")
         self.fusion: dict[str, float] = self.card.get("fusion", FUSION)
-        self.dim = DIM + conse.CLASSES
+        self._conse = conse.Conse() if self.fusion["conse"] else None
+        self.dim = DIM + (conse.CLASSES if self._conse else 0)
         self.scale = self.fusion["rooms"] * float(self._tensors["log_scale"].float().exp())
-        self._conse = conse.Conse()
 
     @cached_property
-    def _encoder(self) -> PixelText:
+    def _encoder(self) -> PlaceText:
         """Made when the first picture comes, as a scan that was asked before needs none."""
-        encoder = PixelText(imagenet_trunk())
+        shape = self.card.get("network")
+        encoder: PlaceText = PatchText(SparseTokens(token_config(shape))) if shape else PixelText(imagenet_trunk())
         try:
             encoder.load_state_dict({name: value.float() for name, value in self._tensors.items()})
         except RuntimeError as error:
@@ -79,13 +83,15 @@ class Rooms:
     @cached_property
     def model_hashes(self) -> dict[str, str]:
         """Of the weights, and of conse's."""
-        return {self._path.name: file_sha256(self._path), **self._conse.model_hashes}
+        return {self._path.name: file_sha256(self._path), **(self._conse.model_hashes if self._conse else {})}
 
     @torch.inference_mode()
     def encode_image(self, image: np.ndarray) -> torch.Tensor:
-        """uint8 (H, W, 3) or (H, W) -> float32 (1384, h, w), cells of 8 pixels of an image whose shorter
+        """uint8 (H, W, 3) or (H, W) -> float32 (dim, h, w), cells of 8 pixels of an image whose shorter
         side is 352."""
         seen = self.embed_image(image)
+        if self._conse is None:
+            return seen
         known = classes_seen(self._conse, image)
         known = F.interpolate(known[None], seen.shape[1:], mode="bilinear", align_corners=False)[0]
         return torch.cat([seen, known])
@@ -97,17 +103,19 @@ class Rooms:
         return F.normalize(F.avg_pool2d(self._encoder(planes), 2), dim=1)[0]
 
     def encode_texts(self, texts: Sequence[str]) -> torch.Tensor:
-        """K texts -> float32 (K, 1384)."""
+        """K texts -> float32 (K, dim)."""
+        if self._conse is None:
+            return embed_texts(texts)
         share = self.fusion["conse"] * self._conse.scale / self.scale
         return torch.cat([embed_texts(texts), share * self._conse.encode_texts(texts)], 1)
 
     def class_scores(self, features: torch.Tensor) -> torch.Tensor:
-        """Features (n, 1384) -> logits (n, V) of the words that the encoder was trained with."""
+        """Features (n, dim) -> logits (n, V) of the words that the encoder was trained with."""
         return self.scale * (features.float() @ self._vocabulary.to(features.device).T)
 
     @cached_property
     def _vocabulary(self) -> torch.Tensor:
-        """(V, 1384) of the card's words; made once and kept in the user's cache, as it takes seconds."""
+        """(V, dim) of the card's words; made once and kept in the user's cache, as it takes seconds."""
         words = list(dict.fromkeys([*self.card["names"], *self.card["classes"]]))
         words = [word for word in words if word != UNNAMED]
         key = store.key_of("1", str(sorted(self.model_hashes.items())), str(self.fusion), *words)

@@ -1,0 +1,47 @@
+"""Places are the patches of a network that stays as it is."""
+
+import pytest
+import torch
+
+from scanwise.nn.patch_text import PatchText
+from scanwise.nn.pixel_text import DIM
+from scanwise.nn.sparse_tokens import SparseTokens, TokenConfig
+from scanwise.nn.vit import ViTConfig
+
+
+@pytest.fixture
+def network() -> SparseTokens:
+    torch.manual_seed(0)
+    return SparseTokens(TokenConfig(
+        ViTConfig(image=16, patch=8, width=24, depth=1, heads=3, mlp=48), tokens=4, decoder_width=16, decoder_depth=1,
+        decoder_heads=2, decoder_mlp=32, prototypes=12, prototype_width=8, predictor=20,
+    ))  # fmt: skip
+
+
+def pictures(height: int, width: int) -> torch.Tensor:
+    return torch.randint(0, 256, (2, 3, height, width), generator=torch.Generator().manual_seed(0)).byte()
+
+
+def test_a_place_is_what_the_network_says_of_its_patch(network):
+    images = pictures(64, 96)
+    found = PatchText(network).early(images)
+    half = torch.nn.functional.avg_pool2d(images.float() / 255, 2)
+    with torch.no_grad():
+        encoded = network.encode(half)
+        both = torch.cat([encoded.dense, network.product(encoded)], 2)
+    assert found.shape == (2, 48, 4, 6)
+    torch.testing.assert_close(found[:, :, 1, 2], both[:, 1 * 6 + 2])
+
+
+def test_embeddings_at_each_fourth_pixel(network):
+    with torch.no_grad():
+        found = PatchText(network)(pictures(64, 96))
+    assert found.shape == (2, DIM, 16, 24)
+    torch.testing.assert_close(found.norm(dim=1), torch.ones(2, 16, 24))
+
+
+def test_the_network_stays_as_it_is(network):
+    encoder = PatchText(network)
+    encoder(pictures(64, 64)).sum().backward()
+    without = {name for name, parameter in encoder.named_parameters() if parameter.grad is None}
+    assert without == {name for name, _ in encoder.named_parameters() if name.startswith("trunk.")} | {"log_scale"}
