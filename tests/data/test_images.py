@@ -13,6 +13,7 @@ from scanwise.data.images import Images, collate, joined, read_pictures, subset
 from scanwise.data.views import Views
 from scanwise.errors import InputError
 from scanwise.formats import folder as scene_folder
+from scanwise.formats.registry import write_scene
 from tests.pictures import COLOURS, encoded, picture, write_folder, write_shard
 from tests.worlds import corner_scene
 
@@ -78,6 +79,17 @@ def test_frames_of_scenes(tmp_path):
     found = read_pictures(tmp_path)
     assert len(found) == len(scene.views)
     assert np.abs(np.asarray(found[0], int) - scene.views[0].image).mean() < 5  # stored as JPEG, perhaps
+
+
+def test_frames_of_one_scene_and_of_a_recording(tmp_path):
+    scene = corner_scene()
+    scene_folder.write(scene, tmp_path / "scene")
+    write_scene(scene, tmp_path / "recording" / "transforms.json")
+    for name in ("scene", "recording"):
+        found = read_pictures(tmp_path / name)  # and not its depth maps
+        assert len(found) == len(scene.views)
+        assert name in found.source.name(0)
+        assert np.abs(np.asarray(found[1], int) - scene.views[1].image).mean() < 5
 
 
 def test_joined_pictures_are_those_of_both(tmp_path, pictures):

@@ -21,10 +21,12 @@ import numpy as np
 import torch
 from PIL import Image, UnidentifiedImageError
 
-from scanwise.data.datasets import Draw, Scenes, read_source, scene_paths
+from scanwise.data.datasets import Draw, Readable, Scenes, read_source, scene_paths
 from scanwise.data.views import ImageSample, Views
 from scanwise.errors import InputError
 from scanwise.files import read_bytes
+from scanwise.formats import folder as scene_folder
+from scanwise.formats import recordings
 from scanwise.scene import View
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".ppm", ".bmp")
@@ -151,7 +153,8 @@ class _Frames:
 
 def read_pictures(root: Path, split: str = "train", share: float = 1.0) -> Pictures:
     """The pictures of a split: `split/CLASS/*.jpg` or `CLASS/*.jpg` of a folder or a ZIP, `split*.tar` or `*.tar` in
-    WebDataset's layout (NAME.jpg with NAME.cls, or a "label" in NAME.json), or the frames of scene folders.
+    WebDataset's layout (NAME.jpg with NAME.cls, or a "label" in NAME.json), or the frames of scene folders, of one
+    scene folder, or of a recording.
 
     Args:
         share: of the pictures, 0..1: the first of a fixed shuffle, so that a smaller share is contained in a larger.
@@ -164,7 +167,11 @@ def read_pictures(root: Path, split: str = "train", share: float = 1.0) -> Pictu
     elif root.suffix == ".tar" or (root.is_dir() and any(root.glob("*.tar"))):
         pictures = _from_shards(root, split)
     elif root.is_dir() and ((root / "index.json").exists() or any(root.glob(f"{split}/*/scene.json"))):
-        pictures = _from_scenes(root, split)
+        pictures = _from_scenes(scene_paths(root, split))
+    elif scene_folder.recognises(root):
+        pictures = _from_scenes([root])
+    elif recordings.recognises(root):
+        pictures = _of_views(views := recordings.pictures(root), [str(root)] * len(views))
     else:
         pictures = _from_folder(root, split)
     if not len(pictures):
@@ -260,13 +267,17 @@ def _labelled(source: Source, parents: list[str]) -> Pictures:
     return Pictures(source, np.array([number.get(parent, -1) for parent in parents], np.int32), classes)
 
 
-def _from_scenes(root: Path, split: str) -> Pictures:
-    views, scenes = [], []
-    for path in scene_paths(root, split):
-        found = read_source(path).views
+def _from_scenes(sources: Sequence[Path | Readable]) -> Pictures:
+    views, names = [], []
+    for source in sources:
+        found = read_source(source).views
         views += found
-        scenes += [str(path)] * len(found)
-    return Pictures(_Frames(views, scenes), np.full(len(views), -1, np.int32), [])
+        names += [str(source)] * len(found)
+    return _of_views(views, names)
+
+
+def _of_views(views: list[View], names: list[str]) -> Pictures:
+    return Pictures(_Frames(views, names), np.full(len(views), -1, np.int32), [])
 
 
 def _from_shards(root: Path, split: str) -> Pictures:

@@ -38,6 +38,14 @@ def read(path: Path) -> Scene:
     return scene if recording.z_up else _turned_up(scene, recording)
 
 
+def pictures(path: Path) -> list[View]:
+    """The views of a recording that `recognises` knows, in its own frame, without reading or fusing any depth."""
+    layout = _layout(path)
+    assert layout is not None, "callers ask `recognises` first"
+    recording: Recording = layout.load(path)
+    return recording.views
+
+
 def _layout(path: Path) -> ModuleType | None:
     modules = (importlib.import_module(f"scanwise.formats.{name}") for name in _LAYOUTS)
     return next((module for module in modules if module.recognises(path)), None)
