@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from stellar_runs import MAIN, OTHER_STARTS, OTHER_TOKENS, RANDOM, SHARES, frames_file, run_of
+from stellar_runs import MAIN, OTHER_STARTS, OTHER_TOKENS, RANDOM, SHARES, frames_file, run_of, shipped_file
 from tables import fill
 
 SEEDS = (1, 2, 3)
@@ -39,6 +39,7 @@ def main() -> None:
     tables = {
         "linear": lambda: classes("linear"), "knn": lambda: classes("knn"), "margins": margins,
         "reconstruction": reconstruction, "variants": variants, "frames": frames, "cost": cost, "transport": transport,
+        "shipped": shipped,
     }  # fmt: skip
     fill(Path(sys.argv[1]), tables)
 
@@ -130,6 +131,29 @@ def frame_figure(name: str, share: float, seed: int, kind: str) -> float | None:
     return None if found is None else 100 * found["miou"]
 
 
+def shipped() -> str:
+    """Of `stellar-small`."""
+    pictures, rooms = (read(shipped_file(what)) for what in ("pictures", "rooms"))
+    known = pictures.get("classes", {})
+    lines = ["| | CLS | tokens, L S | patches, U | random weights, U |", "|---|---|---|---|---|"]
+    for probe, words in (("linear", "classes of CIFAR-10, linear, %"), ("knn", "classes of CIFAR-10, kNN, %")):
+        cells = [cell(known.get(f"{probe}_{kind}"), 100, ".1f") for kind in FEATURES]
+        lines.append(f"| {words} | " + " | ".join(cells) + " | |")
+    for share in SHARES:
+        ours, random = (read(shipped_file(f"{what}frames-{share:g}")) for what in ("", "random-"))
+        cells = [cell(found.get(kind, {}).get("miou"), 100, ".1f") for found, kind in
+                 ((ours, "sparse"), (ours, "dense"), (random, "dense"))]  # fmt: skip
+        lines.append(f"| frames of Rooms-1, mIoU, {100 * share:g} % of the labels | | " + " | ".join(cells) + " |")
+    for words, found in (("photographs", pictures.get("own decoder", {})), ("frames", rooms)):
+        came = f"{cell(found.get('psnr'), 1, '.1f')} dB, SSIM {cell(found.get('ssim'), 1, '.2f')}"
+        lines.append(f"| what comes back of {words}, 64 x 64 pixels | | {came} | | |")
+    return "\n".join(lines) + "\n"
+
+
+def cell(value: float | None, scale: float, form: str) -> str:
+    return "not run" if value is None else f"{scale * value:{form}}"
+
+
 # Costs
 
 
@@ -161,6 +185,10 @@ def transport() -> str:
 
 def benchmark(path: Path) -> list[dict[str, Any]]:
     return json.loads(path.read_text()) if path.exists() else []
+
+
+def read(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text()) if path.exists() else {}
 
 
 # Cells

@@ -3,6 +3,7 @@
     OMP_NUM_THREADS=1 python scripts/stellar_runs.py main            # STELLAR, MAE, DINO, supervised x 3 seeds
     OMP_NUM_THREADS=1 python scripts/stellar_runs.py variants        # 8, 4, all tokens, dense, other starts x 1 seed
     OMP_NUM_THREADS=1 python scripts/stellar_runs.py frames          # segmentation of Rooms-1 from all of main
+    OMP_NUM_THREADS=1 python scripts/stellar_runs.py shipped         # what out/stellar-small knows, for its card
 
 A run of STELLAR takes about ten minutes of one thread, and what is measured of it about as long again; the others take
 less. Two can run beside each other, one a core (`--seeds 1` and `--seeds 2 3`). scripts/stellar_results.py writes the
@@ -15,7 +16,7 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -46,7 +47,8 @@ from scanwise.training.images import read_network
 PICTURES = Path("../shared/data/cifar10.zip")
 ROOMS = Path("data/rooms-1")
 RUNS = Path("out/stellar-study")
-SIZE = 32  # pixels a side of a picture
+SIZE, SIDE = 32, 8  # pixels and patches a side of a picture
+SHIPPED = Path("out/stellar-small")
 MAIN = ("stellar-cifar-tiny", "mae-cifar-tiny", "dino-cifar-tiny", "supervised-cifar-tiny")
 OTHER_TOKENS = ("stellar-cifar-8", "stellar-cifar-4", "stellar-cifar-all", "stellar-cifar-dense")
 OTHER_STARTS = ("own-targets", "from-mae")  # of stellar-cifar-tiny
@@ -60,9 +62,12 @@ RANDOM = "random"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=["main", "variants", "frames"])
+    parser.add_argument("part", choices=["main", "variants", "frames", "shipped"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     arguments = parser.parse_args()
+    if arguments.part == "shipped":
+        shipped()
+        return
     for seed in arguments.seeds:
         {"main": yardsticks, "variants": variants, "frames": frames}[arguments.part](seed)
 
@@ -151,31 +156,35 @@ def of_vit(encoder: ViT) -> Frozen:
     )
 
 
-def measure(encoder: Frozen, seed: int) -> dict[str, Any]:
-    """Classes found by probes, and errors of reconstruction by the network's own decoder and by ones fitted to it."""
+def measure(encoder: Frozen, seed: int, size: int = SIZE) -> dict[str, Any]:
+    """Classes found by probes, and errors of reconstruction by the network's own decoder and by ones fitted to it.
+
+    Args:
+        size: pixels that a picture's side is scaled to.
+    """
     train, test = (read_pictures(PICTURES, split) for split in ("train", "test"))
-    known, asked = (features_of(encoder.pictures, pictures, SIZE) for pictures in (train, test))
+    known, asked = (features_of(encoder.pictures, pictures, size) for pictures in (train, test))
     found: dict[str, Any] = {"classes": class_accuracy(known, asked, len(train.classes))}
     if encoder.reconstruct is not None:
-        found["own decoder"] = errors(encoder.reconstruct, test)
-    for name in encoder.patches(torch.zeros(1, 3, SIZE, SIZE)):
+        found["own decoder"] = errors(encoder.reconstruct, test, size)
+    for name in encoder.patches(torch.zeros(1, 3, size, size)):
 
         def values(images: torch.Tensor, name: str = name) -> torch.Tensor:
             return encoder.patches(images)[name]
 
         decoder = fit_decoder(
-            values, train, SIZE, 4, steps=DECODER_STEPS, batch=64, width=96, depth=1, heads=3, seed=seed
+            values, train, size, size // SIDE, steps=DECODER_STEPS, batch=64, width=96, depth=1, heads=3, seed=seed
         )
-        found[f"decoder of {name}"] = errors(lambda images: decoder(values(images)), test)  # noqa: B023
+        found[f"decoder of {name}"] = errors(lambda images: decoder(values(images)), test, size)  # noqa: B023
     return found
 
 
 @torch.no_grad()
-def errors(reconstruct: Callable[[torch.Tensor], torch.Tensor], pictures: Pictures) -> dict[str, float]:
+def errors(reconstruct: Callable[[torch.Tensor], torch.Tensor], pictures: Pictures, size: int) -> dict[str, float]:
     """MSE, PSNR, SSIM, and the Fréchet distance in EfficientNet-Lite0's features."""
-    again = (reconstruct(images).clamp(0, 1) for images in batches(seen(pictures), SIZE))
-    distance = frechet_distance(true_features(), efficientnet_features(again))
-    return reconstruction_errors(reconstruct, pictures, SIZE) | {"frechet": distance}
+    again = (reconstruct(images).clamp(0, 1) for images in batches(seen(pictures), size))
+    distance = frechet_distance(true_features(size), efficientnet_features(again))
+    return reconstruction_errors(reconstruct, pictures, size) | {"frechet": distance}
 
 
 def seen(pictures: Pictures) -> Pictures:
@@ -183,9 +192,9 @@ def seen(pictures: Pictures) -> Pictures:
 
 
 @cache
-def true_features() -> torch.Tensor:
+def true_features(size: int) -> torch.Tensor:
     """Of the pictures that the Fréchet distance is measured from."""
-    return efficientnet_features(batches(seen(read_pictures(PICTURES, "test")), SIZE))
+    return efficientnet_features(batches(seen(read_pictures(PICTURES, "test")), size))
 
 
 # Segmentation of frames
@@ -194,35 +203,64 @@ def true_features() -> torch.Tensor:
 def frames(seed: int) -> None:
     names = [*MAIN, "stellar-cifar-dense"] if seed == 1 else MAIN
     runs = [name for name in names if (run_of(name, seed) / "done").exists()]
-    asked = LabelledFrames(scene_paths(ROOMS, "test"), FRAME, every=EVERY)
     for share in SHARES:
-        sources = scene_paths(ROOMS, "train")
-        order = np.random.default_rng(seed).permutation(len(sources))[: max(1, round(share * len(sources)))]
-        known = LabelledFrames([sources[place] for place in sorted(order)], FRAME, every=EVERY)
+        known, asked = labelled(share, seed, FRAME)
         for name in (RANDOM, *runs):
-            keep(frames_file(name, share, seed), lambda: segment(name, seed, known, asked))  # noqa: B023
+            encoder = random_vit(seed) if name == RANDOM else frozen(run_of(name, seed) / "best.ckpt")
+            keep(frames_file(name, share, seed), lambda: segment(encoder, known, asked))  # noqa: B023
+
+
+def labelled(share: float, seed: int, size: tuple[int, int]) -> tuple[LabelledFrames, LabelledFrames]:
+    """Frames of a share of the training rooms, and of all test rooms."""
+    sources = scene_paths(ROOMS, "train")
+    order = np.random.default_rng(seed).permutation(len(sources))[: max(1, round(share * len(sources)))]
+    known = LabelledFrames([sources[place] for place in sorted(order)], size, every=EVERY)
+    asked = LabelledFrames(scene_paths(ROOMS, "test"), size, every=EVERY)
+    if known.classes != asked.classes:
+        raise SystemExit("the rooms to learn from and those to test on have different classes")
+    return known, asked
+
+
+def random_vit(seed: int, size: int = SIZE) -> Frozen:
+    """The ViT that has learned nothing, for pictures of this many pixels a side."""
+    torch.manual_seed(seed)
+    recipe = image_baselines.BaselineRecipe(
+        data=PICTURES, method="mae", size="nano", image=size, patch=size // SIDE, crop_size=size // 2
+    )
+    return of_vit(ViT(recipe.vit).eval())
 
 
 def frames_file(name: str, share: float, seed: int) -> Path:
     return RUNS / f"{name}-{seed}-frames-{share:g}.json"
 
 
-def segment(name: str, seed: int, known: LabelledFrames, asked: LabelledFrames) -> dict[str, Any]:
+def segment(encoder: Frozen, known: LabelledFrames, asked: LabelledFrames) -> dict[str, Any]:
     """mIoU, mean accuracy and accuracy by each kind of features."""
-    if name == RANDOM:
-        torch.manual_seed(seed)
-        recipe = image_baselines.BaselineRecipe(data=PICTURES, method="mae", size="nano")
-        encoder = of_vit(ViT(recipe.vit).eval())
-    else:
-        encoder = frozen(run_of(name, seed) / "best.ckpt")
-    counts = segmentation(encoder.patches, known, asked, classes_of(known, asked), GRID)
+    counts = segmentation(encoder.patches, known, asked, known.classes, GRID)
     return {"frames": len(known)} | {kind: confusion.figures() for kind, confusion in counts.items()}
 
 
-def classes_of(known: LabelledFrames, asked: LabelledFrames) -> Sequence[str]:
-    if known.classes != asked.classes:
-        raise SystemExit("the rooms to learn from and those to test on have different classes")
-    return known.classes
+# The network that is shipped
+
+
+def shipped() -> None:
+    """Its pictures have twice the side of the others', and patches of twice the side."""
+    encoder, size = frozen(SHIPPED / "best.ckpt"), 2 * SIZE
+    keep(shipped_file("pictures"), lambda: measure(encoder, 1, size))
+    rooms = read_pictures(ROOMS, "test")
+    assert encoder.reconstruct is not None
+    keep(shipped_file("rooms"), lambda: reconstruction_errors(encoder.reconstruct, subset(rooms, 0.1), size))
+    for share in SHARES:
+        known, asked = labelled(share, 1, (2 * FRAME[0], 2 * FRAME[1]))
+        keep(shipped_file(f"frames-{share:g}"), lambda: segment(encoder, known, asked))  # noqa: B023
+        keep(
+            shipped_file(f"random-frames-{share:g}"),
+            lambda: segment(random_vit(1, size), known, asked),  # noqa: B023
+        )
+
+
+def shipped_file(what: str) -> Path:
+    return RUNS / f"shipped-{what}.json"
 
 
 if __name__ == "__main__":

@@ -25,7 +25,6 @@ from scanwise.data.datasets import Draw, Loader, scene_paths
 from scanwise.data.pixel_crops import Crops, PixelBatch, collate
 from scanwise.data.pixels import Frames, Pixels
 from scanwise.evaluation.segmentation import Confusion
-from scanwise.nn.patch_text import PatchText
 from scanwise.nn.pixel_text import PixelText, PlaceText, class_logits, late_blocks
 from scanwise.synth.classes import SYNONYMS
 from scanwise.synth.lexicon import lexicon_of, words_for
@@ -34,6 +33,7 @@ from scanwise.training.images import read_network
 from scanwise.training.loop import Job, fit, parameter_groups
 from scanwise.training.recipe import Recipe
 from scanwise.vision.rooms import KIND, TEMPLATES, UNNAMED, imagenet_trunk, resized, save_weights, text_encoder
+from scanwise.vision.stellar import PatchText
 
 TEMPERATURE = 2.0  # at which ImageNet scores are kept
 

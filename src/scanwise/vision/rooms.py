@@ -26,11 +26,11 @@ from PIL import Image
 from scanwise import cache as store
 from scanwise.errors import InputError
 from scanwise.files import replacing
-from scanwise.nn.patch_text import PatchText
 from scanwise.nn.pixel_text import DIM, PixelText, PlaceText
 from scanwise.nn.sparse_tokens import SparseTokens, token_config
 from scanwise.nn.text import MiniLM, file_sha256, minilm_folder
 from scanwise.vision import conse
+from scanwise.vision.stellar import PatchText
 
 KIND = "rooms-vision"
 SHIPPED = "rooms-vision.safetensors"

@@ -1,8 +1,10 @@
-"""A trunk without labels: what STELLAR's network says of each patch of a picture, for an encoder that is then aligned
-with texts (GeoPurify's, say). It is no `Vision` by itself, as it knows no words.
+"""A trunk without labels: what STELLAR's network says of each patch of a picture.
 
-    trunk = scanwise.methods.stellar.read_trunk(Path("out/stellar-cifar-tiny"))
+    trunk = scanwise.methods.stellar.read_trunk(Path("stellar-small"))
     trunk.encode_image(image)                # uint8 (H, W, 3) -> float32 (C, h, w)
+
+It knows no words, and so is no `Vision` by itself; `PatchText` is aligned with texts upon it (`scanwise train vision`),
+and `vision.rooms` takes it.
 """
 
 from __future__ import annotations
@@ -13,12 +15,16 @@ from typing import Literal
 import numpy as np
 import torch
 from PIL import Image
+from torch import nn
+from torch.nn import functional
 
+from scanwise.nn.pixel_text import STRIDE, WIDTH, PlaceText, Seen, Separable
 from scanwise.nn.sparse_tokens import SparseTokens
 
 LONGEST_SHAPE = 4  # longer strips than this ratio of sides are squeezed to it
+SHRINK = 2  # pictures are halved before PatchText: the network was trained on small ones
 
-Features = Literal["dense", "sparse"]
+Features = Literal["dense", "sparse", "both"]
 
 
 class StellarTrunk:
@@ -26,7 +32,8 @@ class StellarTrunk:
 
     Args:
         network: STELLAR's; it is put into evaluation mode.
-        features: "dense" = U, each patch's own output; "sparse" = L S, what the tokens give back to each patch.
+        features: "dense" = U, each patch's own output; "sparse" = L S, what the tokens give back to each patch;
+            "both" = one after the other.
         side: pixels that the shorter side of a picture is scaled to; None = as many patches as the network was
             trained with.
         hashes: file name -> SHA-256 of the weights, for keys of caches.
@@ -41,7 +48,8 @@ class StellarTrunk:
     ) -> None:  # fmt: skip
         encoder = network.config.encoder
         self.network = network.eval().requires_grad_(False)
-        self.features, self.patch, self.dim = features, encoder.patch, encoder.width
+        self.features, self.patch = features, encoder.patch
+        self.dim = encoder.width * (2 if features == "both" else 1)
         self.side = encoder.image if side is None else side
         if self.side < self.patch:
             raise ValueError(f"side {self.side} is smaller than a patch, {self.patch} pixels")
@@ -52,10 +60,18 @@ class StellarTrunk:
         """uint8 (H, W, 3) -> float32 (C, h, w) on the CPU; cell (i, j) covers image rows [i H/h, (i+1) H/h)."""
         pixels = torch.from_numpy(scaled(image, self.patch, self.side))
         device = self.network.tokens.device
-        encoded = self.network.encode(pixels.permute(2, 0, 1)[None].to(device).float() / 255)
-        values = encoded.dense if self.features == "dense" else self.network.product(encoded)
-        rows, columns = (length // self.patch for length in pixels.shape[:2])
-        return values[0].float().cpu().T.reshape(self.dim, rows, columns).clone()
+        image01 = pixels.permute(2, 0, 1)[None].to(device).float() / 255
+        return patch_features(self.network, image01, self.features)[0].float().cpu().clone()
+
+
+def patch_features(network: SparseTokens, images: torch.Tensor, features: Features) -> torch.Tensor:
+    """(B, 3, H, W) in [0, 1], sides multiples of the patch -> (B, C, h, w), a place a patch; C as of StellarTrunk."""
+    encoded = network.encode(images)
+    parts = {"dense": [encoded.dense], "sparse": [], "both": [encoded.dense]}[features]
+    if features != "dense":
+        parts.append(network.product(encoded))
+    rows, columns = (length // network.config.encoder.patch for length in images.shape[2:])
+    return torch.cat(parts, 2).transpose(1, 2).unflatten(2, (rows, columns))
 
 
 def scaled(image: np.ndarray, patch: int, side: int) -> np.ndarray:
@@ -65,3 +81,33 @@ def scaled(image: np.ndarray, patch: int, side: int) -> np.ndarray:
     factor = shorter / min(picture.size)
     width, height = (min(round(length * factor), LONGEST_SHAPE * shorter) * patch for length in picture.size)
     return np.array(picture.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0))
+
+
+class PatchText(PlaceText):
+    """Embeddings upon features that were learned without any label and stay as they are.
+
+    Args:
+        network: STELLAR's; 2 * its patch divides 32 pixels.
+    """
+
+    def __init__(self, network: SparseTokens) -> None:
+        super().__init__(network.eval().requires_grad_(False))
+        self.stride = SHRINK * network.config.encoder.patch
+        self.lateral = nn.Conv2d(2 * network.config.encoder.width, WIDTH, 1)
+        self.smooth = nn.ModuleList([Separable(WIDTH) for _ in range(3)])
+
+    def early(self, images: torch.Tensor) -> torch.Tensor:
+        """uint8 (B, 3, H, W), sides multiples of 32 -> (B, 2 D, h, w), one place a patch."""
+        with torch.no_grad():
+            return patch_features(self.trunk, functional.avg_pool2d(images.float() / 255, SHRINK), "both")
+
+    def see(self, early: torch.Tensor) -> Seen:
+        """There is no more than `early`."""
+        return Seen([early], early)
+
+    def pyramid(self, seen: Seen) -> torch.Tensor:
+        """(B, 96, H/4, W/4) features."""
+        x = self.lateral(functional.layer_norm(seen.last.movedim(1, 3), seen.last.shape[1:2]).movedim(3, 1))
+        for smooth in self.smooth:
+            x = smooth(x)
+        return functional.interpolate(x, scale_factor=self.stride / STRIDE, mode="bilinear", align_corners=False)

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from scanwise.nn.patch_text import PatchText
 from scanwise.nn.pixel_text import DIM
 from scanwise.nn.sparse_tokens import SparseTokens, TokenConfig
 from scanwise.nn.vit import ViTConfig
+from scanwise.vision.stellar import PatchText
 
 
 @pytest.fixture
