@@ -80,11 +80,16 @@ def test_a_picture_comes_back(trained, tmp_path, monkeypatch, capsys):
     assert Image.open(tmp_path / "000.png").size == (20, 16)
 
 
-def test_the_most_similar_picture_is_itself(trained, monkeypatch, capsys):
-    image = trained / "data/train/green/001.png"
-    assert run(monkeypatch, "similar", trained / "data/train", image, "--weights", trained / "run", "-n", 3) == 0
+def test_the_most_similar_picture_is_itself(trained, tmp_path, monkeypatch, capsys):
+    image, sheet = trained / "data/train/green/001.png", tmp_path / "sheet.png"
+    arguments = ("similar", trained / "data/train", image, "--weights", trained / "run", "-n", 3, "--out", sheet)
+    assert run(monkeypatch, *arguments) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 3
+    assert len(lines) == 4
+    assert lines[-1] == str(sheet)
+    drawn = np.asarray(Image.open(sheet).convert("RGB")).astype(int)
+    first, second = (drawn[60:-40, place + 60 : place + 160] for place in (0, drawn.shape[1] // 4))
+    assert np.abs(first - second).mean() < 10  # the picture asked, and the same picture found
     assert str(image) in lines[0]
     assert float(lines[0].split()[0]) == pytest.approx(1, abs=1e-3)
 

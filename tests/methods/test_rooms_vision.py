@@ -182,6 +182,8 @@ def test_what_the_recipe_says_is_checked(tmp_path):
 def test_the_shipped_recipe_is_one():
     from pathlib import Path
 
-    recipe = read_recipe(Path(__file__).parents[2] / "recipes" / "vision-rooms-small.yaml", RoomsVisionRecipe)
+    recipes = Path(__file__).parents[2] / "recipes"
+    assert read_recipe(recipes / "vision-stellar.yaml", RoomsVisionRecipe).trunk == "stellar-small"
+    recipe = read_recipe(recipes / "vision-rooms-small.yaml", RoomsVisionRecipe)
     assert recipe.crop % 32 == 0
     assert recipe.batch % recipe.accumulate == 0

@@ -26,6 +26,7 @@ WeightsOption = Annotated[
     ),
 ]
 DEFAULT = Path("stellar-small")
+SHEET = 192  # pixels a side of the pictures that `similar` draws
 SideOption = Annotated[
     int, typer.Option("--side", help="Pixels that the shorter side is scaled to. [default: the network's own]")
 ]
@@ -92,10 +93,13 @@ def reconstruct(
 
 
 def similar(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Pictures to look among: folder, ZIP or shards.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Pictures to look among: folder, ZIP, shards, or a recording.")
+    ],
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="The picture to find others like.")],
     weights: WeightsOption = DEFAULT,
     count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many.")] = 10,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Picture to draw them in.")] = Path("out/similar.png"),
 ) -> None:
     """Find the pictures whose tokens match those of a picture.
 
@@ -103,11 +107,15 @@ def similar(
 
         scanwise similar photos/ photo.jpg
 
+        scanwise similar recordings/kitchen photo.jpg -n 5 --out kitchen.png
+
         scanwise similar photos/ photo.jpg --weights out/stellar-cifar-tiny
     """
+    import numpy as np
     import torch
 
     from scanwise.data.images import read_pictures
+    from scanwise.data.views import centered
     from scanwise.evaluation.image_probes import batches
     from scanwise.methods.stellar import similarity
 
@@ -122,8 +130,12 @@ def similar(
             show("looking", min(1.0, (number + 1) * len(scores[0]) / len(pictures)))
     found = torch.cat(scores)
     best = found.topk(min(count, len(found)))
-    for score, row in zip(best.values.tolist(), best.indices.tolist(), strict=True):
+    pairs = list(zip(best.values.tolist(), best.indices.tolist(), strict=True))
+    for score, row in pairs:
         print(f"{score:.3f}  {pictures.source.name(row)}")
+    sheet = [("asked", read_image(image, network, SHEET, square=True)[0])]
+    draw_sheet(out, sheet + [(f"{score:.3f}", np.asarray(centered(pictures[row], SHEET))) for score, row in pairs])
+    print(out)
 
 
 def load_network(weights: Path) -> SparseTokens:
@@ -194,6 +206,23 @@ def draw_tokens(path: Path, picture: np.ndarray, shares: np.ndarray) -> None:
         share = Image.fromarray(shares[place - 1].astype(np.float32)).resize((width, height), Image.Resampling.BILINEAR)
         axis.imshow((picture * (0.15 + 0.85 * np.asarray(share))[:, :, None]).round().clip(0, 255).astype(np.uint8))
         axis.set_title(f"{place}: {100 * shares[place - 1].mean():.0f} %", fontsize=8)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=110)
+
+
+def draw_sheet(path: Path, pictures: list[tuple[str, np.ndarray]]) -> None:
+    """Pictures (H, W, 3) with a line above each, six in a row."""
+    from matplotlib.figure import Figure
+
+    columns = min(len(pictures), 6)
+    rows = -(-len(pictures) // columns)
+    figure = Figure(figsize=(2 * columns, 2.2 * rows), layout="constrained")
+    for place, axis in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
+        axis.set_axis_off()
+        if place < len(pictures):
+            words, picture = pictures[place]
+            axis.imshow(picture)
+            axis.set_title(words, fontsize=8)
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=110)
 
