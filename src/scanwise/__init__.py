@@ -16,6 +16,7 @@ from scanwise.scene import Referral, Scene, View
 if TYPE_CHECKING:
     from scanwise.answer import Labels, Prepared, label, prepare
     from scanwise.asking import Answer, ask
+    from scanwise.data.standing import stand_up
 
 try:
     __version__ = version("scanwise")
@@ -23,7 +24,8 @@ except PackageNotFoundError:  # a source tree that is not installed
     __version__ = "0+source"
 
 __all__ = [
-    "Answer", "Labels", "Prepared", "Referral", "Scene", "View", "ask", "label", "prepare", "read_scene", "write_scene",
+    "Answer", "Labels", "Prepared", "Referral", "Scene", "View", "ask", "label", "prepare", "read_scene", "stand_up",
+    "write_scene",
 ]  # fmt: skip
 
 
@@ -37,4 +39,8 @@ def __getattr__(name: str) -> Any:
         from scanwise import asking
 
         return getattr(asking, name)
+    if name == "stand_up":
+        from scanwise.data.standing import stand_up
+
+        return stand_up
     raise AttributeError(f"module 'scanwise' has no attribute {name!r}")

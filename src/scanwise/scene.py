@@ -90,6 +90,11 @@ class View:
             return self.depth_intrinsics, pose
         return scale_intrinsics(self.intrinsics, self.image_size, depth_size), pose
 
+    def moved(self, transform: np.ndarray) -> View:
+        """The same picture in a world moved by (4, 4) `transform`."""
+        depth_to_world = None if self.depth_to_world is None else transform @ self.depth_to_world
+        return replace(self, camera_to_world=transform @ self.camera_to_world, depth_to_world=depth_to_world)
+
     def digest(self) -> str:
         """Hex digest of everything that features lifted from this view depend on."""
         parts = [self.image_raster.digest()]
@@ -214,6 +219,21 @@ class Scene:
         turned = self.normals.astype(np.float64) @ np.linalg.inv(self.to_source[:3, :3])
         length = np.linalg.norm(turned, axis=1, keepdims=True)
         return (turned / np.where(length > 0, length, 1)).astype(np.float32)
+
+    def turned(self, rotation: np.ndarray) -> Scene:
+        """The same scene in a frame turned by (3, 3) `rotation`, `points @ rotation.T`; boxes, which stand upright, are
+        left out."""
+        turn = np.eye(4)
+        turn[:3, :3] = rotation
+        return replace(
+            self,
+            points=self.points @ rotation.T,
+            normals=None if self.normals is None else self.normals @ rotation.T,
+            views=[view.moved(turn) for view in self.views],
+            boxes=[],
+            to_source=self.to_source @ np.linalg.inv(turn),
+            source_points=self.points_in_source(),
+        )
 
     def with_columns(self, **columns: np.ndarray) -> Scene:
         """A copy that carries these per-point columns as well; a name already taken gets `_in` appended."""

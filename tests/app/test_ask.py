@@ -64,6 +64,30 @@ def test_ask_writes_cloud_picture_and_facts(weights: Path, tmp_path: Path) -> No
     assert (out / "answer-1-crop.png").exists() is (report["answers"][0]["object"] is not None)
 
 
+def test_a_scan_that_lies_on_its_side(weights: Path, tmp_path: Path) -> None:
+    cloud = scan()
+    lying = replace(cloud, points=cloud.points[:, [0, 2, 1]] * [1, 1, -1])  # what was up is the file's y
+    scanwise.write_scene(lying, tmp_path / "scan.ply")
+    arguments = [
+        "ask",
+        str(tmp_path / "scan.ply"),
+        "the chair",
+        "--model",
+        str(weights),
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    result = CliRunner().invoke(app, [*arguments, "--up", "y"])
+    assert result.exit_code == 0, result.output
+    written = scanwise.read_scene(tmp_path / "out" / "answer-1.ply")
+    np.testing.assert_array_equal(written.points, lying.points)  # in the file's own frame
+    stood = scanwise.stand_up(scanwise.read_scene(tmp_path / "scan.ply"), "y")
+    answer = scanwise.ask(stood, "the chair", model=weights)
+    np.testing.assert_allclose(written.attributes["score"], answer.scores, atol=1e-6)
+    result = CliRunner().invoke(app, [*arguments, "--up", "sky"])
+    assert isinstance(result.exception, InputError)
+
+
 def test_one_sentence_gives_one_answer(weights: Path) -> None:
     answer = scanwise.ask(scan(), "the  chair ", model=load_trained(weights))
     assert answer.text == "the chair"

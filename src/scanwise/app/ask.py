@@ -13,6 +13,10 @@ import typer
 from scanwise.scene import Scene
 
 MODEL = Path("less-rooms")
+UpOption = Annotated[
+    str | None,
+    typer.Option("--up", metavar="AXIS", help="The file's axis that points up: x, y, z, -x, -y, -z. [default: z]"),
+]
 _SIZE = (1600, 900)
 _OTHERS = np.array([40, 120, 220])
 
@@ -24,6 +28,7 @@ def ask(
         Path, typer.Option("--model", "-m", help="best.ckpt of a `scanwise train less` run, its folder, or a name.")
     ] = MODEL,
     out: Annotated[Path | None, typer.Option("--out", help="Folder. [default: out/NAME-ask-DATE-TIME]")] = None,
+    up: UpOption = None,
 ) -> None:
     """Find the one thing that a sentence describes; several sentences cost far less than several commands.
 
@@ -36,16 +41,20 @@ def ask(
         scanwise ask recordings/kitchen "the chair between the table and the window"
 
         scanwise ask scan.ply "the lamp" "all chairs at the table" --model best.ckpt --out out/asked
+
+        scanwise ask scan.ply "the lamp" --up -y
     """
     from scanwise import asking
+    from scanwise.app.console import note
     from scanwise.app.results import check_out, staging
+    from scanwise.data.standing import stand_up
     from scanwise.formats.registry import read_scene
 
     texts = asking.check_sentences(sentences)
     out = out or Path("out") / f"{scene.resolve().stem or 'scan'}-ask-{datetime.now():%Y%m%d-%H%M%S}"
     check_out(out, scene)
     network = asking.load_model(model)
-    cloud: Scene = read_scene(scene)
+    cloud: Scene = read_scene(scene) if up is None else stand_up(read_scene(scene), up)
     answers = asking.ask(cloud, texts, model=network, explain=True)
     assert isinstance(answers, list)
     raster = _raster(cloud)
@@ -56,6 +65,8 @@ def ask(
         (place / "answers.json").write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     for number, answer in enumerate(answers, 1):
         print(f"{number}. {answer.text}: {_in_words(answer)}")
+    if up is None and not cloud.views and not any(answer.found for answer in answers):
+        note("nothing was found: if this scan's z axis does not point up, say which does (--up y, --up -y, ...)")
     print(out)
 
 

@@ -89,6 +89,7 @@ def label(
     purify: PurifyOption = None,
     shapes: ShapesOption = None,
     device: DeviceOption = None,
+    up: ask.UpOption = None,
 ) -> None:
     """Label every point of a scan with the likeliest of your words.
 
@@ -102,11 +103,11 @@ def label(
 
         scanwise label scan/ --text chair,floor --vision hf:openai/clip-vit-base-patch16
 
-        scanwise label room.ply --text sofa,table,wall,floor
+        scanwise label room.ply --text sofa,table,wall,floor --up y
 
         scanwise label scan/ --text chair,floor --purify out/geopurify-rooms-tiny
     """
-    _label(scene, [part for option in text for part in option.split(",")], out, vision, purify, shapes, device)
+    _label(scene, [part for option in text for part in option.split(",")], out, vision, purify, shapes, device, up)
 
 
 @app.command()
@@ -119,7 +120,7 @@ def demo(out: OutOption = None) -> None:
     """
     scan = Path(str(files("scanwise") / "demo"))
     out = out or _folder(scan)
-    _label(scan, DEMO_TEXTS.split(","), out, None, None, None, None)
+    _label(scan, DEMO_TEXTS.split(","), out)
     ask.ask(scan, [*DEMO_SENTENCES], ask.MODEL, out / "asked")
 
 
@@ -162,18 +163,19 @@ def convert(
 
 
 def _label(
-    path: Path, texts: list[str], out: Path | None, vision: str | None, purify: str | None, shapes: str | None,
-    device: str | None,
+    path: Path, texts: list[str], out: Path | None = None, vision: str | None = None, purify: str | None = None,
+    shapes: str | None = None, device: str | None = None, up: str | None = None,
 ) -> None:  # fmt: skip
     from scanwise.answer import check_purify, check_texts, prepare
     from scanwise.app.results import check_out, write_label_results
+    from scanwise.data.standing import stand_up
     from scanwise.formats.registry import read_scene
 
     texts, purify = check_texts(texts), check_purify(purify)
     out = out or _folder(path)
     check_out(out, path)
     started = time.perf_counter()
-    scene: Scene = read_scene(path)
+    scene: Scene = read_scene(path) if up is None else stand_up(read_scene(path), up)
     reading = time.perf_counter() - started
     with progress() as show:
         prepared = prepare(scene, vision=vision, purify=purify, shapes=shapes, device=device, progress=show)

@@ -58,7 +58,7 @@ def _cloud(path: Path, recording: Recording) -> Scene:
         check_depth_unit(path, recording.views)
         scene = read_scene(recording.cloud)
         moved = np.linalg.inv(scene.to_source)
-        return replace(scene, views=[_turned(view, moved) for view in recording.views])
+        return replace(scene, views=[view.moved(moved) for view in recording.views])
     if not any(view.depth_raster for view in recording.views):
         raise InputError(f"{path}: neither depth maps nor a point cloud; export one of them with the recording")
 
@@ -94,18 +94,4 @@ def _turned_up(scene: Scene, recording: Recording) -> Scene:
     rotation = upright_rotation(scene.points, normals, recording.views, recording.gravity)
     if rotation is None:
         return scene
-    turn = np.eye(4)
-    turn[:3, :3] = rotation
-    return replace(
-        scene,
-        points=scene.points @ rotation.T,
-        normals=None if scene.normals is None else scene.normals @ rotation.T,
-        views=[_turned(view, turn) for view in recording.views],
-        to_source=scene.to_source @ np.linalg.inv(turn),
-        source_points=scene.points_in_source(),
-    )
-
-
-def _turned(view: View, turn: np.ndarray) -> View:
-    depth_to_world = None if view.depth_to_world is None else turn @ view.depth_to_world
-    return replace(view, camera_to_world=turn @ view.camera_to_world, depth_to_world=depth_to_world)
+    return scene.turned(rotation)

@@ -9,7 +9,7 @@ import numpy as np
 from scanwise.scene import View
 
 _UPRIGHT = 2.0  # degrees from z that are left as they are
-_GUESSED = (40.0, 25.0, 15.0, 10.0, 5.0, 5.0, 5.0, 5.0)  # degrees around the estimate in which surfaces are looked at
+GUESSED = (40.0, 25.0, 15.0, 10.0, 5.0, 5.0, 5.0, 5.0)  # degrees around the estimate in which surfaces are looked at
 _KNOWN = (10.0, 5.0, 5.0, 5.0, 5.0)  # the same where gravity is known: sensors and conventions are a few degrees off
 _MOST = 200_000  # points looked at
 _STAY = 0.05  # weight of the estimate so far, for what the surfaces leave open (a single wall)
@@ -33,13 +33,13 @@ def upright_rotation(
         None where the world is upright within 2 degrees already.
     """
     up = cameras_up(views)
-    windows: tuple[float, ...] = _GUESSED
+    windows: tuple[float, ...] = GUESSED
     if gravity is not None:
         axis = np.asarray(gravity, np.float64)
         length = np.linalg.norm(axis)
         if np.isfinite(length) and length > 0:
             up, windows = (axis if axis @ up >= 0 else -axis) / length, _KNOWN
-    up = _refined(up, normals[np.isfinite(points).all(1)], windows)
+    up = refined(up, normals[np.isfinite(points).all(1)], windows)
     if np.degrees(np.arccos(np.clip(up[2], -1, 1))) <= _UPRIGHT:
         return None
     return rotation_to_z(up)
@@ -62,7 +62,9 @@ def rotation_to_z(up: np.ndarray) -> np.ndarray:
     return np.array([[1 - k * x * x, -k * x * y, -x], [-k * x * y, 1 - k * y * y, -y], [x, y, z]])
 
 
-def _refined(up: np.ndarray, normals: np.ndarray, windows: tuple[float, ...]) -> np.ndarray:
+def refined(up: np.ndarray, normals: np.ndarray, windows: tuple[float, ...]) -> np.ndarray:
+    """(3,) unit: the axis near `up` that stands square to walls and along the normals (N, 3) of floors; `windows`:
+    degrees around it in which surfaces are looked at, one round each."""
     normals = np.asarray(normals[:: max(1, len(normals) // _MOST)], np.float64)
     normals = normals[np.isfinite(normals).all(1)]
     for degrees in windows:
