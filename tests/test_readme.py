@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import scanwise
 from scanwise.app import cli
@@ -34,6 +35,7 @@ def desk(tmp_path, monkeypatch):
     monkeypatch.setattr("scanwise.answer.load_vision", lambda name: AnyWord())
     scene = corner_scene()
     scanwise.write_scene(scene, tmp_path / "recordings" / "kitchen")
+    Image.fromarray(scene.views[0].image).save(tmp_path / "photo.jpg")
     scene.views = []
     scanwise.write_scene(scene, tmp_path / "scan.laz")
     write_scenes(tmp_path / "data" / "rooms", train=4, val=1)

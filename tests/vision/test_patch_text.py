@@ -3,19 +3,24 @@
 import pytest
 import torch
 
+from scanwise.errors import InputError
 from scanwise.nn.pixel_text import DIM
 from scanwise.nn.sparse_tokens import SparseTokens, TokenConfig
 from scanwise.nn.vit import ViTConfig
 from scanwise.vision.stellar import PatchText
 
 
-@pytest.fixture
-def network() -> SparseTokens:
+def network_of(patch: int) -> SparseTokens:
     torch.manual_seed(0)
     return SparseTokens(TokenConfig(
-        ViTConfig(image=16, patch=8, width=24, depth=1, heads=3, mlp=48), tokens=4, decoder_width=16, decoder_depth=1,
-        decoder_heads=2, decoder_mlp=32, prototypes=12, prototype_width=8, predictor=20,
+        ViTConfig(image=2 * patch, patch=patch, width=24, depth=1, heads=3, mlp=48), tokens=4, decoder_width=16,
+        decoder_depth=1, decoder_heads=2, decoder_mlp=32, prototypes=12, prototype_width=8, predictor=20,
     ))  # fmt: skip
+
+
+@pytest.fixture
+def network() -> SparseTokens:
+    return network_of(8)
 
 
 def pictures(height: int, width: int) -> torch.Tensor:
@@ -45,3 +50,8 @@ def test_the_network_stays_as_it_is(network):
     encoder(pictures(64, 64)).sum().backward()
     without = {name for name, parameter in encoder.named_parameters() if parameter.grad is None}
     assert without == {name for name, _ in encoder.named_parameters() if name.startswith("trunk.")} | {"log_scale"}
+
+
+def test_patches_that_do_not_fit_are_refused():
+    with pytest.raises(InputError, match="patches of 14 pixels"):
+        PatchText(network_of(14))

@@ -11,6 +11,7 @@ from torch.nn import functional
 DIM = 384  # of MiniLM's sentence embeddings
 WIDTH = 96  # channels of the pyramid
 STRIDE = 4  # pixels between the places of its result
+WHOLE = 32  # sides of pictures are multiples of it, pixels
 TAPS = {2: 24, 4: 40, 10: 112, 15: 320}
 """Block of the trunk -> its channels, where the pyramid takes what it sees: strides 4, 8, 16 and 32."""
 SHARED = 3  # first blocks, which stay as they are: what they see is the same in any picture

@@ -26,7 +26,7 @@ from PIL import Image
 from scanwise import cache as store
 from scanwise.errors import InputError
 from scanwise.files import replacing
-from scanwise.nn.pixel_text import DIM, PixelText, PlaceText
+from scanwise.nn.pixel_text import DIM, WHOLE, PixelText, PlaceText
 from scanwise.nn.sparse_tokens import SparseTokens, token_config
 from scanwise.nn.text import MiniLM, file_sha256, minilm_folder
 from scanwise.vision import conse
@@ -36,7 +36,6 @@ KIND = "rooms-vision"
 SHIPPED = "rooms-vision.safetensors"
 SHORTER_SIDE = 352  # pixels an image is scaled to
 LONGEST_SHAPE = 4  # longer strips than this ratio of sides are squeezed to it
-WHOLE = 32  # sides are multiples of it, pixels
 CROP_STRIDE = 120  # pixels between conse's crops here, where it is not alone: less than half of its time
 TEMPLATES = ("{}", "a {}", "a photo of a {}", "there is a {} in the room")
 UNNAMED = "otherfurniture"

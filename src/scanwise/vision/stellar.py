@@ -18,7 +18,8 @@ from PIL import Image
 from torch import nn
 from torch.nn import functional
 
-from scanwise.nn.pixel_text import STRIDE, WIDTH, PlaceText, Seen, Separable
+from scanwise.errors import InputError
+from scanwise.nn.pixel_text import STRIDE, WHOLE, WIDTH, PlaceText, Seen, Separable
 from scanwise.nn.sparse_tokens import SparseTokens
 
 LONGEST_SHAPE = 4  # longer strips than this ratio of sides are squeezed to it
@@ -67,7 +68,7 @@ class StellarTrunk:
 def patch_features(network: SparseTokens, images: torch.Tensor, features: Features) -> torch.Tensor:
     """(B, 3, H, W) in [0, 1], sides multiples of the patch -> (B, C, h, w), a place a patch; C as of StellarTrunk."""
     encoded = network.encode(images)
-    parts = {"dense": [encoded.dense], "sparse": [], "both": [encoded.dense]}[features]
+    parts = [] if features == "sparse" else [encoded.dense]
     if features != "dense":
         parts.append(network.product(encoded))
     rows, columns = (length // network.config.encoder.patch for length in images.shape[2:])
@@ -87,12 +88,17 @@ class PatchText(PlaceText):
     """Embeddings upon features that were learned without any label and stay as they are.
 
     Args:
-        network: STELLAR's; 2 * its patch divides 32 pixels.
+        network: STELLAR's.
+
+    Raises:
+        InputError: twice its patch does not divide 32 pixels.
     """
 
     def __init__(self, network: SparseTokens) -> None:
         super().__init__(network.eval().requires_grad_(False))
         self.stride = SHRINK * network.config.encoder.patch
+        if WHOLE % self.stride:
+            raise InputError(f"a trunk with patches of {self.stride // SHRINK} pixels; they must be 2, 4, 8 or 16")
         self.lateral = nn.Conv2d(2 * network.config.encoder.width, WIDTH, 1)
         self.smooth = nn.ModuleList([Separable(WIDTH) for _ in range(3)])
 
