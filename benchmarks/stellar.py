@@ -102,6 +102,9 @@ def draw(costs: dict[tuple[str, int, int], float], path: Path) -> None:
         slope = np.polyfit(np.log([side**2 for side in SIDES]), np.log(times), 1)[0]
         by_side.loglog([(side // 4) ** 2 for side in SIDES], [1000 * value for value in times], "o-",
                        label=f"{name}: slope {slope:.2f}")  # fmt: skip
+    places = [(side // 4) ** 2 for side in SIDES]
+    by_side.set_xticks(places, [str(place) for place in places])
+    by_side.minorticks_off()
     by_tokens.set_xlabel("tokens, 64 patches")
     by_side.set_xlabel("patches, 16 tokens")
     for axes in (by_tokens, by_side):

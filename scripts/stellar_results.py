@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from stellar_runs import MAIN, OTHER_STARTS, OTHER_TOKENS, RANDOM, SHARES, frames_file, run_of, shipped_file
+from stellar_runs import MAIN, OTHER_STARTS, OTHER_TOKENS, PIXELS, RANDOM, SHARES, frames_file, run_of, shipped_file
 from tables import fill
 
 SEEDS = (1, 2, 3)
@@ -29,6 +29,7 @@ WORDS = {
     "own-targets": "16 tokens, own targets from the first step",
     "from-mae": "16 tokens, own targets, started from MAE",
     RANDOM: "random weights",
+    PIXELS: "no network: all 3072 values",
 }
 FEATURES = {"cls": "CLS", "sparse": "mean of tokens", "dense": "mean of patches"}
 PATCHES = {"sparse": "L S", "dense": "dense U"}
@@ -46,11 +47,11 @@ def main() -> None:
 
 def classes(probe: str) -> str:
     lines = ["| | features | seed 1 | seed 2 | seed 3 | mean |", "|---|---|---|---|---|---|"]
-    for name in MAIN:
+    for name in (*MAIN, RANDOM, PIXELS):
         for kind, words in FEATURES.items():
             values = [percent(name, seed, "classes", f"{probe}_{kind}") for seed in SEEDS]
-            if kind != "sparse" or name == STELLAR:
-                lines.append(row(f"{WORDS[name]} | {words}", values, ".1f"))
+            if any(value is not None for value in values):
+                lines.append(row(f"{WORDS[name]} | {words if name != PIXELS else ''}", values, ".1f"))
     return "\n".join(lines) + "\n"
 
 

@@ -57,7 +57,7 @@ SEEN = 1000  # test pictures whose Fréchet distance to what came back of them i
 FRAME, GRID = (96, 128), (24, 32)  # pixels and patches of a frame of Rooms-1
 EVERY = 20  # one of the 20 pictures of a room is looked at
 SHARES = (1.0, 0.01)  # of the labelled rooms
-RANDOM = "random"
+RANDOM, PIXELS = "random", "pixels"
 
 
 def main() -> None:
@@ -78,6 +78,14 @@ def main() -> None:
 def yardsticks(seed: int) -> None:
     for name in MAIN:
         pretrain(name, f"recipes/{name}.yaml", seed)
+    keep(run_of(RANDOM, seed) / "figures.json", lambda: {"classes": known_classes(random_vit(seed).pictures)})
+    if seed == 1:
+        keep(run_of(PIXELS, seed) / "figures.json", lambda: {"classes": known_classes(pixels)})
+
+
+def pixels(images: torch.Tensor) -> dict[str, torch.Tensor]:
+    """What is known without any network."""
+    return {"dense": images.flatten(1)}
 
 
 def variants(seed: int) -> None:
@@ -163,8 +171,7 @@ def measure(encoder: Frozen, seed: int, size: int = SIZE) -> dict[str, Any]:
         size: pixels that a picture's side is scaled to.
     """
     train, test = (read_pictures(PICTURES, split) for split in ("train", "test"))
-    known, asked = (features_of(encoder.pictures, pictures, size) for pictures in (train, test))
-    found: dict[str, Any] = {"classes": class_accuracy(known, asked, len(train.classes))}
+    found: dict[str, Any] = {"classes": known_classes(encoder.pictures, size)}
     if encoder.reconstruct is not None:
         found["own decoder"] = errors(encoder.reconstruct, test, size)
     for name in encoder.patches(torch.zeros(1, 3, size, size)):
@@ -177,6 +184,13 @@ def measure(encoder: Frozen, seed: int, size: int = SIZE) -> dict[str, Any]:
         )
         found[f"decoder of {name}"] = errors(lambda images: decoder(values(images)), test, size)  # noqa: B023
     return found
+
+
+def known_classes(encode: Encoder, size: int = SIZE) -> dict[str, float]:
+    """Shares of the test pictures whose class probes find."""
+    train, test = (read_pictures(PICTURES, split) for split in ("train", "test"))
+    known, asked = (features_of(encode, pictures, size) for pictures in (train, test))
+    return class_accuracy(known, asked, len(train.classes))
 
 
 @torch.no_grad()
