@@ -187,36 +187,32 @@ def read_image(
 
 
 def draw_tokens(path: Path, picture: np.ndarray, shares: np.ndarray) -> None:
-    """The picture, and once for each token, bright where its patches look at that token: shares (r, h, w), 0..1."""
+    """The picture; which token each patch looks at most, in colours; and once for each token, bright where its patches
+    look at that token as much as any does: shares (r, h, w), 0..1."""
     import numpy as np
-    from matplotlib.figure import Figure
+    from matplotlib import colormaps
     from PIL import Image
 
-    columns = min(len(shares) + 1, 6)
-    rows = -(-(len(shares) + 1) // columns)
     height, width = picture.shape[:2]
-    figure = Figure(figsize=(2 * columns, 2.2 * rows * height / width), layout="constrained")
-    for place, axis in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
-        axis.set_axis_off()
-        if place > len(shares):
-            continue
-        if place == 0:
-            axis.imshow(picture)
-            continue
-        share = Image.fromarray(shares[place - 1].astype(np.float32)).resize((width, height), Image.Resampling.BILINEAR)
-        axis.imshow((picture * (0.15 + 0.85 * np.asarray(share))[:, :, None]).round().clip(0, 255).astype(np.uint8))
-        axis.set_title(f"{place}: {100 * shares[place - 1].mean():.0f} %", fontsize=8)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=110)
+    dyes = (255 * colormaps["tab20"](np.arange(len(shares)) % 20)[:, :3]).astype(np.uint8)
+    likeliest = Image.fromarray(dyes[shares.argmax(0)]).resize((width, height), Image.Resampling.NEAREST)
+    tiles = [("the picture", picture), ("likeliest token", np.asarray(likeliest))]
+    for number, share in enumerate(shares, 1):
+        large = Image.fromarray((share / share.max()).astype(np.float32))
+        light = 0.15 + 0.85 * np.asarray(large.resize((width, height), Image.Resampling.BILINEAR))
+        tile = (picture * light[:, :, None]).round().clip(0, 255).astype(np.uint8)
+        tiles.append((f"{number}: {100 * share.mean():.0f} %", tile))
+    draw_sheet(path, tiles)
 
 
 def draw_sheet(path: Path, pictures: list[tuple[str, np.ndarray]]) -> None:
-    """Pictures (H, W, 3) with a line above each, six in a row."""
+    """Pictures (H, W, 3) of one shape with a line above each, six in a row."""
     from matplotlib.figure import Figure
 
     columns = min(len(pictures), 6)
     rows = -(-len(pictures) // columns)
-    figure = Figure(figsize=(2 * columns, 2.2 * rows), layout="constrained")
+    height, width = pictures[0][1].shape[:2]
+    figure = Figure(figsize=(2 * columns, (2 * height / width + 0.25) * rows), layout="constrained")
     for place, axis in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
         axis.set_axis_off()
         if place < len(pictures):
