@@ -13,12 +13,15 @@ import hashlib
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import safetensors.torch
 import yaml
 
 from scanwise.files import replacing
 from scanwise.training.checkpoints import SHIPPED, load
+
+MADE = "They were learned from rooms and streets that scanwise made."
 
 
 def main() -> None:
@@ -27,7 +30,8 @@ def main() -> None:
     parser.add_argument("name")
     parser.add_argument("what", help="one line for the card")
     parser.add_argument("--keep", default="", metavar="PREFIX", help="only tensors whose names begin so")
-    parser.add_argument("--figures", type=Path, help="JSON of what was measured, for the card")
+    parser.add_argument("--figures", type=Path, nargs="+", default=[], help="JSON of what was measured, for the card")
+    parser.add_argument("--data", default=MADE, help="a sentence on the data for the card's licence")
     arguments = parser.parse_args()
     checkpoint = load(arguments.run)
     kept = {name: value for name, value in checkpoint.tensors.items() if name.startswith(arguments.keep)}
@@ -36,7 +40,6 @@ def main() -> None:
     SHIPPED.mkdir(exist_ok=True)
     with replacing(SHIPPED / f"{arguments.name}.safetensors") as temporary:
         temporary.write_bytes(content)
-    attribution = Path(checkpoint.facts["recipe"]["data"]) / "ATTRIBUTION.md"
     count = sum(value.numel() for value in half.values())
     lines = [
         f"# {arguments.name}",
@@ -53,20 +56,22 @@ def main() -> None:
         "## Metrics",
         f"On validation, when these weights were kept: {json.dumps(checkpoint.facts.get('metrics', {}))}",
     ]
-    if arguments.figures:
-        lines += ["", f"On test: {arguments.figures.read_text().strip()}"]
-    lines += [
-        "",
-        "## Licence",
-        "That of scanwise (LICENSE). They were learned from rooms and streets that scanwise made.",
-    ]
-    if attribution.exists():
+    for figures in arguments.figures:
+        lines += ["", f"On test ({figures.stem}): {json.dumps(json.loads(figures.read_text()))}"]
+    lines += ["", "## Licence", f"That of scanwise (LICENSE). {arguments.data}"]
+    for attribution in attributions(checkpoint.facts["recipe"]):
         place = SHIPPED / f"attribution-{attribution.parent.name}.md"
         shutil.copyfile(attribution, place)
         lines += ["", f"Whose models stand in those rooms: {place.name}."]
     card = SHIPPED / f"{arguments.name}.md"
     card.write_text("\n".join(lines) + "\n")
     print(SHIPPED / f"{arguments.name}.safetensors", card)
+
+
+def attributions(recipe: dict[str, Any]) -> list[Path]:
+    """Of the data that a recipe names."""
+    roots = [Path(recipe[key]) for key in ("data", "also") if recipe.get(key)]
+    return [root / "ATTRIBUTION.md" for root in roots if (root / "ATTRIBUTION.md").exists()]
 
 
 if __name__ == "__main__":
