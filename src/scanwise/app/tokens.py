@@ -68,6 +68,8 @@ def reconstruct(
 ) -> None:  # fmt: skip
     """Show what comes back of a picture from its tokens.
 
+    It is as large as the network's pictures are; at another --side little comes back, as the decoder knows its own grid.
+
     Examples:
 
         scanwise reconstruct photo.jpg
