@@ -68,7 +68,7 @@ def reconstruct(
 ) -> None:  # fmt: skip
     """Show what comes back of a picture from its tokens.
 
-    It is as large as the network's pictures are; at another --side little comes back, as the decoder knows its own grid.
+    It is as large as the network's pictures are: at another --side little comes back, as the decoder knows one grid.
 
     Examples:
 
