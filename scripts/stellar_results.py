@@ -196,8 +196,8 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def figure(name: str, seed: int, group: str, key: str) -> float | None:
-    path = run_of(name, seed) / "figures.json"
-    return json.loads(path.read_text()).get(group, {}).get(key) if path.exists() else None
+    file = "decoders.json" if group.startswith("decoder of") else "figures.json"
+    return read(run_of(name, seed) / file).get(group, {}).get(key)
 
 
 def percent(name: str, seed: int, group: str, key: str) -> float | None:

@@ -110,7 +110,9 @@ def pretrain(name: str, recipe: str, seed: int, *changes: str) -> None:
         print("$ scanwise", *command[3:], flush=True)
         subprocess.run(command, check=True)
         (out / "done").touch()
-    keep(out / "figures.json", lambda: measure(frozen(out / "best.ckpt"), seed))
+    encoder = frozen(out / "best.ckpt")
+    keep(out / "figures.json", lambda: measure(encoder))
+    keep(out / "decoders.json", lambda: decoded(encoder, seed))
 
 
 def run_of(name: str, seed: int) -> Path:
@@ -164,25 +166,31 @@ def of_vit(encoder: ViT) -> Frozen:
     )
 
 
-def measure(encoder: Frozen, seed: int, size: int = SIZE) -> dict[str, Any]:
-    """Classes found by probes, and errors of reconstruction by the network's own decoder and by ones fitted to it.
+def measure(encoder: Frozen, size: int = SIZE) -> dict[str, Any]:
+    """Classes found by probes, and errors of reconstruction by the network's own decoder.
 
     Args:
         size: pixels that a picture's side is scaled to.
     """
-    train, test = (read_pictures(PICTURES, split) for split in ("train", "test"))
     found: dict[str, Any] = {"classes": known_classes(encoder.pictures, size)}
     if encoder.reconstruct is not None:
-        found["own decoder"] = errors(encoder.reconstruct, test, size)
-    for name in encoder.patches(torch.zeros(1, 3, size, size)):
+        found["own decoder"] = errors(encoder.reconstruct, read_pictures(PICTURES, "test"), size)
+    return found
+
+
+def decoded(encoder: Frozen, seed: int) -> dict[str, Any]:
+    """Errors of reconstruction by decoders that are fitted to frozen features."""
+    train, test = (read_pictures(PICTURES, split) for split in ("train", "test"))
+    found = {}
+    for name in encoder.patches(torch.zeros(1, 3, SIZE, SIZE)):
 
         def values(images: torch.Tensor, name: str = name) -> torch.Tensor:
             return encoder.patches(images)[name]
 
         decoder = fit_decoder(
-            values, train, size, size // SIDE, steps=DECODER_STEPS, batch=64, width=96, depth=1, heads=3, seed=seed
+            values, train, SIZE, SIZE // SIDE, steps=DECODER_STEPS, batch=64, width=96, depth=1, heads=3, seed=seed
         )
-        found[f"decoder of {name}"] = errors(lambda images: decoder(values(images)), test, size)  # noqa: B023
+        found[f"decoder of {name}"] = errors(lambda images: decoder(values(images)), test, SIZE)  # noqa: B023
     return found
 
 
@@ -260,7 +268,7 @@ def segment(encoder: Frozen, known: LabelledFrames, asked: LabelledFrames) -> di
 def shipped() -> None:
     """Its pictures have twice the side of the others', and patches of twice the side."""
     encoder, size = frozen(SHIPPED / "best.ckpt"), 2 * SIZE
-    keep(shipped_file("pictures"), lambda: measure(encoder, 1, size))
+    keep(shipped_file("pictures"), lambda: measure(encoder, size))
     rooms = read_pictures(ROOMS, "test")
     assert encoder.reconstruct is not None
     keep(shipped_file("rooms"), lambda: reconstruction_errors(encoder.reconstruct, subset(rooms, 0.1), size))

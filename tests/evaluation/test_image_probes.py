@@ -87,6 +87,20 @@ def test_a_decoder_of_features_that_hold_the_picture(sets):
     assert again["mse"] < 0.6 * flat["mse"]
 
 
+def test_decoders_do_not_care_how_large_features_are(sets):
+    known, _ = sets
+    images = torch.rand(2, 3, 16, 16)
+
+    def pixels(images, scale):
+        return scale * torch.nn.functional.unfold(images, 4, stride=4).transpose(1, 2) + scale
+
+    found = []
+    for scale in (1.0, 512.0):
+        decoder = fit_decoder(lambda images: pixels(images, scale), known, 16, 4, steps=5, width=24, depth=1, heads=2)  # noqa: B023
+        found.append(decoder(pixels(images, scale)).detach())
+    torch.testing.assert_close(found[0], found[1], atol=1e-3, rtol=1e-3)
+
+
 def test_frames_of_labelled_scenes(tmp_path):
     sources = scene_paths(write_framed(tmp_path, train=2), "train")
     frames = LabelledFrames(sources, (24, 32))

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from torch import nn
 from torch.nn import functional
 
 from scanwise.data.datasets import Draw, Source
@@ -130,8 +131,10 @@ def fit_decoder(
     dense: Callable[[torch.Tensor], torch.Tensor], pictures: Pictures, size: int, patch: int, *, steps: int = 500,
     batch: int = 128, width: int = 128, depth: int = 2, heads: int = 4, seed: int = 0,
     device: torch.device | str = "cpu",
-) -> PatchDecoder:  # fmt: skip
+) -> nn.Module:  # fmt: skip
     """A decoder of frozen features into pixels: how much of the picture do they hold? For encoders without their own.
+
+    Channels are brought to mean 0 and deviation 1 first, so that it is no matter how large an encoder's features are.
 
     Args:
         dense: pictures -> (B, n, C), a vector a patch of `patch` pixels.
@@ -145,7 +148,7 @@ def fit_decoder(
         with torch.no_grad():
             features = dense(images)
         if decoder is None:
-            decoder = PatchDecoder(features.shape[2], width, depth, heads, 4 * width, patch=patch).to(device)
+            decoder = StandardDecoder(features, width, depth, heads, patch).to(device)
             solver = torch.optim.AdamW(decoder.parameters(), 1e-3, weight_decay=0.02)
             schedule = torch.optim.lr_scheduler.OneCycleLR(solver, 1e-3, total_steps=steps)
         loss = functional.mse_loss(decoder(features), images)
@@ -155,6 +158,24 @@ def fit_decoder(
         schedule.step()
     assert decoder is not None
     return decoder.eval()
+
+
+class StandardDecoder(nn.Module):
+    """A PatchDecoder of standardised features; mean and deviation are those of the features (B, n, C) given first."""
+
+    mean: torch.Tensor
+    deviation: torch.Tensor
+
+    def __init__(self, features: torch.Tensor, width: int, depth: int, heads: int, patch: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", features.mean((0, 1)))
+        self.register_buffer("deviation", features.std((0, 1)).clamp(min=1e-6))
+        self.decoder = PatchDecoder(features.shape[2], width, depth, heads, 4 * width, patch=patch)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """(B, n, C) -> (B, 3, H, W)."""
+        pixels: torch.Tensor = self.decoder((features - self.mean) / self.deviation)
+        return pixels
 
 
 # Segmentation of frames
