@@ -279,6 +279,28 @@ def test_damage_is_one_line(tmp_path, suffix, damage):
     assert len(str(caught.value)) < 400
 
 
+def test_a_damaged_table_of_chunks_is_refused(tmp_path):
+    """lazrs takes memory for as many chunks as the table promises, and aborts the process where it gets none."""
+    content = bytearray(_survey(tmp_path / "a.laz").read_bytes())
+    (points,) = struct.unpack_from("<I", content, 96)
+    (table,) = struct.unpack_from("<q", content, points)
+    for place, form, value, said in (
+        (table + 4, "<I", 2**31, "promises 2147483648 chunks"),
+        (table, "<I", 7, "of version 7"),
+        (points, "<q", 2**40, "at byte 1099511627776"),
+        (points, "<q", points, "table of chunks"),
+    ):
+        damaged = bytearray(content)
+        struct.pack_into(form, damaged, place, value)
+        (tmp_path / "b.laz").write_bytes(damaged)
+        with pytest.raises(InputError, match=said):
+            las.read(tmp_path / "b.laz")
+    streamed = bytearray(content) + struct.pack("<q", table)
+    struct.pack_into("<q", streamed, points, -1)
+    (tmp_path / "c.laz").write_bytes(streamed)
+    assert len(las.read(tmp_path / "c.laz")) == len(las.read(tmp_path / "a.laz"))
+
+
 @given(st.data())
 @settings(max_examples=60, deadline=None)
 def test_any_byte_may_be_wrong(tmp_path_factory, data):

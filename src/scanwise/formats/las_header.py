@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import struct
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from scanwise.errors import InputError
 
+_COMPRESSED = 0x80  # bit of the point format
 _VLR, _EVLR = 54, 60  # bytes of the heads of a variable length record and an extended one
 _FOOT = {9002: 0.3048, 9003: 1200 / 3937}
 _UNIT = re.compile(r'\b(?:LENGTH)?UNIT\s*[\[(]\s*"[^"]*"\s*,\s*([0-9.eE+-]+)', re.IGNORECASE)
@@ -18,10 +19,13 @@ _GEOGRAPHIC = re.compile(r"\b(?:GEOGCS|GEOGCRS|GEODCRS|GEOGRAPHICCRS|GEODETICCRS
 
 
 def check_records(path: Path) -> None:
-    """Raises InputError where the header counts more records than the file holds: laspy would read on for hours."""
+    """Raises InputError where the header counts more records than the file holds: laspy would read on for hours, and
+    lazrs, promised too many chunks, would abort the process."""
     with path.open("rb") as file:
         head = file.read(247)
         size = path.stat().st_size
+        if len(head) >= 227 and head[104] & _COMPRESSED:
+            _check_chunks(path, file, size, *struct.unpack_from("<I", head, 96), *struct.unpack_from("<H", head, 105))
     if len(head) < 227 or head[:4] != b"LASF":
         return  # laspy says what is wrong
     header_size, points, records = struct.unpack_from("<HII", head, 94)
@@ -36,6 +40,25 @@ def check_records(path: Path) -> None:
             raise InputError(
                 f"{path}: damaged LAS header; {count} extended records at byte {start} do not fit into {size} bytes"
             )
+
+
+def _check_chunks(path: Path, file: BinaryIO, size: int, points: int, record: int) -> None:
+    """Raises InputError unless the points begin with the place of a table whose chunks have room for a point each."""
+    (table,) = _unpacked(file, points, "<q")
+    if table == -1:  # written to a stream: the place comes last
+        (table,) = _unpacked(file, size - 8, "<q")
+    if not points + 8 <= table <= size - 8:
+        raise InputError(f"{path}: damaged LAZ file; its table of chunks is at byte {table} of {size}")
+    version, chunks = _unpacked(file, table, "<II")
+    if version != 0 or chunks > 1 + size // max(record, 1):
+        raise InputError(f"{path}: damaged LAZ file; its table, of version {version}, promises {chunks} chunks")
+
+
+def _unpacked(file: BinaryIO, place: int, form: str) -> tuple[int, ...]:
+    """Whole numbers at a byte; -2 each where the file ends before them."""
+    file.seek(max(place, 0))
+    content = file.read(struct.calcsize(form))
+    return struct.unpack(form, content) if len(content) == struct.calcsize(form) else (-2,) * (len(form) - 1)
 
 
 def units(header: Any) -> tuple[float, float, bool]:
