@@ -5,7 +5,7 @@
     OMP_NUM_THREADS=1 python scripts/stellar_runs.py frames          # segmentation of Rooms-1 from all of main
     OMP_NUM_THREADS=1 python scripts/stellar_runs.py shipped         # what out/stellar-small knows, for its card
 
-A run of STELLAR takes about 17 minutes of one thread, and what is measured of it another five; the others take less. Two
+A run of STELLAR takes about 17 minutes of one thread, and what is measured of it five more; the others take less. Two
 can run beside each other, one a core (`--seeds 1` and `--seeds 2 3`). scripts/stellar_results.py writes the page.
 """
 
