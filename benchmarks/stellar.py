@@ -95,14 +95,14 @@ def draw(costs: dict[tuple[str, int, int], float], path: Path) -> None:
 
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     by_tokens, by_side = figure.subplots(1, 2)
+    places = [(side // 4) ** 2 for side in SIDES]
     for name in ("training", "encoding"):
         some = [tokens for tokens in TOKENS if tokens]
         by_tokens.plot(some, [1000 * costs[name, tokens, SIDES[0]] for tokens in some], "o-", label=name)
         times = [costs[name, 16, side] for side in SIDES]
         slope = np.polyfit(np.log([side**2 for side in SIDES]), np.log(times), 1)[0]
-        by_side.loglog([(side // 4) ** 2 for side in SIDES], [1000 * value for value in times], "o-",
+        by_side.loglog(places, [1000 * value for value in times], "o-",
                        label=f"{name}: slope {slope:.2f}")  # fmt: skip
-    places = [(side // 4) ** 2 for side in SIDES]
     by_side.set_xticks(places, [str(place) for place in places])
     by_side.minorticks_off()
     by_tokens.set_xlabel("tokens, 64 patches")

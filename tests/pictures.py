@@ -8,6 +8,9 @@ import numpy as np
 import torch
 from PIL import Image
 
+from scanwise.nn.sparse_tokens import SparseTokens, TokenConfig
+from scanwise.nn.vit import ViTConfig
+
 COLOURS = {"blue": (40, 60, 220), "green": (30, 190, 60), "red": (230, 40, 40)}
 
 
@@ -20,6 +23,15 @@ def picture(colour: tuple[int, int, int], seed: int, size: tuple[int, int] = (40
     rows, columns = np.mgrid[:height, :width]
     pixels[(columns - x) ** 2 + (rows - y) ** 2 < (min(size) / 3) ** 2] = colour
     return Image.fromarray(pixels)
+
+
+def tiny_tokens(patch: int) -> SparseTokens:
+    """A STELLAR network of a few channels that has learned nothing, for pictures of 2 x 2 patches."""
+    torch.manual_seed(0)
+    return SparseTokens(TokenConfig(
+        ViTConfig(image=2 * patch, patch=patch, width=24, depth=1, heads=3, mlp=48), tokens=4, decoder_width=16,
+        decoder_depth=1, decoder_heads=2, decoder_mlp=32, prototypes=12, prototype_width=8, predictor=20,
+    ))  # fmt: skip
 
 
 def write_folder(root: Path, count: int, split: str = "train", seed: int = 0) -> Path:

@@ -20,14 +20,13 @@ from scanwise.methods.rooms_vision import (
     train,
     whole,
 )  # fmt: skip
-from scanwise.nn.sparse_tokens import SparseTokens, TokenConfig
-from scanwise.nn.vit import ViTConfig
 from scanwise.training.checkpoints import Checkpoint, save
 from scanwise.training.images import read_network
 from scanwise.training.launch import make_fabric
 from scanwise.training.recipe import read_recipe
 from scanwise.vision import Vision, load_vision
 from tests.framed import framed_scene, write_framed
+from tests.pictures import tiny_tokens
 
 CLASSES = ["wall", "floor", "chair", "otherfurniture", "ceiling"]
 
@@ -118,13 +117,10 @@ def test_a_run_validates_goes_on_and_leaves_weights(data, tmp_path):
 @pytest.fixture
 def stellar(tmp_path):
     """An untrained STELLAR network, as a run leaves it."""
-    torch.manual_seed(0)
-    config = TokenConfig(
-        ViTConfig(image=16, patch=8, width=24, depth=1, heads=3, mlp=48), tokens=4, decoder_width=16, decoder_depth=1,
-        decoder_heads=2, decoder_mlp=32, prototypes=12, prototype_width=8, predictor=20,
-    )  # fmt: skip
-    weights = {f"network.{name}": value for name, value in SparseTokens(config).state_dict().items()}
-    save(Checkpoint(weights, {"kind": "stellar", "network": asdict(config)}), tmp_path / "stellar" / "best.ckpt")
+    network = tiny_tokens(8)
+    weights = {f"network.{name}": value for name, value in network.state_dict().items()}
+    facts = {"kind": "stellar", "network": asdict(network.config)}
+    save(Checkpoint(weights, facts), tmp_path / "stellar" / "best.ckpt")
     return tmp_path / "stellar"
 
 

@@ -5,22 +5,14 @@ import torch
 
 from scanwise.errors import InputError
 from scanwise.nn.pixel_text import DIM
-from scanwise.nn.sparse_tokens import SparseTokens, TokenConfig
-from scanwise.nn.vit import ViTConfig
+from scanwise.nn.sparse_tokens import SparseTokens
 from scanwise.vision.stellar import PatchText
-
-
-def network_of(patch: int) -> SparseTokens:
-    torch.manual_seed(0)
-    return SparseTokens(TokenConfig(
-        ViTConfig(image=2 * patch, patch=patch, width=24, depth=1, heads=3, mlp=48), tokens=4, decoder_width=16,
-        decoder_depth=1, decoder_heads=2, decoder_mlp=32, prototypes=12, prototype_width=8, predictor=20,
-    ))  # fmt: skip
+from tests.pictures import tiny_tokens
 
 
 @pytest.fixture
 def network() -> SparseTokens:
-    return network_of(8)
+    return tiny_tokens(8)
 
 
 def pictures(height: int, width: int) -> torch.Tensor:
@@ -54,4 +46,4 @@ def test_the_network_stays_as_it_is(network):
 
 def test_patches_that_do_not_fit_are_refused():
     with pytest.raises(InputError, match="patches of 14 pixels"):
-        PatchText(network_of(14))
+        PatchText(tiny_tokens(14))
