@@ -26,6 +26,7 @@ import torch
 
 from scanwise.data.datasets import scene_paths
 from scanwise.data.images import Pictures, read_pictures, subset
+from scanwise.data.pixels import Frames
 from scanwise.evaluation.image_probes import (
     Encoder,
     LabelledFrames,
@@ -38,16 +39,18 @@ from scanwise.evaluation.image_probes import (
 )
 from scanwise.evaluation.perceptual import efficientnet_features, frechet_distance
 from scanwise.files import replacing
-from scanwise.methods import image_baselines, stellar
+from scanwise.methods import image_baselines, rooms_vision, stellar
 from scanwise.nn.vit import ViT
 from scanwise.training.checkpoints import load
 from scanwise.training.images import read_network
+from scanwise.vision import rooms
 
 PICTURES = Path("../shared/data/cifar10.zip")
 ROOMS = Path("data/rooms-1")
 RUNS = Path("out/stellar-study")
 SIZE, SIDE = 32, 8  # pixels and patches a side of a picture
 SHIPPED = Path("out/stellar-small")
+UPON_IT = Path("out/vision-stellar/rooms-vision.safetensors")  # of recipes/vision-stellar.yaml
 MAIN = ("stellar-cifar-tiny", "mae-cifar-tiny", "dino-cifar-tiny", "supervised-cifar-tiny")
 OTHER_TOKENS = ("stellar-cifar-8", "stellar-cifar-4", "stellar-cifar-all", "stellar-cifar-dense")
 OTHER_STARTS = ("own-targets", "from-mae")  # of stellar-cifar-tiny
@@ -268,9 +271,9 @@ def shipped() -> None:
     """Its pictures have twice the side of the others', and patches of twice the side."""
     encoder, size = frozen(SHIPPED / "best.ckpt"), 2 * SIZE
     keep(shipped_file("pictures"), lambda: measure(encoder, size))
-    rooms = read_pictures(ROOMS, "test")
+    frames_seen = subset(read_pictures(ROOMS, "test"), 0.1)
     assert encoder.reconstruct is not None
-    keep(shipped_file("rooms"), lambda: reconstruction_errors(encoder.reconstruct, subset(rooms, 0.1), size))
+    keep(shipped_file("rooms"), lambda: reconstruction_errors(encoder.reconstruct, frames_seen, size))
     for share in SHARES:
         known, asked = labelled(share, 1, (2 * FRAME[0], 2 * FRAME[1]))
         keep(shipped_file(f"frames-{share:g}"), lambda: segment(encoder, known, asked))  # noqa: B023
@@ -278,6 +281,17 @@ def shipped() -> None:
             shipped_file(f"random-frames-{share:g}"),
             lambda: segment(random_vit(1, size), known, asked),  # noqa: B023
         )
+
+    keep(
+        shipped_file("words"), lambda: {str(path): words_of_pixels(path) for path in (UPON_IT, rooms.shipped_weights())}
+    )
+
+
+def words_of_pixels(weights: Path) -> dict[str, float]:
+    """What a 2D encoder calls the pixels of 50 validation pictures."""
+    shown = Frames(scene_paths(ROOMS, "val"), rooms_vision.whole)
+    shown.frames = shown.frames[:: len(shown) // 50]
+    return rooms_vision.evaluate(rooms.Rooms(weights)._encoder, shown, rooms_vision.Words(shown.names, shown.classes))
 
 
 def shipped_file(what: str) -> Path:
