@@ -20,7 +20,7 @@ from scipy.spatial import cKDTree
 
 from scanwise.files import DepthFile, ImageFile
 from scanwise.formats.fusion import fuse
-from scanwise.formats.upright import upright_rotation
+from scanwise.geometry.upright import upright_rotation
 from scanwise.scene import View
 
 DEPTH_CAMERA = np.array([[585.0, 0, 320], [0, 585, 240], [0, 0, 1]])

@@ -13,9 +13,9 @@ from pathlib import Path
 import torch
 from rows import Rows, machine, median_seconds
 
-from scanwise.asking import SHIPPED_MODEL, ask
 from scanwise.formats.registry import read_scene
-from scanwise.methods.less import load_trained
+from scanwise.methods.less.model import load_trained
+from scanwise.understand.answer import SHIPPED_MODEL, ask
 
 
 def main() -> None:

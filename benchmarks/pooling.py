@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from rows import Rows, machine, median_seconds
 
-from scanwise.data.voxels import voxelize
+from scanwise.geometry.voxels import voxelize
 from scanwise.nn.pooling import (
     APPLICATIONS,
     affinity,

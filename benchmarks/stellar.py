@@ -20,7 +20,7 @@ from rows import Rows, machine
 from transport import memory
 
 from scanwise.data.images import ImageBatch
-from scanwise.methods.stellar import Stellar, StellarRecipe
+from scanwise.methods.stellar.model import Stellar, StellarRecipe
 from scanwise.nn.sparse_tokens import SparseTokens
 from scanwise.training.loop import return_free_memory
 from scanwise.training.recipe import read_recipe

@@ -18,9 +18,9 @@ import torch
 from torch.nn import functional
 
 from scanwise.data.datasets import Draw, scene_paths
-from scanwise.data.pixel_crops import repainted, through_camera
-from scanwise.data.pixels import STEP, Frames, Pixels
+from scanwise.data.frames import STEP, Frames, Pixels
 from scanwise.evaluation.segmentation import Confusion
+from scanwise.methods.vision.data import repainted, through_camera
 from scanwise.nn.pixel_text import DIM
 from scanwise.vision.rooms import UNNAMED, Rooms, load_weights, save_weights
 

@@ -15,7 +15,7 @@ import numpy as np
 from scanwise.data.datasets import read_source, scene_paths
 from scanwise.evaluation.referring import mask_iou, second_pass
 from scanwise.files import replacing
-from scanwise.methods.less import load_trained, predict
+from scanwise.methods.less.model import load_trained, predict
 from scanwise.nn import surface
 
 ROOMS = scene_paths(Path("data/rooms-1"), "val")[20:26]

@@ -25,7 +25,7 @@ import numpy as np
 from scanwise.data.datasets import Source, read_source, scene_paths
 from scanwise.evaluation.probes import LinearProbe, gather, measure_voxels
 from scanwise.files import replacing
-from scanwise.methods.dos import load_backbone
+from scanwise.methods.dos.model import load_backbone
 from scanwise.scene import Scene
 
 DATA = Path("data/rooms-1")

@@ -27,13 +27,13 @@ import torch
 from dos_runs import by_open_name
 
 from scanwise.data.datasets import read_source, scene_paths
-from scanwise.evaluation.purification import WORDS, Exam, Noise, embedding_of, exam_of
 from scanwise.evaluation.segmentation import Confusion
 from scanwise.files import replacing
-from scanwise.methods.geopurify import load_student
+from scanwise.methods.geopurify.evaluate import WORDS, Exam, Noise, embedding_of, exam_of
+from scanwise.methods.geopurify.model import load_student
+from scanwise.methods.geopurify.student import Student
 from scanwise.nn.pooling import SHARPNESS, affinity, hand_made_embedding, pool
-from scanwise.nn.student import Student
-from scanwise.shapes import SHIPPED, look, with_pictures
+from scanwise.understand.shapes import SHIPPED, look, with_pictures
 from scanwise.vision import Vision, load_vision
 
 DATA = Path("data/rooms-1")
@@ -193,7 +193,7 @@ def fusion() -> None:
         for wrong in PICTURES_WRONG:
             for strange in STRANGE:
                 key = [source, f"pictures wrong {wrong}", f"strange {strange}"]
-                with patch.multiple("scanwise.shapes", PICTURES_WRONG=wrong, STRANGE=strange):
+                with patch.multiple("scanwise.understand.shapes", PICTURES_WRONG=wrong, STRANGE=strange):
                     record("fusion", key, lambda e, own, k=known: with_pictures(own[0], own[1], k), exams, pairs)
 
 

@@ -23,7 +23,8 @@ from dos_runs import scanwise, settings
 
 from scanwise.data.datasets import read_source, scene_paths
 from scanwise.files import replacing
-from scanwise.methods import less, two_stage
+from scanwise.methods.less import model as less
+from scanwise.methods.two_stage import model as two_stage
 from scanwise.scene import Scene
 
 DATA = Path("data/rooms-1")

@@ -25,8 +25,8 @@ import numpy as np
 import torch
 
 from scanwise.data.datasets import scene_paths
+from scanwise.data.frames import Frames
 from scanwise.data.images import Pictures, read_pictures, subset
-from scanwise.data.pixels import Frames
 from scanwise.evaluation.image_probes import (
     Encoder,
     LabelledFrames,
@@ -39,7 +39,9 @@ from scanwise.evaluation.image_probes import (
 )
 from scanwise.evaluation.perceptual import efficientnet_features, frechet_distance
 from scanwise.files import replacing
-from scanwise.methods import image_baselines, rooms_vision, stellar
+from scanwise.methods.image_baselines import model as image_baselines
+from scanwise.methods.stellar import model as stellar
+from scanwise.methods.vision import model as rooms_vision
 from scanwise.nn.vit import ViT
 from scanwise.training.checkpoints import load
 from scanwise.training.images import read_network

@@ -11,7 +11,7 @@ from PIL import Image
 
 import scanwise
 from scanwise.app import cli
-from scanwise.methods.segment import Segmenter, SegmentRecipe
+from scanwise.methods.segment.model import Segmenter, SegmentRecipe
 from scanwise.training.checkpoints import Checkpoint, save
 from tests.scenes import CLASSES, write_scenes
 from tests.worlds import COLOURS, ColourVision, corner_scene
@@ -32,7 +32,7 @@ class AnyWord(ColourVision):
 def desk(tmp_path, monkeypatch):
     """A folder with everything that the README's commands name."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("scanwise.answer.load_vision", lambda name: AnyWord())
+    monkeypatch.setattr("scanwise.understand.prepared.load_vision", lambda name: AnyWord())
     scene = corner_scene()
     scanwise.write_scene(scene, tmp_path / "recordings" / "kitchen")
     Image.fromarray(scene.views[0].image).save(tmp_path / "photo.jpg")

@@ -14,9 +14,9 @@ from scanwise.formats.registry import read_scene, write_scene
 from scanwise.scene import Referral, Scene, View
 
 if TYPE_CHECKING:
-    from scanwise.answer import Labels, Prepared, label, prepare
-    from scanwise.asking import Answer, ask
-    from scanwise.data.standing import stand_up
+    from scanwise.geometry.standing import stand_up
+    from scanwise.understand.answer import Answer, ask
+    from scanwise.understand.prepared import Labels, Prepared, label, prepare
 
 try:
     __version__ = version("scanwise")
@@ -32,15 +32,15 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """`scanwise.label` and its kin need torch, which takes a second to load: only when they are touched."""
     if name in ("Labels", "Prepared", "label", "prepare"):
-        from scanwise import answer
+        from scanwise.understand import prepared as answer
 
         return getattr(answer, name)
     if name in ("Answer", "ask"):
-        from scanwise import asking
+        from scanwise.understand import answer as asking
 
         return getattr(asking, name)
     if name == "stand_up":
-        from scanwise.data.standing import stand_up
+        from scanwise.geometry.standing import stand_up
 
         return stand_up
     raise AttributeError(f"module 'scanwise' has no attribute {name!r}")

@@ -10,12 +10,12 @@ import scanwise
 from scanwise.app.cli import app
 from scanwise.data.annotations import annotated_scenes, read
 from scanwise.errors import InputError, ScanwiseWarning
-from scanwise.methods.less import LESS, ReferRecipe, load_trained, train
+from scanwise.methods.less.model import LESS, ReferRecipe, load_trained, train
 from scanwise.nn.sentence import sentence_encoder
 from scanwise.scene import Scene
 from scanwise.training.checkpoints import load
 from scanwise.training.launch import make_fabric
-from scanwise.training.refer import sources, start_model
+from scanwise.training.referring import sources, start_model
 from tests.rooms_with_sentences import room
 
 

@@ -12,17 +12,17 @@ import torch
 from typer.testing import CliRunner
 
 import scanwise
-from scanwise import asking
 from scanwise.app.cli import app
 from scanwise.app.crop import crop_of, visible_pixels
 from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.evaluation.referring import Prediction
-from scanwise.methods.less import LESS, ReferRecipe, load_trained
+from scanwise.geometry.objects import found_at, oriented_box, pieces, surest
+from scanwise.methods.less.model import LESS, ReferRecipe, load_trained
 from scanwise.nn.sentence import sentence_encoder
-from scanwise.objects import found_at, oriented_box, pieces, surest
 from scanwise.scene import Scene
 from scanwise.training import checkpoints
 from scanwise.training.checkpoints import Checkpoint, load, save
+from scanwise.understand import answer as asking
 from tests.worlds import COLOURS, corner_scene
 
 VOCABULARY = ["chair", "lamp", "the"]

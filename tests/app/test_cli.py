@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 import scanwise
-from scanwise.answer import prepare
 from scanwise.app import cli, results
 from scanwise.scene import Scene
+from scanwise.understand.prepared import prepare
 from tests.worlds import ColourVision, corner_scene
 
 
@@ -37,7 +37,7 @@ def run(monkeypatch, capsys):
 @pytest.fixture
 def corner(tmp_path, monkeypatch):
     """A scene folder of the corner; `label` sees it with the colour model."""
-    monkeypatch.setattr("scanwise.answer.load_vision", lambda name: ColourVision())
+    monkeypatch.setattr("scanwise.understand.prepared.load_vision", lambda name: ColourVision())
     scanwise.write_scene(corner_scene(), tmp_path / "corner")
     return tmp_path / "corner"
 

@@ -7,7 +7,7 @@ import pytest
 
 from scanwise.app import cli
 from scanwise.formats import folder
-from tests.methods.test_geopurify import TINY, coloured
+from tests.methods.geopurify.test_model import TINY, coloured
 from tests.worlds import ColourVision
 
 
@@ -30,7 +30,7 @@ def run(monkeypatch, capsys):
 
 @pytest.fixture(autouse=True)
 def colours(monkeypatch):
-    for place in ("scanwise.vision.load_vision", "scanwise.answer.load_vision"):
+    for place in ("scanwise.vision.load_vision", "scanwise.understand.prepared.load_vision"):
         monkeypatch.setattr(place, lambda name: ColourVision())
 
 

@@ -11,10 +11,10 @@ from safetensors.torch import save_file
 
 from scanwise.app import cli
 from scanwise.app.tokens import draw_tokens, load_network, read_image
-from scanwise.methods.stellar import StellarRecipe
+from scanwise.methods.stellar.model import StellarRecipe
 from scanwise.nn.sparse_tokens import SparseTokens
 from scanwise.training.checkpoints import load
-from tests.interop.test_stellar import TINY, official
+from tests.methods.stellar.test_official import TINY, official
 from tests.pictures import write_folder
 
 RECIPE = """data: {data}

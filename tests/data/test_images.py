@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from scanwise.data.datasets import Draw, Loader
+from scanwise.data.image_views import Views
 from scanwise.data.images import Images, collate, joined, read_pictures, subset
-from scanwise.data.views import Views
 from scanwise.errors import InputError
 from scanwise.formats import folder as scene_folder
 from scanwise.formats.registry import write_scene

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from scanwise.nn.places import Places
+from scanwise.methods.less.positions import Places
 from scanwise.nn.surface import Surface
 from scanwise.scene import Scene
 

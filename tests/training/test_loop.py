@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from scanwise.data.datasets import Loader, Scenes, scene_paths
-from scanwise.methods.segment import SegmentRecipe, train
+from scanwise.methods.segment.model import SegmentRecipe, train
 from scanwise.training.launch import make_fabric
 from scanwise.training.loop import Job, TrainingError, fit, learning_rate, parameter_groups
 from scanwise.training.recipe import Recipe

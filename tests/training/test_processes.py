@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from scanwise.data.clouds import Batch, Cloud, collate, sample_of
-from scanwise.methods.segment import Segmenter, SegmentRecipe
+from scanwise.methods.segment.model import Segmenter, SegmentRecipe
 from tests.scenes import CLASSES, labelled_scene
 
 RECIPE = SegmentRecipe(data=Path("x"), size="tiny", voxel=0.1, lovasz=0)

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from scanwise.errors import InputError
-from scanwise.methods.segment import SegmentRecipe
+from scanwise.methods.segment.model import SegmentRecipe
 from scanwise.training.recipe import read_recipe
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("segment-*.yaml"))

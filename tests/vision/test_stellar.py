@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from scanwise.errors import InputError
-from scanwise.methods.stellar import StellarRecipe, read_trunk
+from scanwise.methods.stellar.model import StellarRecipe, read_trunk
 from scanwise.nn.sparse_tokens import SparseTokens
 from scanwise.training.checkpoints import Checkpoint, save
 from scanwise.vision.stellar import StellarTrunk, scaled

@@ -74,7 +74,7 @@ def annotate(
 
 
 def _boxed(cloud: Scene, box: str) -> np.ndarray:
-    from scanwise.data.selecting import in_box
+    from scanwise.geometry.selection import in_box
 
     corners = _numbers(box, "--box", 6)
     return in_box(cloud.points_in_source(), corners[:3].tolist(), corners[3:].tolist())
@@ -82,7 +82,7 @@ def _boxed(cloud: Scene, box: str) -> np.ndarray:
 
 def _lassoed(cloud: Scene, lasso: str, heights: str) -> np.ndarray:
     """The plan's axes are the file's two that are not its vertical one, in their order."""
-    from scanwise.data.selecting import in_lasso
+    from scanwise.geometry.selection import in_lasso
 
     up = np.abs(cloud.to_source[:3, 2])
     if up.max() < 0.9 * np.linalg.norm(up):
@@ -100,7 +100,7 @@ def _lassoed(cloud: Scene, lasso: str, heights: str) -> np.ndarray:
 
 
 def _clicked(cloud: Scene, clicks: list[str], reach: float, color: float) -> np.ndarray:
-    from scanwise.data.selecting import grown
+    from scanwise.geometry.selection import grown
 
     own = np.stack([_numbers(click, "--point", 3) for click in clicks])
     to_scene = np.linalg.inv(cloud.to_source)

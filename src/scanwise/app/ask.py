@@ -44,11 +44,11 @@ def ask(
 
         scanwise ask scan.ply "the lamp" --up -y
     """
-    from scanwise import asking
     from scanwise.app.console import note
     from scanwise.app.results import check_out, staging
-    from scanwise.data.standing import stand_up
     from scanwise.formats.registry import read_scene
+    from scanwise.geometry.standing import stand_up
+    from scanwise.understand import answer as asking
 
     texts = asking.check_sentences(sentences)
     out = out or Path("out") / f"{scene.resolve().stem or 'scan'}-ask-{datetime.now():%Y%m%d-%H%M%S}"

@@ -166,10 +166,10 @@ def _label(
     path: Path, texts: list[str], out: Path | None = None, vision: str | None = None, purify: str | None = None,
     shapes: str | None = None, device: str | None = None, up: str | None = None,
 ) -> None:  # fmt: skip
-    from scanwise.answer import check_purify, check_texts, prepare
     from scanwise.app.results import check_out, write_label_results
-    from scanwise.data.standing import stand_up
     from scanwise.formats.registry import read_scene
+    from scanwise.geometry.standing import stand_up
+    from scanwise.understand.prepared import check_purify, check_texts, prepare
 
     texts, purify = check_texts(texts), check_purify(purify)
     out = out or _folder(path)

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from scanwise.app.raster import draw_cloud
-from scanwise.objects import Found
+from scanwise.geometry.objects import Found
 from scanwise.scene import Scene, View
 
 FOUND = np.array([230, 60, 30])

@@ -135,7 +135,7 @@ def _frozen(model: Path, device: str, *, random: bool = False) -> Frozen:
     """The backbone of a checkpoint, or one like it with random weights, on a device."""
     from dataclasses import replace
 
-    from scanwise.methods.dos import load_backbone
+    from scanwise.methods.dos.model import load_backbone
     from scanwise.training.launch import make_fabric
 
     fabric = make_fabric(device=device)

@@ -28,7 +28,7 @@ def dos(
 
         torchrun --nproc-per-node 2 -m scanwise pretrain dos recipes/dos-streets-small.yaml
     """
-    from scanwise.methods.dos import DOSRecipe, train
+    from scanwise.methods.dos.model import DOSRecipe, train
 
     done = run_training(DOSRecipe, train, recipe, out, changes, device)
     if done is None:

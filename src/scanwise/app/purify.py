@@ -38,8 +38,8 @@ def train_geopurify(
 
         scanwise train geopurify recipes/geopurify-rooms-tiny.yaml --set teacher=sonata.pth --set scenes=50
     """
-    from scanwise.interop.teachers import load_teacher
-    from scanwise.methods.geopurify import GeoPurifyRecipe, train
+    from scanwise.methods.geopurify.model import GeoPurifyRecipe, train
+    from scanwise.methods.geopurify.teacher import load_teacher
     from scanwise.vision import load_vision
 
     def with_models(settings: GeoPurifyRecipe, folder: Path, fabric: Any, **options: Any) -> dict[str, float]:
@@ -84,9 +84,9 @@ def evaluate_geopurify(
         scanwise evaluate geopurify out/geopurify-rooms-tiny data/rooms-1 --noise region:0.3 --scenes 10
     """
     from scanwise.data.datasets import read_source, scene_paths
-    from scanwise.evaluation.purification import WAYS, Noise, embedding_of, exam_of, marks
     from scanwise.evaluation.segmentation import Confusion
-    from scanwise.methods.geopurify import load_student
+    from scanwise.methods.geopurify.evaluate import WAYS, Noise, embedding_of, exam_of, marks
+    from scanwise.methods.geopurify.model import load_student
     from scanwise.training.launch import make_fabric
     from scanwise.vision import load_vision
 

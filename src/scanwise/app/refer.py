@@ -51,7 +51,7 @@ def train_less(
 
         scanwise train less recipes/less-rooms-tiny.yaml --set text=gru --set share=0.1
     """
-    from scanwise.methods.less import ReferRecipe, train
+    from scanwise.methods.less.model import ReferRecipe, train
 
     given = {"annotations": annotations, "init": init}
     changes = [f"{key}={json.dumps(value)}" for key, value in given.items() if value] + (changes or [])
@@ -70,7 +70,7 @@ def recipe_of(weights: Path, folder: Path) -> Path:
     Raises:
         InputError: they are of something else.
     """
-    from scanwise.methods.less import load_trained
+    from scanwise.methods.less.model import load_trained
 
     path = folder / "recipe.yaml"
     if not path.exists():
@@ -98,7 +98,7 @@ def train_two_stage(
 
         scanwise train two-stage recipes/two-stage-rooms-tiny.yaml
     """
-    from scanwise.methods.two_stage import TwoStageRecipe, train
+    from scanwise.methods.two_stage.model import TwoStageRecipe, train
 
     _train(TwoStageRecipe, train, recipe, out, changes, device)
 
@@ -141,7 +141,7 @@ def evaluate_less(
 
         scanwise evaluate less out/less-rooms-small data/rooms-1 --split test
     """
-    from scanwise.methods.less import evaluate, load_trained
+    from scanwise.methods.less.model import evaluate, load_trained
 
     _evaluate(load_trained, evaluate, weights, data, split, scenes, out, fallback, again, device)
 
@@ -162,7 +162,7 @@ def evaluate_two_stage(
 
         scanwise evaluate two-stage out/two-stage-rooms-tiny data/rooms-1
     """
-    from scanwise.methods.two_stage import evaluate, load_two_stage
+    from scanwise.methods.two_stage.model import evaluate, load_two_stage
 
     _evaluate(load_two_stage, evaluate, weights, data, split, scenes, out, fallback, again, device)
 

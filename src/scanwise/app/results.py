@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from scanwise.answer import Labels, Prepared
 from scanwise.app.report import write_html, write_picture
 from scanwise.errors import OutputError
 from scanwise.files import cannot_write
 from scanwise.formats.registry import column_suffixes, write_scene
 from scanwise.scene import Scene
+from scanwise.understand.prepared import Labels, Prepared
 
 
 def write_label_results(folder: Path, prepared: Prepared, labels: Labels, summary: dict[str, Any]) -> list[Path]:

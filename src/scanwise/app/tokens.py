@@ -116,10 +116,10 @@ def similar(
     import numpy as np
     import torch
 
+    from scanwise.data.image_views import centered
     from scanwise.data.images import read_pictures
-    from scanwise.data.views import centered
     from scanwise.evaluation.image_probes import batches
-    from scanwise.methods.stellar import similarity
+    from scanwise.methods.stellar.model import similarity
 
     network = load_network(weights)
     size = network.config.encoder.image
@@ -171,7 +171,7 @@ def read_image(
     import torch
     from PIL import Image
 
-    from scanwise.data.views import centered
+    from scanwise.data.image_views import centered
     from scanwise.files import ImageFile
 
     picture = Image.fromarray(ImageFile(path).read())
@@ -241,7 +241,7 @@ def stellar(
 
         scanwise pretrain stellar recipes/stellar-cifar-tiny.yaml --set init=out/mae-cifar-tiny/best.ckpt
     """
-    from scanwise.methods.stellar import StellarRecipe, train
+    from scanwise.methods.stellar.model import StellarRecipe, train
 
     _pretrain(recipe, StellarRecipe, train, out, changes, device)
 
@@ -257,7 +257,7 @@ def images(
 
         scanwise pretrain images recipes/mae-cifar-tiny.yaml --set method=dino --out out/dino-cifar-tiny
     """
-    from scanwise.methods.image_baselines import BaselineRecipe, train
+    from scanwise.methods.image_baselines.model import BaselineRecipe, train
 
     _pretrain(recipe, BaselineRecipe, train, out, changes, device)
 

@@ -43,7 +43,7 @@ def segment(
 
         torchrun --nproc-per-node 2 -m scanwise train segment recipes/segment-rooms-small.yaml
     """
-    from scanwise.methods.segment import SegmentRecipe, train
+    from scanwise.methods.segment.model import SegmentRecipe, train
 
     done = run_training(SegmentRecipe, train, recipe, out, changes, device, _strategy(strategy))
     if done is not None:
@@ -105,7 +105,7 @@ def evaluate_segment(
         scanwise evaluate segment out/segment-rooms-small data/rooms-1 --split test
     """
     from scanwise.data.datasets import scene_paths
-    from scanwise.methods.segment import evaluate, load_segmenter
+    from scanwise.methods.segment.model import evaluate, load_segmenter
     from scanwise.training.launch import make_fabric
 
     fabric = make_fabric(device=device)

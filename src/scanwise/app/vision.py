@@ -16,7 +16,7 @@ def train_vision(
 
         scanwise label SCAN --text chair,table --vision rooms:out/vision-rooms-small/rooms-vision.safetensors
     """
-    from scanwise.methods.rooms_vision import RoomsVisionRecipe, train
+    from scanwise.methods.vision.model import RoomsVisionRecipe, train
 
     done = run_training(RoomsVisionRecipe, train, recipe, out, changes, device)
     if done is not None:

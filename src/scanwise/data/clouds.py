@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 import torch
 
-from scanwise.data.voxels import Voxels, voxelize
 from scanwise.errors import InputError
+from scanwise.geometry.voxels import Voxels, voxelize
 from scanwise.scene import Scene
 
 Feature = Literal["coord", "color", "normal", "intensity", "height"]

@@ -22,7 +22,7 @@ import torch
 from PIL import Image, UnidentifiedImageError
 
 from scanwise.data.datasets import Draw, Readable, Scenes, read_source, scene_paths
-from scanwise.data.views import ImageSample, Views
+from scanwise.data.image_views import ImageSample, Views
 from scanwise.errors import InputError
 from scanwise.files import read_bytes
 from scanwise.formats import folder as scene_folder

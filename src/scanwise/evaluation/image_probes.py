@@ -18,9 +18,9 @@ from torch import nn
 from torch.nn import functional
 
 from scanwise.data.datasets import Draw, Source
+from scanwise.data.frames import Frames, Pixels
+from scanwise.data.image_views import Views
 from scanwise.data.images import Pictures, floats
-from scanwise.data.pixels import Frames, Pixels
-from scanwise.data.views import Views
 from scanwise.errors import InputError
 from scanwise.evaluation.probes import KNNProbe, Labelled, LinearProbe
 from scanwise.evaluation.segmentation import Confusion
@@ -199,7 +199,7 @@ class LabelledFrames(Sequence[Frame]):
         every: takes each view of a scene whose number is a multiple of this.
 
     Raises:
-        InputError: as of `scanwise.data.pixels.Frames`.
+        InputError: as of `scanwise.data.frames.Frames`.
     """
 
     def __init__(self, sources: Sequence[Source], size: tuple[int, int], *, every: int = 1) -> None:

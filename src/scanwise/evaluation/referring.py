@@ -17,8 +17,8 @@ from lightning_fabric import Fabric
 
 from scanwise.data.datasets import Source, read_source
 from scanwise.data.referring import names_many, plural
+from scanwise.geometry.objects import surest
 from scanwise.nn.surface import Surface
-from scanwise.objects import surest
 from scanwise.scene import Scene
 
 RELATIONS = {

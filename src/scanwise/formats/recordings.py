@@ -88,7 +88,7 @@ def check_depth_unit(path: Path, views: list[View]) -> None:
 
 
 def _turned_up(scene: Scene, recording: Recording) -> Scene:
-    from scanwise.formats.upright import upright_rotation
+    from scanwise.geometry.upright import upright_rotation
 
     normals = np.zeros((len(scene), 3), np.float32) if scene.normals is None else scene.normals
     rotation = upright_rotation(scene.points, normals, recording.views, recording.gravity)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from scanwise.data.normals import srgb_to_lab
+from scanwise.geometry.normals import srgb_to_lab
 
 NEIGHBOURS = 96
 SHARPNESS = 20.0

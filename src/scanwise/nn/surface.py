@@ -15,9 +15,9 @@ import torch
 from scipy.sparse import csr_array
 
 from scanwise import cache
-from scanwise.data.normals import estimate_normals, inwards
-from scanwise.data.voxels import voxel_size_for, voxelize
 from scanwise.errors import InputError
+from scanwise.geometry.normals import estimate_normals, inwards
+from scanwise.geometry.voxels import voxel_size_for, voxelize
 from scanwise.nn.pooling import affinity, hand_made_embedding, neighbour_table
 from scanwise.scene import Scene, array_digest
 

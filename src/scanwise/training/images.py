@@ -10,8 +10,8 @@ from lightning_fabric import Fabric
 from pydantic import Field, model_validator
 
 from scanwise.data.datasets import Loader
+from scanwise.data.image_views import Views
 from scanwise.data.images import Images, collate, joined, read_pictures
-from scanwise.data.views import Views
 from scanwise.errors import InputError
 from scanwise.nn.sparse_tokens import SparseTokens, token_config
 from scanwise.nn.vit import SIZES, ViTConfig

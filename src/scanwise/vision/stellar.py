@@ -1,6 +1,6 @@
 """A trunk without labels: what STELLAR's network says of each patch of a picture.
 
-    trunk = scanwise.methods.stellar.read_trunk(Path("stellar-small"))
+    trunk = scanwise.methods.stellar.model.read_trunk(Path("stellar-small"))
     trunk.encode_image(image)                # uint8 (H, W, 3) -> float32 (C, h, w)
 
 It knows no words, and so is no `Vision` by itself; `PatchText` is aligned with texts upon it (`scanwise train vision`),

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from scanwise.interop.geopurify import load_geopurify
-from scanwise.lift import MaskFeatures, consensus_of, fuse_views, lift_masks
-from scanwise.nn.affinity import AffinityNetwork, contrast_pairs, info_nce
+from scanwise.methods.geopurify.lift import MaskFeatures, consensus_of, fuse_views, lift_masks
+from scanwise.methods.geopurify.network import AffinityNetwork, contrast_pairs, info_nce
+from scanwise.methods.geopurify.official import load_geopurify
 from scanwise.nn.pooling import affinity, neighbour_table, pool
 from scanwise.nn.sparse import SparseTensor
 

@@ -11,9 +11,9 @@ from torch import nn
 
 from scanwise.evaluation.referring import mask_iou, mask_of
 from scanwise.interop import load_less
-from scanwise.methods.less import LESS
-from scanwise.nn.query_decoder import seen, weigh
-from scanwise.nn.refer_losses import area, point_contrast, weighted_bce
+from scanwise.methods.less.losses import area, point_contrast, weighted_bce
+from scanwise.methods.less.model import LESS
+from scanwise.methods.less.query_decoder import seen, weigh
 from scanwise.nn.sentence import TransformersEncoder, Words
 from scanwise.nn.sparse import SparseTensor
 

@@ -1,0 +1,122 @@
+"""What the shapes and colours of a scan alone say: classes of a 3D network, as evidence for any words.
+
+A network that was trained with labels gives each place chances of its classes. The chance of a text is the sum over
+classes of the chance of the class times that of the text for such a thing, by the likeness of both in the space of
+sentence embeddings: "ConSE" (arXiv 1312.5650) in three dimensions. The network calls a mug on a table a table; so of
+texts that are like none of its classes it says little, and what pictures show can outweigh it.
+
+Shapes: M voxels, C classes, K texts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from scanwise import cache
+from scanwise.errors import InputError
+from scanwise.geometry.normals import inwards
+from scanwise.methods.geopurify.lifted import Geometry
+from scanwise.nn.text import file_sha256
+from scanwise.scene import Scene
+from scanwise.training.checkpoints import is_shipped, load, locate
+from scanwise.vision.rooms import UNNAMED, embed_texts
+
+SHIPPED = Path("segment-rooms-small")
+WIDEST_ROOM = 50.0  # metres; the shipped network knows rooms
+SHARPNESS, ALIKE = 20.0, 0.6  # of cosines; the one at which a text and a class begin to mean the same
+# Chosen on validation rooms of Rooms-1, see docs/results/geopurify.md. How often what is seen is wrong altogether:
+SHAPES_WRONG, PICTURES_WRONG = 0.1, 0.5
+STRANGE = 0.5  # what the network says at least of a text that is like none of its classes; 1 = as of what it is sure of
+_VERSION = "1"
+
+
+@dataclass(frozen=True, eq=False)
+class Shapes:
+    """What a 3D network makes of a scan.
+
+    Attributes:
+        chances: (M, C), rows sum to 1. classes: names of the C classes. model_hashes: file -> SHA-256.
+    """
+
+    chances: np.ndarray
+    classes: list[str]
+    model_hashes: dict[str, str]
+
+    def of_texts(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        """(M, K) chances of the texts, and (K,) how much each of them is like some class, 0..1."""
+        named = [place for place, name in enumerate(self.classes) if name != UNNAMED]
+        likeness = embed_texts([self.classes[place] for place in named]) @ embed_texts(texts).T
+        alike = (SHARPNESS * (likeness - ALIKE)).exp()
+        total = 1 + alike.sum(1, keepdim=True)  # 1: for things that no text means
+        of_text = torch.full((len(self.classes), len(texts)), 1 / len(texts))
+        of_text[named] = (alike + 1 / len(texts)) / total
+        chances = torch.from_numpy(np.array(self.chances, np.float32)) @ of_text
+        known = torch.sigmoid(SHARPNESS * (likeness.max(0).values - ALIKE))
+        return (1 - SHAPES_WRONG) * chances + SHAPES_WRONG / len(texts), known
+
+
+def with_pictures(pictures: torch.Tensor, chances: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    """(M, K) logits of both kinds of evidence, of which what pictures show is quite wrong every now and then.
+
+    Args:
+        pictures: (M, K) logits. chances, known: of the shapes, as `Shapes.of_texts` has them.
+    """
+    of_shapes = known * chances + (1 - known) * chances.clamp(min=STRANGE)
+    of_pictures = (1 - PICTURES_WRONG) * pictures.softmax(1) + PICTURES_WRONG / pictures.shape[1]
+    return of_pictures.log() + of_shapes.log()
+
+
+def check_shapes(shapes: str | Path | None, scene: Scene) -> Path | None:
+    """The weights of the 3D network to look at a scene with; None = none.
+
+    Args:
+        shapes: "off", or weights; None = the shipped ones, for what could be a room in colour.
+
+    Raises:
+        InputError: there are no such weights.
+    """
+    if shapes is None:
+        return SHIPPED if is_shipped(SHIPPED) and could_be_a_room(scene) else None
+    if str(shapes) == "off":
+        return None
+    path = locate(Path(shapes))
+    if not path.is_file():
+        raise InputError(f"{shapes}: no such weights; choose off, or the best.ckpt of a `scanwise train segment` run")
+    return Path(shapes)
+
+
+def could_be_a_room(scene: Scene) -> bool:
+    """Whether it has colours and is no wider than 50 m."""
+    points = scene.points[scene.finite]
+    return scene.colors is not None and bool((np.ptp(points, axis=0) <= WIDEST_ROOM).all())
+
+
+def look(scene: Scene, geometry: Geometry, weights: Path, device: str) -> Shapes:
+    """What the network of these weights makes of a scene; kept in the cache.
+
+    Raises:
+        InputError: they are of something else.
+    """
+    path = locate(weights)
+    digest = file_sha256(path)
+    key = cache.key_of(_VERSION, geometry.content, digest)
+    chances = cache.arrays("shapes", key, lambda: {"chances": _chances(weights, scene, geometry, device)})["chances"]
+    return Shapes(chances, list(load(path).facts["classes"]), {path.name: digest})
+
+
+def _chances(weights: Path, scene: Scene, geometry: Geometry, device: str) -> np.ndarray:
+    # Here, as it takes seconds that a scan in the cache does not need.
+    from scanwise.methods.segment.model import class_chances, load_segmenter
+
+    model = load_segmenter(weights).to(device)
+    if scene.normals is None:
+        normals = np.zeros((len(scene), 3), np.float32)
+        normals[scene.finite] = inwards(geometry.centres, geometry.normals)[geometry.voxels.of_point]
+        scene = replace(scene, normals=normals)
+    chances = class_chances(model, scene)[scene.finite]
+    return chances[geometry.voxels.first].astype(np.float16)

@@ -1,0 +1,75 @@
+"""Crops and colours of views."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from scanwise.data.image_views import TO_YIQ, Views, centered, random_box, recolored
+from scanwise.data.image_views import _blurred as blurred
+from scanwise.data.image_views import _toned as toned
+
+
+@given(st.integers(1, 300), st.integers(1, 300), st.floats(0.01, 1), st.integers(0, 1000))
+def test_a_box_lies_in_the_picture(width, height, least, seed):
+    left, top, right, bottom = random_box((width, height), (least, 1.0), np.random.default_rng(seed))
+    assert 0 <= left < right <= width + 1e-9
+    assert 0 <= top < bottom <= height + 1e-9
+    assert (right - left) * (bottom - top) <= width * height + 1e-6
+
+
+def test_the_middle_of_a_picture_and_nothing_random():
+    pixels = np.zeros((10, 30, 3), np.uint8)
+    pixels[:, 10:20] = 200
+    assert (np.asarray(centered(Image.fromarray(pixels), 5))[:, 2:3] == 200).all()
+    sample = Views(10, scale=None)(Image.fromarray(pixels), np.random.default_rng(0))
+    assert (sample.image == 200).all()
+    assert sample.image.shape == (3, 10, 10)
+
+
+def test_small_crops_show_less_than_images():
+    ramp = np.linspace(0, 255, 64).astype(np.uint8)
+    picture = Image.fromarray(np.stack([np.broadcast_to(ramp, (64, 64))] * 3, 2))
+    views = Views(16, scale=(0.5, 1.0), crops=4, crop_size=8, crop_scale=(0.05, 0.1))
+    samples = [views(picture, np.random.default_rng(seed)) for seed in range(20)]
+    assert min(np.ptp(sample.image) for sample in samples) > 120
+    assert max(np.ptp(crop) for sample in samples for crop in sample.crops) < 110
+    rising = [sample.image[0, 0, 15] > sample.image[0, 0, 0] for sample in samples]
+    assert 0 < sum(rising) < 20  # some are mirrored
+
+
+def test_colours_change_within_range_and_by_the_seed():
+    images = torch.rand(64, 3, 8, 8)
+    torch.manual_seed(1)
+    one = recolored(images)
+    torch.manual_seed(1)
+    assert torch.equal(recolored(images), one)
+    assert one.min() >= 0
+    assert one.max() <= 1
+    changed = (one - images).abs().amax((1, 2, 3)) > 1e-4
+    assert 0.7 < changed.float().mean() <= 1
+    grey = (one.amax(1) - one.amin(1)).amax((1, 2)) < 1e-4
+    assert 0.05 < grey.float().mean() < 0.45
+
+
+def test_hue_turns_keep_brightness_and_a_whole_turn_is_none():
+    images = torch.rand(3, 3, 4, 4)
+    luma = torch.tensor(TO_YIQ[0]).view(1, 3, 1, 1)
+    turned = toned(images, torch.ones(3), torch.tensor([0.1, 0.3, 1.0]))
+    torch.testing.assert_close((turned * luma).sum(1), (images * luma).sum(1), atol=1e-5, rtol=0)
+    torch.testing.assert_close(turned[2], images[2], atol=1e-5, rtol=0)
+    assert (turned[0] - images[0]).abs().max() > 0.01
+    grey = toned(images, torch.zeros(3), torch.zeros(3))
+    assert float((grey.amax(1) - grey.amin(1)).max()) < 1e-3
+
+
+def test_blur_is_a_gaussian_of_each_pictures_own_width():
+    point = torch.zeros(2, 3, 33, 33)
+    point[:, :, 16, 16] = 1
+    soft = blurred(point, torch.tensor([0.3, 1.5]))
+    torch.testing.assert_close(soft.sum((2, 3)), torch.ones(2, 3))
+    sigma = 1.5 * 33 / 32
+    assert float(soft[1, 0, 16, 17] / soft[1, 0, 16, 16]) == pytest.approx(np.exp(-0.5 / sigma**2), rel=1e-4)
+    assert soft[0, 0, 16, 16] > 0.9

@@ -1,0 +1,31 @@
+import numpy as np
+
+from scanwise.geometry.normals import estimate_normals, srgb_to_lab
+from scanwise.nn.pooling import neighbour_table
+
+
+def test_normals_of_a_tilted_plane_and_a_sphere():
+    generator = np.random.default_rng(0)
+    plane = np.zeros((400, 3))
+    plane[:, :2] = generator.random((400, 2))
+    normal = np.array([0.6, 0.0, 0.8])
+    plane[:, 2] = -plane[:, 0] * normal[0] / normal[2]
+    found = estimate_normals(plane, neighbour_table(plane, 16))
+    np.testing.assert_allclose(np.abs(found @ normal), 1, atol=1e-5)
+
+    sphere = generator.normal(size=(4000, 3))
+    sphere /= np.linalg.norm(sphere, axis=1, keepdims=True)
+    found = estimate_normals(sphere, neighbour_table(sphere, 16))
+    assert np.abs((found * sphere).sum(1)).min() > 0.97
+
+
+def test_a_neighbourhood_without_extent_points_up():
+    points = np.zeros((3, 3))
+    found = estimate_normals(points, np.array([[1, 2], [0, 2], [0, 1]]))
+    np.testing.assert_array_equal(found, [[0, 0, 1]] * 3)
+
+
+def test_lab_of_known_colours():
+    colours = np.array([[0, 0, 0], [255, 255, 255], [255, 0, 0], [0, 0, 255], [119, 119, 119]])
+    expected = [[0, 0, 0], [100, 0, 0], [53.24, 80.09, 67.20], [32.30, 79.19, -107.86], [50.03, 0, 0]]
+    np.testing.assert_allclose(srgb_to_lab(colours), expected, atol=0.03)
