@@ -15,7 +15,7 @@ from rows import Rows, machine, median_seconds
 
 from scanwise.formats.registry import read_scene
 from scanwise.methods.less.model import load_trained
-from scanwise.understand.answer import SHIPPED_MODEL, ask
+from scanwise.understand.prepared import SHIPPED_MODEL, ask
 
 
 def main() -> None:

@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from rows import Rows, machine, median_seconds
 
+from scanwise.geometry.neighbours import neighbour_table
 from scanwise.geometry.voxels import voxelize
 from scanwise.nn.pooling import (
     APPLICATIONS,
     affinity,
     hand_made_embedding,
-    neighbour_table,
     pool,
     pooling_matrix,
 )
@@ -34,7 +34,7 @@ def main() -> None:
     params = {"voxels": len(centres), "k": 96, "threads": 2, "machine": machine()}
 
     started = time.perf_counter()
-    neighbours = neighbour_table(centres)
+    neighbours = neighbour_table(centres, 96)
     rows.add("neighbour table", time.perf_counter() - started, "s", **params)
     started = time.perf_counter()
     weights = affinity(hand_made_embedding(normals, colors), neighbours)

@@ -20,7 +20,7 @@ import torch
 from rows import Rows, machine
 from safetensors.torch import load_file
 
-from scanwise.nn.backbone import Backbone
+from scanwise.nn.backbone import build_backbone
 from scanwise.nn.ptv3 import SIZES, Level, PointTransformerV3
 from scanwise.nn.sparse import SparseTensor
 
@@ -78,7 +78,7 @@ def products(network: PointTransformerV3, levels: list[Level]) -> float:
     config, total = network.config, 0.0
     for level, channels, depth in zip(levels, config.channels, config.depths, strict=True):
         count = len(level.voxels)
-        pairs = level.voxels.cache.same(level.voxels.level).pairs
+        pairs = level.voxels.cache.submanifold(level.voxels.level).pairs
         attended = min(config.patch, count)
         linear = count * channels**2 * (1 + 4 + 2 * config.mlp_ratio)
         total += depth * (pairs * channels**2 + linear + 2 * count * attended * channels)
@@ -97,7 +97,7 @@ def growth(rows: Rows, size: str, count: int) -> tuple[str, int, float, float]:
 def step_cost(size: str, count: int) -> tuple[float, float]:
     """Seconds of a forward and backward pass, the best of three, and MiB that it took beyond what was there."""
     torch.set_num_threads(1)
-    backbone = Backbone(size, 6, decoder=1)
+    backbone = build_backbone(size, 6, decoder=1)
     coords = surface(count)
     feats, batch = torch.randn(len(coords), 6), torch.zeros(len(coords), dtype=torch.long)
     backbone(SparseTensor(coords[:200], feats[:200], batch[:200])).sum().backward()

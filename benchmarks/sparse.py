@@ -4,7 +4,7 @@
 
 The voxels are grid_50k of shared/golden/timing_inputs, tables are cached. spconv runs on one thread only: on two its
 CPU sums are wrong. It is installed by this script into a folder of its own, beside nothing of ours. Our runs and
-spconv's take turns, and the figures are medians, so that a busy machine slows both alike.
+spconv's take turns, and the metrics are medians, so that a busy machine slows both alike.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import torch
 from rows import Rows, machine
 from safetensors.torch import load_file
 
-from scanwise.nn.neighbours import Neighbours
+from scanwise.nn.kernel_maps import KernelMaps
 from scanwise.nn.sparse import SparseTensor, SubmanifoldConv3d
 
 SPCONV = "spconv==2.3.8"
@@ -68,7 +68,7 @@ def tables(rows: Rows, spconv: Any, coords: torch.Tensor, repeats: int) -> None:
         layer(spconv_voxels(spconv, coords, feats))
 
     ours, cold, cached = interleaved(
-        [lambda: Neighbours(coords, batch).same(0), theirs_cold, lambda: layer(warm)], repeats
+        [lambda: KernelMaps(coords, batch).submanifold(0), theirs_cold, lambda: layer(warm)], repeats
     )
     rows.add("build table", ours, "s", cold - cached, voxels=len(coords), threads=1)
 
@@ -104,7 +104,7 @@ def convolutions(
     one = [lambda: layer(theirs), lambda: conv(x), train, lambda: low_conv(low)]
     reference, forward, both, halved = interleaved(one, repeats)
     _, parallel = interleaved([lambda: layer(theirs), two_threads], repeats)
-    flops = 2 * x.cache.same(0).pairs * width**2
+    flops = 2 * x.cache.submanifold(0).pairs * width**2
     params = {"C": width, "rows": order}
     rows.add("forward", forward, "s", reference, threads=1, share_of_peak=round(flops / forward / peak, 3), **params)
     rows.add("forward", parallel, "s", reference, threads=2, **params)

@@ -18,7 +18,7 @@ import torch
 from torch.nn import functional
 
 from scanwise.data.datasets import Draw, scene_paths
-from scanwise.data.frames import STEP, Frames, Pixels
+from scanwise.data.frames import STEP, FrameDataset, Pixels
 from scanwise.evaluation.segmentation import Confusion
 from scanwise.methods.vision.data import repainted, through_camera
 from scanwise.nn.pixel_text import DIM
@@ -37,7 +37,7 @@ def shown_worse(
     return through_camera(repainted(image, objects, generator), generator), pixels, generator
 
 
-def measure(model: Rooms, frames: Frames) -> dict[str | float, float]:
+def measure(model: Rooms, frames: FrameDataset) -> dict[str | float, float]:
     """mIoU over the class words, by the weight of conse beside 1 of the encoder, and of conse alone."""
     words = [name for name in frames.classes if name != UNNAMED]
     row = np.array([words.index(name) if name in words else -1 for name in frames.classes] + [-1])
@@ -52,7 +52,7 @@ def measure(model: Rooms, frames: Frames) -> dict[str | float, float]:
         for weight, confusion in confusions.items():
             scores = conse if isinstance(weight, str) else rooms + weight * conse
             confusion.add(truth, scores.argmax(1).numpy().astype(np.int32))
-    return {weight: confusion.figures()["miou"] for weight, confusion in confusions.items()}
+    return {weight: confusion.metrics()["miou"] for weight, confusion in confusions.items()}
 
 
 def choose(found: dict[str | float, float]) -> float:
@@ -68,7 +68,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=60)
     options = parser.parse_args()
     model = Rooms(options.weights)
-    frames = Frames(scene_paths(options.data, "val"), shown_worse)
+    frames = FrameDataset(scene_paths(options.data, "val"), shown_worse)
     frames.frames = frames.frames[:: max(1, len(frames) // options.frames)]
     with torch.inference_mode():
         found = measure(model, frames)

@@ -116,8 +116,8 @@ def cost() -> str:
 def miou(path: Path) -> float | None:
     if not path.exists():
         return None
-    figures = json.loads(path.read_text())
-    seeds = figures if isinstance(figures, list) else [figures["all"]]
+    metrics = json.loads(path.read_text())
+    seeds = metrics if isinstance(metrics, list) else [metrics["all"]]
     return 100 * float(np.mean([found["miou"] for found in seeds]))
 
 

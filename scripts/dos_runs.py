@@ -68,10 +68,10 @@ def pretrain(step: str, seed: int) -> None:
     probe(out, out / "probe.json")
 
 
-def probe(model: Path, figures: Path, *options: str) -> None:
-    if not figures.exists():
+def probe(model: Path, metrics: Path, *options: str) -> None:
+    if not metrics.exists():
         scanwise(
-            "probe", DATA, "--model", model, "--split", "test", "--scenes", PROBE_SCENES, "--out", figures, *options
+            "probe", DATA, "--model", model, "--split", "test", "--scenes", PROBE_SCENES, "--out", metrics, *options
         )
 
 
@@ -118,8 +118,8 @@ def tail(seed: int) -> None:
     names = tuple(name for name, count in counts.most_common() if count >= LEAST_OBJECTS)
     rare = len(names) * 2 // 3
     for step in (MAIN[3], MAIN[4]):
-        figures = run_of(step, seed) / "tail.json"
-        if figures.exists():
+        metrics = run_of(step, seed) / "tail.json"
+        if metrics.exists():
             continue
         frozen = load_backbone(run_of(step, seed) / "best.ckpt")
         known, unknown = (
@@ -136,7 +136,7 @@ def tail(seed: int) -> None:
             "common miou": float(np.nanmean(confusion.iou[:rare])),
             "rare miou": float(np.nanmean(confusion.iou[rare:])),
         }
-        with replacing(figures) as temporary:
+        with replacing(metrics) as temporary:
             temporary.write_text(json.dumps(found, indent=1) + "\n")
         print(step, seed, found, flush=True)
 
@@ -149,9 +149,9 @@ def streets(seed: int) -> None:
         scanwise("pretrain", "dos", "recipes/dos-streets-tiny.yaml", "--out", out, *settings(*keys))
     for name, extra in (("dos", ()), ("random", ("--random",))):
         for world, where in (("streets", ("--split", "test")), ("kitti", ("--on", KITTI))):
-            figures = RUNS / f"{world}-probe-{name}-{seed}.json"
-            if not figures.exists():
-                scanwise("probe", STREETS, "--model", out, "--scenes", 120, "--out", figures, *where, *extra)
+            metrics = RUNS / f"{world}-probe-{name}-{seed}.json"
+            if not metrics.exists():
+                scanwise("probe", STREETS, "--model", out, "--scenes", 120, "--out", metrics, *where, *extra)
 
 
 def shipped(seed: int) -> None:
@@ -159,9 +159,9 @@ def shipped(seed: int) -> None:
     for name in SHIPPED:
         for weights, start in (("dos", ()), ("random", ("--random",))):
             for world, data in WORLDS.items():
-                figures = RUNS / f"shipped-{name}-{weights}-{world}-linear-{seed}.json"
-                if not figures.exists():
-                    words = ("--split", "test", "--scenes", PROBE_SCENES, "--out", figures, *start)
+                metrics = RUNS / f"shipped-{name}-{weights}-{world}-linear-{seed}.json"
+                if not metrics.exists():
+                    words = ("--split", "test", "--scenes", PROBE_SCENES, "--out", metrics, *start)
                     scanwise("probe", data, "--model", name, *words)
 
 

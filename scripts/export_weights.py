@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("name")
     parser.add_argument("what", help="one line for the card")
     parser.add_argument("--keep", default="", metavar="PREFIX", help="only tensors whose names begin so")
-    parser.add_argument("--figures", type=Path, nargs="+", default=[], help="JSON of what was measured, for the card")
+    parser.add_argument("--metrics", type=Path, nargs="+", default=[], help="JSON of what was measured, for the card")
     parser.add_argument("--data", default=MADE, help="a sentence on the data for the card's licence")
     arguments = parser.parse_args()
     checkpoint = load(arguments.run)
@@ -56,8 +56,8 @@ def main() -> None:
         "## Metrics",
         f"On validation, when these weights were kept: {json.dumps(checkpoint.facts.get('metrics', {}))}",
     ]
-    for figures in arguments.figures:
-        lines += ["", f"On test ({figures.stem}): {json.dumps(json.loads(figures.read_text()))}"]
+    for metrics in arguments.metrics:
+        lines += ["", f"On test ({metrics.stem}): {json.dumps(json.loads(metrics.read_text()))}"]
     lines += ["", "## Licence", f"That of scanwise (LICENSE). {arguments.data}"]
     for attribution in attributions(checkpoint.facts["recipe"]):
         place = SHIPPED / f"attribution-{attribution.parent.name}.md"

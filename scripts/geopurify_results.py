@@ -46,9 +46,9 @@ def open_names() -> str:
     found = measured("test")
     lines = ["| | mIoU | mean accuracy | mIoU of the rarest third |", "|---|---|---|---|"]
     for way, words in (("off", "lifted alone"), ("geometry", "geometry"), (MAIN, "learned")):
-        figures = found.get(f"open names | {way}", {})
+        metrics = found.get(f"open names | {way}", {})
         lines.append(
-            f"| {words} | " + " | ".join(cell(figures.get(key)) for key in ("miou", "macc", "rare miou")) + " |"
+            f"| {words} | " + " | ".join(cell(metrics.get(key)) for key in ("miou", "macc", "rare miou")) + " |"
         )
     return "\n".join(lines) + "\n"
 

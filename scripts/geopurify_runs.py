@@ -178,18 +178,18 @@ def test() -> None:
 def shapes() -> None:
     """Pictures alone, a 3D network with classes alone, and both, pooled by geometry."""
     for source in ("rooms", "open names"):
-        exams, pictures, chances, known = witnesses(source, "test", TEST_ROOMS)
+        exams, pictures, probabilities, known = witnesses(source, "test", TEST_ROOMS)
         record("shapes", [source, "pictures"], lambda e, own: own, exams, pictures)
-        record("shapes", [source, "shapes"], lambda e, own: own, exams, chances)
-        pairs = list(zip(pictures, chances, strict=True))
+        record("shapes", [source, "shapes"], lambda e, own: own, exams, probabilities)
+        pairs = list(zip(pictures, probabilities, strict=True))
         record("shapes", [source, "both"], lambda e, own, k=known: with_pictures(own[0], own[1], k), exams, pairs)
 
 
 def fusion() -> None:
     """How often either is taken to be quite wrong, and what is said of words that are strange to the network."""
     for source in ("rooms", "open names"):
-        exams, pictures, chances, known = witnesses(source, "val", VALIDATION_ROOMS)
-        pairs = list(zip(pictures, chances, strict=True))
+        exams, pictures, probabilities, known = witnesses(source, "val", VALIDATION_ROOMS)
+        pairs = list(zip(pictures, probabilities, strict=True))
         for wrong in PICTURES_WRONG:
             for strange in STRANGE:
                 key = [source, f"pictures wrong {wrong}", f"strange {strange}"]
@@ -203,15 +203,15 @@ def witnesses(
     """Scenes, the logits of their pictures and the chances of their shapes, both pooled; how known the words are."""
     exams = exams_of(load_student(RUNS / MAIN), source, split, count)
     words = [WORDS.get(name, name) for name in exams[0].classes]
-    pictures, chances, known = [], [], torch.empty(0)
+    pictures, probabilities, known = [], [], torch.empty(0)
     for path, exam in zip(scene_paths(DATA, split), exams, strict=False):
         neighbours, weights = np.array(exam.geometry.neighbours), of_geometry(exam, torch.empty(0))
         found = look(read_source(path), exam.geometry, SHIPPED, "cpu")
-        of_classes = pool(torch.from_numpy(np.array(found.chances, np.float32)), neighbours, weights)
-        of_words, known = replace(found, chances=of_classes.numpy()).of_texts(words)
+        of_classes = pool(torch.from_numpy(np.array(found.probabilities, np.float32)), neighbours, weights)
+        of_words, known = replace(found, probabilities=of_classes.numpy()).of_texts(words)
         pictures.append(pool(exam.scores, neighbours, weights))
-        chances.append(of_words)
-    return exams, pictures, chances, known
+        probabilities.append(of_words)
+    return exams, pictures, probabilities, known
 
 
 def record(
@@ -227,11 +227,11 @@ def record(
     for exam, weight in zip(exams, weights, strict=True):
         labels = way(exam, weight).argmax(1).numpy()[exam.geometry.voxels.of_point]
         confusion.add(exam.labels, labels)
-    figures = confusion.figures()
+    metrics = confusion.metrics()
     iou = np.asarray(confusion.iou)
     known = np.flatnonzero(confusion.matrix.sum(1) > 0)
     rarest = known[np.argsort(confusion.matrix.sum(1)[known])][: len(known) // RARE]
-    found[name] = {"miou": figures["miou"], "macc": figures["macc"], "rare miou": float(np.nanmean(iou[rarest]))}
+    found[name] = {"miou": metrics["miou"], "macc": metrics["macc"], "rare miou": float(np.nanmean(iou[rarest]))}
     print(name, {key: round(value, 4) for key, value in found[name].items()}, flush=True)
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(found, indent=1) + "\n")

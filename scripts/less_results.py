@@ -52,17 +52,17 @@ def main() -> None:
 
 
 def against() -> str:
-    """LESS and the yardstick, each seed and their mean."""
+    """LESS and the baseline, each seed and their mean."""
     lines = ["| | seed | " + " | ".join([*FIGURES.values(), *SURE.values()]) + " |", "|---" * 10 + "|"]
     for name, words in ((TWO_STAGE, "two-stage: classes and objects"), (LESS, "LESS: binary masks")):
-        found = [figures(run_of(name, seed) / "test.json") for seed in SEEDS]
+        found = [metrics(run_of(name, seed) / "test.json") for seed in SEEDS]
         for seed, each in zip(SEEDS, found, strict=True):
             lines.append(line(f"{words} | {seed}", each, (*FIGURES, *SURE)))
         known = [each for each in found if each]
         if known:
             mean = {key: float(np.mean([each[key] for each in known])) for key in known[0]}
             lines.append(line(f"**{words}** | mean", mean, (*FIGURES, *SURE)))
-        second = figures(run_of(name, 1) / "second" / "test.json")
+        second = metrics(run_of(name, 1) / "second" / "test.json")
         lines.append(line(f"{words}, with the second pass | 1", second, (*FIGURES, *SURE)))
     return "\n".join(lines) + "\n"
 
@@ -82,14 +82,14 @@ def starts() -> str:
 def of_runs(names: tuple[str, ...], other_words: Mapping[str, str] | None = None) -> str:
     words = WORDS | dict(other_words or {})
     lines = ["| | " + " | ".join(FIGURES.values()) + " |", "|---" * 6 + "|"]
-    lines += [line(words[name], figures(run_of(name, 1) / "test.json"), FIGURES) for name in names]
+    lines += [line(words[name], metrics(run_of(name, 1) / "test.json"), FIGURES) for name in names]
     return "\n".join(lines) + "\n"
 
 
 def shipped() -> str:
     lines = ["| | " + " | ".join([*FIGURES.values(), *SURE.values()]) + " |", "|---" * 9 + "|"]
     for words, folder in (("masks of 8 cm voxels", SHIPPED), ("with the second pass at 2 cm", SHIPPED / "second")):
-        lines.append(line(words, figures(folder / "test.json"), (*FIGURES, *SURE)))
+        lines.append(line(words, metrics(folder / "test.json"), (*FIGURES, *SURE)))
     return "\n".join(lines) + "\n"
 
 
@@ -125,7 +125,7 @@ def seconds() -> str:
     return "\n".join(lines) + "\n"
 
 
-def figures(path: Path) -> dict[str, Any] | None:
+def metrics(path: Path) -> dict[str, Any] | None:
     return json.loads(path.read_text())["all"] if path.exists() else None
 
 

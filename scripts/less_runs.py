@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def run(name: str, changes: Sequence[str], seed: int) -> None:
-    """A training, and its figures on the test scenes."""
+    """A training, and its metrics on the test scenes."""
     kind, out = (TWO_STAGE if name == TWO_STAGE else LESS), run_of(name, seed)
     if not (out / "done").exists():
         words = settings(*changes, f"seed={seed}")

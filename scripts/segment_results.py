@@ -1,4 +1,4 @@
-"""The page of a supervised run: its command, cost, figures on the test scenes, and pictures.
+"""The page of a supervised run: its command, cost, metrics on the test scenes, and pictures.
 
     python scripts/segment_results.py out/segment-rooms-small docs/results/segment.md
 
@@ -21,10 +21,10 @@ def main() -> None:
     checkpoint = load(run / "best.ckpt")
     recipe, metrics = checkpoint.facts["recipe"], checkpoint.facts["metrics"]
     log = read_log(run / "log.csv")
-    figures = json.loads((run / "test.json").read_text())
+    metrics = json.loads((run / "test.json").read_text())
     count = sum(value.numel() for value in checkpoint.tensors.values())
     lines = [
-        "# Supervised segmentation of Rooms-1: the yardstick",
+        "# Supervised segmentation of Rooms-1: the baseline",
         "",
         f"`scanwise train segment recipes/{run.name}.yaml`, then `scanwise evaluate segment {run} {recipe['data']}`.",
         f"Seed {recipe['seed']}; {count / 1e6:.1f} M weights; {len(log['step']):,} steps of {recipe['batch']} rooms,",
@@ -36,7 +36,7 @@ def main() -> None:
         "|---|---|---|---|",
     ]
     names = {"all": "all", "seen": "of objects whose model training had", "unseen": "of objects of held-out models"}
-    for key, values in figures.items():
+    for key, values in metrics.items():
         cells = " | ".join(f"{100 * values[name]:.1f}" for name in ("miou", "macc", "accuracy"))
         lines.append(f"| {names[key]} | {cells} |")
     lines += ["", (run / "test.md").read_text(), f"![Confusion on the test scenes]({page.stem}-confusion.png)", ""]

@@ -56,7 +56,7 @@ def classes(probe: str) -> str:
 
 
 def margins() -> str:
-    """STELLAR less the yardstick of the same seed, each by the best of its features."""
+    """STELLAR less the baseline of the same seed, each by the best of its features."""
     lines = ["| | seed 1 | seed 2 | seed 3 | mean | the aim |", "|---|---|---|---|---|---|"]
     for probe, other, aim in (("linear", MAE, "+6.9"), ("knn", MAE, "+40, or above DINO"), ("knn", DINO, "above 0")):
         values = [lead(probe, other, seed) for seed in SEEDS]
@@ -196,7 +196,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def figure(name: str, seed: int, group: str, key: str) -> float | None:
-    file = "decoders.json" if group.startswith("decoder of") else "figures.json"
+    file = "decoders.json" if group.startswith("decoder of") else "metrics.json"
     return read(run_of(name, seed) / file).get(group, {}).get(key)
 
 

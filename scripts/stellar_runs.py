@@ -25,8 +25,8 @@ import numpy as np
 import torch
 
 from scanwise.data.datasets import scene_paths
-from scanwise.data.frames import Frames
-from scanwise.data.images import Pictures, read_pictures, subset
+from scanwise.data.frames import FrameDataset
+from scanwise.data.images import ImageSet, read_images, subset
 from scanwise.evaluation.image_probes import (
     Encoder,
     LabelledFrames,
@@ -73,18 +73,18 @@ def main() -> None:
         shipped()
         return
     for seed in arguments.seeds:
-        {"main": yardsticks, "variants": variants, "frames": frames}[arguments.part](seed)
+        {"main": baselines, "variants": variants, "frames": frames}[arguments.part](seed)
 
 
 # Training
 
 
-def yardsticks(seed: int) -> None:
+def baselines(seed: int) -> None:
     for name in MAIN:
         pretrain(name, f"recipes/{name}.yaml", seed)
-    keep(run_of(RANDOM, seed) / "figures.json", lambda: {"classes": known_classes(random_vit(seed).pictures)})
+    keep(run_of(RANDOM, seed) / "metrics.json", lambda: {"classes": known_classes(random_vit(seed).pictures)})
     if seed == 1:
-        keep(run_of(PIXELS, seed) / "figures.json", lambda: {"classes": known_classes(pixels)})
+        keep(run_of(PIXELS, seed) / "metrics.json", lambda: {"classes": known_classes(pixels)})
 
 
 def pixels(images: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -115,7 +115,7 @@ def pretrain(name: str, recipe: str, seed: int, *changes: str) -> None:
         subprocess.run(command, check=True)
         (out / "done").touch()
     encoder = frozen(out / "best.ckpt")
-    keep(out / "figures.json", lambda: measure(encoder))
+    keep(out / "metrics.json", lambda: measure(encoder))
     keep(out / "decoders.json", lambda: decoded(encoder, seed))
 
 
@@ -178,13 +178,13 @@ def measure(encoder: Frozen, size: int = SIZE) -> dict[str, Any]:
     """
     found: dict[str, Any] = {"classes": known_classes(encoder.pictures, size)}
     if encoder.reconstruct is not None:
-        found["own decoder"] = errors(encoder.reconstruct, read_pictures(PICTURES, "test"), size)
+        found["own decoder"] = errors(encoder.reconstruct, read_images(PICTURES, "test"), size)
     return found
 
 
 def decoded(encoder: Frozen, seed: int) -> dict[str, Any]:
     """Errors of reconstruction by decoders that are fitted to frozen features."""
-    train, test = (read_pictures(PICTURES, split) for split in ("train", "test"))
+    train, test = (read_images(PICTURES, split) for split in ("train", "test"))
     found = {}
     for name in encoder.patches(torch.zeros(1, 3, SIZE, SIZE)):
 
@@ -200,27 +200,27 @@ def decoded(encoder: Frozen, seed: int) -> dict[str, Any]:
 
 def known_classes(encode: Encoder, size: int = SIZE) -> dict[str, float]:
     """Shares of the test pictures whose class probes find."""
-    train, test = (read_pictures(PICTURES, split) for split in ("train", "test"))
+    train, test = (read_images(PICTURES, split) for split in ("train", "test"))
     known, asked = (features_of(encode, pictures, size) for pictures in (train, test))
     return class_accuracy(known, asked, len(train.classes))
 
 
 @torch.no_grad()
-def errors(reconstruct: Callable[[torch.Tensor], torch.Tensor], pictures: Pictures, size: int) -> dict[str, float]:
+def errors(reconstruct: Callable[[torch.Tensor], torch.Tensor], pictures: ImageSet, size: int) -> dict[str, float]:
     """MSE, PSNR, SSIM, and the Fréchet distance in EfficientNet-Lite0's features."""
     again = (reconstruct(images).clamp(0, 1) for images in batches(seen(pictures), size))
     distance = frechet_distance(true_features(size), efficientnet_features(again))
     return reconstruction_errors(reconstruct, pictures, size) | {"frechet": distance}
 
 
-def seen(pictures: Pictures) -> Pictures:
+def seen(pictures: ImageSet) -> ImageSet:
     return subset(pictures, SEEN / len(pictures))
 
 
 @cache
 def true_features(size: int) -> torch.Tensor:
     """Of the pictures that the Fréchet distance is measured from."""
-    return efficientnet_features(batches(seen(read_pictures(PICTURES, "test")), size))
+    return efficientnet_features(batches(seen(read_images(PICTURES, "test")), size))
 
 
 # Segmentation of frames
@@ -263,7 +263,7 @@ def frames_file(name: str, share: float, seed: int) -> Path:
 def segment(encoder: Frozen, known: LabelledFrames, asked: LabelledFrames) -> dict[str, Any]:
     """mIoU, mean accuracy and accuracy by each kind of features."""
     counts = segmentation(encoder.patches, known, asked, known.classes, GRID)
-    return {"frames": len(known)} | {kind: confusion.figures() for kind, confusion in counts.items()}
+    return {"frames": len(known)} | {kind: confusion.metrics() for kind, confusion in counts.items()}
 
 
 # The network that is shipped
@@ -273,7 +273,7 @@ def shipped() -> None:
     """Its pictures have twice the side of the others', and patches of twice the side."""
     encoder, size = frozen(SHIPPED / "best.ckpt"), 2 * SIZE
     keep(shipped_file("pictures"), lambda: measure(encoder, size))
-    frames_seen = subset(read_pictures(ROOMS, "test"), 0.1)
+    frames_seen = subset(read_images(ROOMS, "test"), 0.1)
     assert encoder.reconstruct is not None
     keep(shipped_file("rooms"), lambda: reconstruction_errors(encoder.reconstruct, frames_seen, size))
     for share in SHARES:
@@ -291,7 +291,7 @@ def shipped() -> None:
 
 def words_of_pixels(weights: Path) -> dict[str, float]:
     """What a 2D encoder calls the pixels of 50 validation pictures."""
-    shown = Frames(scene_paths(ROOMS, "val"), rooms_vision.whole)
+    shown = FrameDataset(scene_paths(ROOMS, "val"), rooms_vision.whole)
     shown.frames = shown.frames[:: len(shown) // 50]
     return rooms_vision.evaluate(rooms.Rooms(weights)._encoder, shown, rooms_vision.Words(shown.names, shown.classes))
 

@@ -1,22 +1,31 @@
 """scanwise: 3D scenes, understood from few labels.
 
-import scanwise
+    import scanwise
 
-scene = scanwise.read_scene("recordings/kitchen")
-labels = scanwise.label(scene, ["chair", "table", "wall", "floor"])
-labels.indices  # (N,) row of the texts for every point
+    scene = scanwise.read_scene("recordings/kitchen")
+    labels = scanwise.label(scene, ["chair", "table", "wall", "floor"])
+    labels.indices  # (N,) row of the texts for every point
+    scanwise.ask(scene, "the chair by the window").mask  # (N,) bool
+
+    prepared = scanwise.prepare(scene)  # once, for any number of questions
+    prepared.label(["chair", "floor"]), prepared.ask("the table")
+
+`read_scene` and `write_scene` know some twenty formats; `Scene` and `View` are what passes through everything. What is
+trained lives in `scanwise.methods`, a package a paper; `scanwise.interop` loads the official weights.
 """
 
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from scanwise.formats.registry import read_scene, write_scene
+from scanwise.lazy import lazily
 from scanwise.scene import Referral, Scene, View
 
 if TYPE_CHECKING:
-    from scanwise.geometry.standing import stand_up
-    from scanwise.understand.answer import Answer, ask
-    from scanwise.understand.prepared import Labels, Prepared, label, prepare
+    from scanwise.geometry.upright import stand_up
+    from scanwise.understand.answer import Answer
+    from scanwise.understand.labels import Labels
+    from scanwise.understand.prepared import Prepared, ask, label, prepare
 
 try:
     __version__ = version("scanwise")
@@ -28,19 +37,15 @@ __all__ = [
     "write_scene",
 ]  # fmt: skip
 
-
-def __getattr__(name: str) -> Any:
-    """`scanwise.label` and its kin need torch, which takes a second to load: only when they are touched."""
-    if name in ("Labels", "Prepared", "label", "prepare"):
-        from scanwise.understand import prepared as answer
-
-        return getattr(answer, name)
-    if name in ("Answer", "ask"):
-        from scanwise.understand import answer as asking
-
-        return getattr(asking, name)
-    if name == "stand_up":
-        from scanwise.geometry.standing import stand_up
-
-        return stand_up
-    raise AttributeError(f"module 'scanwise' has no attribute {name!r}")
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "Answer": "scanwise.understand.answer",
+        "Labels": "scanwise.understand.labels",
+        "Prepared": "scanwise.understand.prepared",
+        "ask": "scanwise.understand.prepared",
+        "label": "scanwise.understand.prepared",
+        "prepare": "scanwise.understand.prepared",
+        "stand_up": "scanwise.geometry.upright",
+    },
+)

@@ -87,8 +87,8 @@ def test_training_on_annotations_and_from_whole_weights(scan: Path, tmp_path: Pa
     (source,) = annotated_scenes(Path(ours))
     assert [each.instance for each in source.read().sentences] == [0, 1]
     with pytest.warns(ScanwiseWarning, match="validation is on what is trained on"):
-        figures = train(small(annotations=ours), tmp_path / "first", make_fabric(device="cpu"))
-    assert figures["sentences"] == 2
+        metrics = train(small(annotations=ours), tmp_path / "first", make_fabric(device="cpu"))
+    assert metrics["sentences"] == 2
     first = load(tmp_path / "first").tensors
     vocabulary = ["block", "blue", "red", "the"]
     model = LESS(small(annotations=ours), sentence_encoder("gru", trained=True, vocabulary=vocabulary))

@@ -90,9 +90,9 @@ def test_a_probe_is_fitted_and_measured(data, trained, tmp_path, capsys):
     said = capsys.readouterr()
     assert "| floor |" in said.out
     assert "from 3 scenes, 600 voxels" in said.out
-    figures = json.loads(out.read_text())
-    assert len(figures) == 2
-    assert figures[0]["miou"] > 1 / len(CLASSES)
+    metrics = json.loads(out.read_text())
+    assert len(metrics) == 2
+    assert metrics[0]["miou"] > 1 / len(CLASSES)
     assert call("probe", data / "scenes", *options, "--knn", "--scenes", 1) == 0
     assert "from 1 scenes, 200 voxels" in capsys.readouterr().out
 

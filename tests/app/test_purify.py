@@ -53,13 +53,13 @@ def test_from_scans_to_labels_by_the_student(run, data):
     code, said, _ = run("evaluate", "geopurify", data / "run", data / "data")
     assert code == 0
     assert said.startswith("| class | off | geometry | learned |")
-    figures = json.loads((data / "run" / "test.json").read_text())
-    assert figures["scenes"] == 1
-    assert figures["geometry"]["miou"] > 0.9
+    metrics = json.loads((data / "run" / "test.json").read_text())
+    assert metrics["scenes"] == 1
+    assert metrics["geometry"]["miou"] > 0.9
     code, said, _ = run("evaluate", "geopurify", data / "run", data / "data", "--noise", "flip:0.5")
     assert code == 0
     spoilt = json.loads((data / "run" / "test-flip-0.5.json").read_text())
-    assert spoilt["off"]["miou"] < figures["off"]["miou"] < spoilt["learned"]["miou"] + 0.2
+    assert spoilt["off"]["miou"] < metrics["off"]["miou"] < spoilt["learned"]["miou"] + 0.2
     assert (data / "run" / "test-flip-0.5.md").read_text() == said
 
     scan = data / "data" / "test" / "0000"

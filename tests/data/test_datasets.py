@@ -4,7 +4,7 @@ from itertools import islice, pairwise
 import numpy as np
 import pytest
 
-from scanwise.data.datasets import Draw, Loader, Scenes, scene_paths
+from scanwise.data.datasets import Draw, Loader, SceneDataset, scene_paths
 from scanwise.errors import InputError
 from tests.scenes import write_scenes
 
@@ -19,7 +19,7 @@ def root(tmp_path_factory):
 
 
 def loader(root, **options):
-    return Loader(Scenes(scene_paths(root, "train"), describe), seed=3, collate=list, **options)
+    return Loader(SceneDataset(scene_paths(root, "train"), describe), seed=3, collate=list, **options)
 
 
 def test_scenes_are_found_with_and_without_an_index(root, tmp_path):

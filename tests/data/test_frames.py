@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from scanwise.data.datasets import Draw, scene_paths
-from scanwise.data.frames import NONE, REACH, STEP, Frames, label_views
+from scanwise.data.frames import NONE, REACH, STEP, FrameDataset, label_views
 from scanwise.errors import InputError
 from scanwise.scene import ArrayRaster
 from tests.framed import COLORS, framed_scene, write_framed
@@ -65,7 +65,7 @@ def test_what_faces_down_at_the_top_is_the_ceiling():
 
 def test_names_and_classes_of_frames(tmp_path):
     sources = scene_paths(write_framed(tmp_path, train=2), "train")
-    frames = Frames(sources, as_given)
+    frames = FrameDataset(sources, as_given)
     assert len(frames) == 4
     assert frames.classes == ["wall", "floor", "chair", "otherfurniture", "ceiling"]
     assert {"chair", "mug", "floor", "wall", "ceiling"} == set(frames.names)
@@ -78,7 +78,7 @@ def test_names_and_classes_of_frames(tmp_path):
 
 def test_known_names_keep_their_places_and_frames_can_be_thinned(tmp_path):
     sources = scene_paths(write_framed(tmp_path, train=2), "train")
-    frames = Frames(sources, as_given, names=["lamp", "mug"], every=2)
+    frames = FrameDataset(sources, as_given, names=["lamp", "mug"], every=2)
     assert frames.names[:2] == ["lamp", "mug"]
     assert [frame.number for frame in frames.frames] == [0, 0]
 
@@ -90,7 +90,7 @@ def test_other_labels_of_the_same_pictures_are_other_entries_of_the_cache(tmp_pa
     folder.write(scene, tmp_path / "one" / "0")
     swapped = np.where(scene.labels == 2, 3, scene.labels)
     folder.write(replace(scene, labels=swapped), tmp_path / "two" / "0")
-    keys = [Frames(scene_paths(tmp_path / name, "train"), as_given).frames[0].key for name in ("one", "two")]
+    keys = [FrameDataset(scene_paths(tmp_path / name, "train"), as_given).frames[0].key for name in ("one", "two")]
     assert keys[0] != keys[1]
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from scanwise.data.image_views import TO_YIQ, Views, centered, random_box, recolored
+from scanwise.data.image_views import TO_YIQ, Views, centered, color_jitter, random_box
 from scanwise.data.image_views import _blurred as blurred
 from scanwise.data.image_views import _toned as toned
 
@@ -43,9 +43,9 @@ def test_small_crops_show_less_than_images():
 def test_colours_change_within_range_and_by_the_seed():
     images = torch.rand(64, 3, 8, 8)
     torch.manual_seed(1)
-    one = recolored(images)
+    one = color_jitter(images)
     torch.manual_seed(1)
-    assert torch.equal(recolored(images), one)
+    assert torch.equal(color_jitter(images), one)
     assert one.min() >= 0
     assert one.max() <= 1
     changed = (one - images).abs().amax((1, 2, 3)) > 1e-4

@@ -10,7 +10,7 @@ import torch
 
 from scanwise.data.datasets import Draw, Loader
 from scanwise.data.image_views import Views
-from scanwise.data.images import Images, collate, joined, read_pictures, subset
+from scanwise.data.images import ImageDataset, collate, joined, read_images, subset
 from scanwise.errors import InputError
 from scanwise.formats import folder as scene_folder
 from scanwise.formats.registry import write_scene
@@ -22,7 +22,7 @@ CIFAR = Path(__file__).parents[2].parent / "shared" / "data" / "cifar10.zip"
 
 @pytest.fixture
 def pictures(tmp_path):
-    return read_pictures(write_folder(tmp_path / "set", 4))
+    return read_images(write_folder(tmp_path / "set", 4))
 
 
 def test_folders_name_the_classes(pictures):
@@ -33,7 +33,7 @@ def test_folders_name_the_classes(pictures):
 
 def test_pictures_below_no_split_and_in_no_class(tmp_path):
     picture(COLOURS["red"], 1).save(tmp_path / "a.png")
-    found = read_pictures(tmp_path)
+    found = read_images(tmp_path)
     assert found.labels.tolist() == [-1]
     assert found.classes == []
 
@@ -42,12 +42,12 @@ def test_an_archive_is_read_as_its_folder(tmp_path, pictures):
     with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
         for path in sorted((tmp_path / "set").rglob("*.png")):
             archive.write(path, path.relative_to(tmp_path / "set"))
-    zipped = read_pictures(tmp_path / "set.zip")
+    zipped = read_images(tmp_path / "set.zip")
     assert (zipped.classes, zipped.labels.tolist()) == (pictures.classes, pictures.labels.tolist())
     assert all(np.array_equal(np.asarray(zipped[row]), np.asarray(pictures[row])) for row in range(len(pictures)))
     (tmp_path / "no.zip").write_bytes(b"no archive")
     with pytest.raises(InputError, match="ZIP"):
-        read_pictures(tmp_path / "no.zip")
+        read_images(tmp_path / "no.zip")
 
 
 def test_shards_in_the_layout_of_webdataset(tmp_path):
@@ -55,11 +55,11 @@ def test_shards_in_the_layout_of_webdataset(tmp_path):
     write_shard(tmp_path / "train-000.tar", contents[:4])
     write_shard(tmp_path / "train-001.tar", contents[4:])
     write_shard(tmp_path / "test-000.tar", contents[:1])
-    found = read_pictures(tmp_path)
+    found = read_images(tmp_path)
     assert found.labels.tolist() == [0, 1, 2, 0, 1, 2]
     assert len(found.classes) == 3
     assert np.array_equal(np.asarray(found[4]), np.asarray(picture(COLOURS["green"], 4)))
-    assert len(read_pictures(tmp_path, "test")) == 1
+    assert len(read_images(tmp_path, "test")) == 1
 
 
 def test_shards_that_webdataset_writes(tmp_path):
@@ -68,7 +68,7 @@ def test_shards_that_webdataset_writes(tmp_path):
         for row in range(3):
             image = np.asarray(picture(COLOURS["red"], row))
             writer.write({"__key__": f"dir/{row:03d}", "png": image, "json": {"label": 2 - row}})
-    found = read_pictures(tmp_path / "a.tar")
+    found = read_images(tmp_path / "a.tar")
     assert found.labels.tolist() == [2, 1, 0]
     assert np.array_equal(np.asarray(found[1]), np.asarray(picture(COLOURS["red"], 1)))
 
@@ -76,7 +76,7 @@ def test_shards_that_webdataset_writes(tmp_path):
 def test_frames_of_scenes(tmp_path):
     scene = corner_scene()
     scene_folder.write(scene, tmp_path / "train" / "a")
-    found = read_pictures(tmp_path)
+    found = read_images(tmp_path)
     assert len(found) == len(scene.views)
     assert np.abs(np.asarray(found[0], int) - scene.views[0].image).mean() < 5  # stored as JPEG, perhaps
 
@@ -86,7 +86,7 @@ def test_frames_of_one_scene_and_of_a_recording(tmp_path):
     scene_folder.write(scene, tmp_path / "scene")
     write_scene(scene, tmp_path / "recording" / "transforms.json")
     for name in ("scene", "recording"):
-        found = read_pictures(tmp_path / name)  # and not its depth maps
+        found = read_images(tmp_path / name)  # and not its depth maps
         assert len(found) == len(scene.views)
         assert name in found.source.name(0)
         assert np.abs(np.asarray(found[1], int) - scene.views[1].image).mean() < 5
@@ -95,7 +95,7 @@ def test_frames_of_one_scene_and_of_a_recording(tmp_path):
 def test_joined_pictures_are_those_of_both(tmp_path, pictures):
     (tmp_path / "more").mkdir()
     picture(COLOURS["blue"], 7).save(tmp_path / "more" / "a.png")
-    both = joined(pictures, read_pictures(tmp_path / "more"))
+    both = joined(pictures, read_images(tmp_path / "more"))
     last = len(pictures)
     assert len(both) == last + 1
     assert both.classes == pictures.classes
@@ -108,15 +108,15 @@ def test_joined_pictures_are_those_of_both(tmp_path, pictures):
 
 def test_what_is_damaged_or_missing_is_said_in_one_line(tmp_path):
     with pytest.raises(InputError, match="no such folder"):
-        read_pictures(tmp_path / "nowhere")
+        read_images(tmp_path / "nowhere")
     with pytest.raises(InputError, match="no pictures"):
-        read_pictures(tmp_path)
+        read_images(tmp_path)
     (tmp_path / "bad.png").write_bytes(encoded(picture(COLOURS["red"], 1))[:300])
     with pytest.raises(InputError, match=r"bad\.png: truncated or corrupt"):
-        read_pictures(tmp_path)[0]
+        read_images(tmp_path)[0]
     (tmp_path / "bad.tar").write_bytes(b"x" * 2000)
     with pytest.raises(InputError, match=r"bad\.tar: cannot be read"):
-        read_pictures(tmp_path / "bad.tar")
+        read_images(tmp_path / "bad.tar")
 
 
 def test_a_smaller_share_is_in_a_larger_and_has_all_classes(pictures):
@@ -128,7 +128,7 @@ def test_a_smaller_share_is_in_a_larger_and_has_all_classes(pictures):
 
 
 def test_batches_go_on_from_any_step_and_are_dealt_out(pictures):
-    images = Images(pictures, Views(16, second=True, crops=3, crop_size=8))
+    images = ImageDataset(pictures, Views(16, second=True, crops=3, crop_size=8))
 
     def loader(**options):
         return Loader(images, batch=4, seed=3, collate=collate, **options)
@@ -147,7 +147,7 @@ def test_batches_go_on_from_any_step_and_are_dealt_out(pictures):
 
 
 def test_a_draw_is_what_its_seed_says(pictures):
-    images = Images(pictures, Views(16))
+    images = ImageDataset(pictures, Views(16))
     one, same, other = (images[Draw(5, seed)] for seed in ((1, 0, 5), (1, 0, 5), (1, 1, 5)))
     assert np.array_equal(one.image, same.image)
     assert not np.array_equal(one.image, other.image)
@@ -156,12 +156,12 @@ def test_a_draw_is_what_its_seed_says(pictures):
 
 def test_a_label_in_json_that_is_no_number_is_none(tmp_path):
     write_shard(tmp_path / "a.tar", [(encoded(picture(COLOURS["red"], 0)), json.dumps("cat"))])
-    assert read_pictures(tmp_path / "a.tar").labels.tolist() == [-1]
+    assert read_images(tmp_path / "a.tar").labels.tolist() == [-1]
 
 
 @pytest.mark.skipif(not CIFAR.exists(), reason="needs ../shared/data/cifar10.zip")
 def test_cifar_is_read_as_it_is():
-    train, test = read_pictures(CIFAR, "train"), read_pictures(CIFAR, "test")
+    train, test = read_images(CIFAR, "train"), read_images(CIFAR, "test")
     assert np.bincount(train.labels).tolist() == [5000] * 10
     assert np.bincount(test.labels).tolist() == [1000] * 10
     assert train.classes[:2] == ["airplane", "automobile"]

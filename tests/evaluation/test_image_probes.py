@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from scanwise.data.datasets import scene_paths
-from scanwise.data.images import Pictures, read_pictures
+from scanwise.data.images import ImageSet, read_images
 from scanwise.errors import InputError
 from scanwise.evaluation.image_probes import (
     Frame,
@@ -28,7 +28,7 @@ NAMES = ["red", "green", "blue"]
 @pytest.fixture(scope="module")
 def sets(tmp_path_factory):
     root = write_folder(write_folder(tmp_path_factory.mktemp("pictures"), 8), 4, "test", seed=500)
-    return read_pictures(root), read_pictures(root, "test")
+    return read_images(root), read_images(root, "test")
 
 
 def colours_and_noise(images):
@@ -38,17 +38,17 @@ def colours_and_noise(images):
 def test_features_that_know_the_class_find_it_and_noise_does_not(sets):
     torch.manual_seed(0)
     known, asked = (features_of(colours_and_noise, pictures, 16) for pictures in sets)
-    figures = class_accuracy(known, asked, 3)
-    assert set(figures) == {"knn_colour", "linear_colour", "knn_noise", "linear_noise"}
-    assert figures["knn_colour"] == figures["linear_colour"] == 1
-    assert figures["knn_noise"] < 0.8
+    metrics = class_accuracy(known, asked, 3)
+    assert set(metrics) == {"knn_colour", "linear_colour", "knn_noise", "linear_noise"}
+    assert metrics["knn_colour"] == metrics["linear_colour"] == 1
+    assert metrics["knn_noise"] < 0.8
     assert set(knn_accuracy(colours_and_noise, *sets, 16)) == {"knn_colour", "knn_noise"}
 
 
 def test_probes_need_classes(sets):
     known, _ = sets
     with pytest.raises(InputError, match="without classes"):
-        features_of(colours_and_noise, Pictures(known.source, np.full(len(known), -1), []), 16)
+        features_of(colours_and_noise, ImageSet(known.source, np.full(len(known), -1), []), 16)
 
 
 def test_reconstruction_errors_by_hand(sets):
@@ -134,8 +134,8 @@ def test_segmentation_by_features_that_see_colour_and_by_ones_that_do_not():
 
     known, asked = [frame(seed) for seed in range(6)], [frame(seed) for seed in range(6, 9)]
     counts = segmentation(encode, known, asked, ["ground", "disc"], (6, 8))
-    assert counts["colour"].figures()["miou"] > 0.75
-    assert counts["nothing"].figures()["miou"] < 0.5
+    assert counts["colour"].metrics()["miou"] > 0.75
+    assert counts["nothing"].metrics()["miou"] < 0.5
     assert counts["colour"].matrix.sum() == 3 * 24 * 32
     with pytest.raises(InputError, match="no labelled frames"):
         segmentation(encode, [], asked, ["ground", "disc"], (6, 8))

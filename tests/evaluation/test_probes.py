@@ -7,7 +7,7 @@ from scanwise.data.datasets import scene_paths
 from scanwise.errors import InputError
 from scanwise.evaluation.features import draw_voxels, pca_colors, rank_me
 from scanwise.evaluation.probes import Frozen, KNNProbe, Labelled, LinearProbe, gather, measure, measure_voxels
-from scanwise.nn.backbone import Backbone
+from scanwise.nn.backbone import build_backbone
 from scanwise.scene import Scene
 from tests.scenes import CLASSES, labelled_scene, write_scenes
 
@@ -15,7 +15,7 @@ from tests.scenes import CLASSES, labelled_scene, write_scenes
 @pytest.fixture(scope="module")
 def frozen():
     torch.manual_seed(0)
-    return Frozen(Backbone("tiny", 6), 0.1, ("color", "normal"))
+    return Frozen(build_backbone("tiny", 6), 0.1, ("color", "normal"))
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def test_groups_that_are_apart_are_found_and_mixed_ones_are_not(kind):
     for spread, least, most in ((0.5, 0.99, 1.0), (100.0, 0.0, 0.5)):
         known = clouds(0, spread)
         probe = LinearProbe.fit(known, 3) if kind == "linear" else KNNProbe(known, 3)
-        accuracy = measure_voxels(probe, clouds(1, spread), ["a", "b", "c"]).figures()["accuracy"]
+        accuracy = measure_voxels(probe, clouds(1, spread), ["a", "b", "c"]).metrics()["accuracy"]
         assert least <= accuracy <= most
 
 
@@ -71,7 +71,7 @@ def test_every_point_is_measured(frozen, data):
     known = gather(frozen, scene_paths(data, "train"), voxels=500)
     counts = measure(frozen, LinearProbe.fit(known, 3), scene_paths(data, "val"), CLASSES)
     assert counts.matrix.sum() == 2 * 1500
-    assert counts.figures()["miou"] > 0.9  # each class has a colour of its own
+    assert counts.metrics()["miou"] > 0.9  # each class has a colour of its own
 
 
 def test_tiles_give_nearly_the_features_of_the_whole(frozen):

@@ -6,18 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from scanwise.data.surface import Surface
 from scanwise.evaluation.referring import (
     Outcome,
     Prediction,
     best_threshold,
     breakdown,
-    figures,
     mask_iou,
     measure,
+    metrics,
     second_pass,
     unique_instances,
 )
-from scanwise.nn.surface import Surface
+from scanwise.nn.sharpening import Sharpener
 from scanwise.scene import Box, Scene
 from tests.rooms_with_sentences import TEXTS, room, write_rooms
 
@@ -40,7 +41,7 @@ def test_figures_by_hand() -> None:
         Outcome(0.0, 0.1, False, None, "the piano"),
         Outcome(0.0, 0.7, False, None, "the boat"),
     ]
-    result = figures(outcomes)
+    result = metrics(outcomes)
     assert result["miou"] == pytest.approx(0.3)
     assert result["acc25"] == pytest.approx(2 / 3)
     assert result["acc50"] == pytest.approx(1 / 3)
@@ -62,7 +63,7 @@ def test_the_threshold_parts_best() -> None:
     assert 0.3 < best_threshold(outcomes([0.9, 0.6], [0.3, 0.1])) < 0.6
     assert best_threshold(outcomes([0.9], [])) == 0.5
     hard = outcomes([0.8, 0.2], [0.5, 0.1])
-    assert figures(hard, best_threshold(hard))["balanced"] == pytest.approx(0.75)
+    assert metrics(hard, best_threshold(hard))["balanced"] == pytest.approx(0.75)
 
 
 def test_unique_by_class_of_points_or_name_of_box() -> None:
@@ -92,7 +93,7 @@ def test_all_sentences_of_a_scene_are_asked_at_once(tmp_path: Path) -> None:
     assert len(measured.seconds) == len(measured.processor) == 2
     timing = measured.timing()
     assert timing["seconds_a_scene"] == pytest.approx(3 * timing["seconds_a_sentence"])
-    assert figures(measured.outcomes)["balanced"] == 1
+    assert metrics(measured.outcomes)["balanced"] == 1
 
 
 def test_the_second_pass_keeps_the_piece_of_the_surest_point() -> None:
@@ -100,17 +101,17 @@ def test_the_second_pass_keeps_the_piece_of_the_surest_point() -> None:
     assert scene.instances is not None
     red, blue = scene.instances == 0, scene.instances == 1
     scores = np.where(red, 0.8, np.where(blue, 0.7, 0.1)).astype(np.float32)
-    surface = Surface(scene)
-    one = second_pass(surface, "the block", Prediction(scores, 0.9), 0.1)
+    sharpen = Sharpener(Surface(scene), 0.1)
+    one = second_pass(sharpen, "the block", Prediction(scores, 0.9))
     assert (one.scores[red] > 0.5).mean() > 0.9
     assert (one.scores[blue] <= 0.5).all()
     assert one.scores[blue].max() > 0.25  # still a runner-up
     assert one.presence == 0.9
-    several = second_pass(surface, "all blocks", Prediction(scores, 0.9, several=scores), 0.1)
+    several = second_pass(sharpen, "all blocks", Prediction(scores, 0.9, several=scores))
     assert several.several is not None
     assert (several.several[red | blue] > 0.5).mean() > 0.9
     nothing = np.zeros(len(scene), np.float32)
-    assert (second_pass(surface, "the block", Prediction(nothing, 0.1), 0.1).scores == 0).all()
+    assert (second_pass(sharpen, "the block", Prediction(nothing, 0.1)).scores == 0).all()
 
 
 def test_the_second_pass_is_measured(tmp_path: Path) -> None:

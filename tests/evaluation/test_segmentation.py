@@ -13,7 +13,7 @@ def test_iou_and_accuracy_by_hand():
     counts.add(np.array([0, 0, 0, 1, 1, -1]), np.array([0, 0, 1, 1, 2, 0]))
     np.testing.assert_allclose(counts.iou, [2 / 3, 1 / 3, np.nan])
     np.testing.assert_allclose(counts.accuracy, [2 / 3, 1 / 2, np.nan])
-    assert counts.figures() == pytest.approx({"miou": 1 / 2, "macc": 7 / 12, "accuracy": 3 / 5})
+    assert counts.metrics() == pytest.approx({"miou": 1 / 2, "macc": 7 / 12, "accuracy": 3 / 5})
     assert "| a | 66.7 | 66.7 | 3 |" in counts.table()
     assert "| c |" not in counts.table()
 
@@ -27,9 +27,9 @@ def test_figures_are_those_of_torchmetrics(seed):
     for part in range(0, 400, 100):
         counts.add(truth[part : part + 100], predicted[part : part + 100])
     tensors = torch.from_numpy(predicted), torch.from_numpy(truth)
-    figures = counts.figures()
-    assert figures["miou"] == pytest.approx(float(MulticlassJaccardIndex(4, ignore_index=-1)(*tensors)), abs=1e-6)
-    assert figures["macc"] == pytest.approx(float(MulticlassAccuracy(4, ignore_index=-1)(*tensors)), abs=1e-6)
+    metrics = counts.metrics()
+    assert metrics["miou"] == pytest.approx(float(MulticlassJaccardIndex(4, ignore_index=-1)(*tensors)), abs=1e-6)
+    assert metrics["macc"] == pytest.approx(float(MulticlassAccuracy(4, ignore_index=-1)(*tensors)), abs=1e-6)
 
 
 def test_the_sum_over_processes_counts_every_point():
@@ -39,7 +39,7 @@ def test_the_sum_over_processes_counts_every_point():
 
 
 def test_nothing_measured_is_zero_and_not_an_error():
-    assert Confusion(["a"]).figures()["miou"] == 0
+    assert Confusion(["a"]).metrics()["miou"] == 0
 
 
 def test_a_confusion_matrix_is_drawn(tmp_path):

@@ -44,7 +44,7 @@ def _assert_equal(a: Scene, b: Scene) -> None:
             assert x is None or np.array_equal(x, y), field
 
 
-floats = st.floats(width=32, allow_nan=True)
+to_float = st.floats(width=32, allow_nan=True)
 
 
 @st.composite
@@ -55,7 +55,7 @@ def scenes(draw) -> Scene:
     def maybe(array):
         return array if draw(st.booleans()) else None
 
-    points = np.array(draw(st.lists(floats, min_size=3 * n, max_size=3 * n)), np.float32).reshape(n, 3)
+    points = np.array(draw(st.lists(to_float, min_size=3 * n, max_size=3 * n)), np.float32).reshape(n, 3)
     names = draw(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=8), max_size=3, unique=True))
     columns = [rng.random((n, 2)), np.arange(n, dtype=np.uint16), np.array(["a"] * n, "U3")]
     pose = np.eye(4)

@@ -1,7 +1,7 @@
 import numpy as np
 
+from scanwise.geometry.neighbours import neighbour_table
 from scanwise.geometry.normals import estimate_normals, srgb_to_lab
-from scanwise.nn.pooling import neighbour_table
 
 
 def test_normals_of_a_tilted_plane_and_a_sphere():

@@ -8,14 +8,15 @@ import torch
 from safetensors.torch import load_file
 from scipy.spatial import cKDTree
 
-from scanwise.nn.pooling import affinity, hand_made_embedding, neighbour_table, pool
+from scanwise.geometry.neighbours import neighbour_table
+from scanwise.nn.pooling import affinity, hand_made_embedding, pool
 
 GOLDEN = load_file(Path(__file__).parents[1] / "golden" / "geopurify_inference.safetensors")
 
 
 def test_neighbours_are_the_official_distances_on_a_grid_full_of_ties():
     voxels = GOLDEN["in.voxel_coords"].numpy()
-    table = neighbour_table(voxels)
+    table = neighbour_table(voxels, 96)
     squared = ((voxels[:, None] - voxels[table]) ** 2).sum(2)
     assert np.array_equal(np.sort(squared, 1), GOLDEN["eval.knn_sqdist_sorted"].numpy())
 
@@ -47,7 +48,7 @@ def test_labels_from_pooled_text_scores_equal_those_from_pooled_features():
 @pytest.mark.parametrize("count", [97, 200])
 def test_neighbours_leave_out_the_point_itself(count):
     points = np.random.default_rng(count).random((count, 3))
-    table = neighbour_table(points)
+    table = neighbour_table(points, 96)
     assert table.shape == (count, 96)
     assert not (table == np.arange(count)[:, None]).any()
     expected, _ = cKDTree(points).query(points, k=97)
@@ -57,7 +58,7 @@ def test_neighbours_leave_out_the_point_itself(count):
 
 @pytest.mark.parametrize("count", [1, 2, 5, 96])
 def test_in_small_clouds_everything_is_a_neighbour(count):
-    table = neighbour_table(np.random.default_rng(count).random((count, 3)))
+    table = neighbour_table(np.random.default_rng(count).random((count, 3)), 96)
     np.testing.assert_array_equal(np.sort(table, 1), np.tile(np.arange(count), (count, 1)))
 
 

@@ -4,7 +4,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from scanwise.nn.backbone import Backbone
+from scanwise.nn.backbone import build_backbone
 from scanwise.nn.ptv3 import SIZES, Patches, PointTransformerV3, PTv3Config, upcast, upcast_channels, with_decoder
 from scanwise.nn.sparse import SparseTensor
 
@@ -112,7 +112,7 @@ def test_the_same_numbers_train_the_same_way():
 def test_bfloat16_comes_near():
     voxels = batch_of(cloud(200, 1))
     torch.manual_seed(0)
-    backbone = Backbone("tiny", 4).eval()
+    backbone = build_backbone("tiny", 4).eval()
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         rough = backbone(voxels).float()
     exact = backbone(voxels)
@@ -121,7 +121,7 @@ def test_bfloat16_comes_near():
 
 @pytest.mark.parametrize("size", ["tiny", "small"])
 def test_sizes_are_what_they_say(size):
-    backbone = Backbone(size, 6, decoder=1)
+    backbone = build_backbone(size, 6, decoder=1)
     assert backbone.channels == SIZES[size].channels[0]
     count = sum(value.numel() for value in backbone.parameters())
     assert count * 4 < {"tiny": 6e6, "small": 20e6}[size]

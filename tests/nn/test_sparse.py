@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scanwise.errors import InputError
-from scanwise.nn import neighbours, sparse
+from scanwise.nn import kernel_maps, sparse
 from scanwise.nn.sparse import (
     SparseConv3d,
     SparseInverseConv3d,
@@ -48,7 +48,7 @@ def at(grid: torch.Tensor, x: SparseTensor, low: int = -SIZE // 2 + 1) -> torch.
 
 @pytest.fixture
 def small_chunks(monkeypatch):
-    monkeypatch.setitem(neighbours._CHUNK, "cpu", 32)
+    monkeypatch.setitem(kernel_maps._CHUNK, "cpu", 32)
 
 
 @settings(max_examples=25, deadline=None)
@@ -98,11 +98,11 @@ def test_pooling_takes_the_occupied_voxels_only(mode, small_chunks):
 
 def test_gradients_are_those_of_finite_differences(small_chunks):
     x = cloud(60, channels=2)
-    table = x.cache.same(0)
+    table = x.cache.submanifold(0)
     assert len(table.chunks) == 2
-    inverse = x.cache.halving(0).reverse
+    inverse = x.cache.strided(0).reverse
     coarse = torch.randn(inverse.inputs, 2, dtype=torch.float64)
-    for taps, feats, pairs in ((3, x.feats, table), (2, x.feats, x.cache.halving(0)), (2, coarse, inverse)):
+    for taps, feats, pairs in ((3, x.feats, table), (2, x.feats, x.cache.strided(0)), (2, coarse, inverse)):
         weight = torch.randn(3, taps, taps, taps, 2, dtype=torch.float64, requires_grad=True)
         bias = torch.randn(3, dtype=torch.float64, requires_grad=True)
         feats = feats.clone().requires_grad_()
@@ -163,7 +163,7 @@ def test_far_voxels_of_any_spread():
 def test_neighbours_end_at_the_edge_of_a_row_and_of_a_cloud():
     corners = torch.cartesian_prod(*[torch.tensor([0, 7])] * 3)
     x = SparseTensor(corners.repeat(2, 1), torch.ones(16, 1), torch.arange(2).repeat_interleave(8))
-    assert x.cache.same(0).pairs == 16
+    assert x.cache.submanifold(0).pairs == 16
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -210,8 +210,8 @@ def test_wide_products_summed_tap_by_tap_are_the_same(small_chunks, monkeypatch)
 
 def test_tables_are_built_once_and_shared(monkeypatch):
     built = []
-    real = neighbours._neighbour_table
-    monkeypatch.setattr(neighbours, "_neighbour_table", lambda *voxels: built.append(1) or real(*voxels))
+    real = kernel_maps._submanifold_map
+    monkeypatch.setattr(kernel_maps, "_submanifold_map", lambda *voxels: built.append(1) or real(*voxels))
     x = cloud(500, dtype=torch.float32)
     x = SubmanifoldConv3d(5, 5)(SubmanifoldConv3d(5, 5)(x))
     y = SubmanifoldConv3d(5, 5)(SparseConv3d(5, 5)(x))

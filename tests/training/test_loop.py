@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from scanwise.data.datasets import Loader, Scenes, scene_paths
+from scanwise.data.datasets import Loader, SceneDataset, scene_paths
 from scanwise.methods.segment.model import SegmentRecipe, train
 from scanwise.training.launch import make_fabric
 from scanwise.training.loop import Job, TrainingError, fit, learning_rate, parameter_groups
@@ -20,7 +20,7 @@ from tests.scenes import write_scenes
 
 RECIPE = """
 data: {data}
-size: tiny
+backbone: tiny
 voxel: 0.1
 batch: 2
 accumulate: {accumulate}
@@ -122,7 +122,7 @@ def test_accumulation_sees_the_same_scenes(tmp_path, data):
     found = {}
     for accumulate in (1, 2):
         recipe = SegmentRecipe(
-            data=data, size="tiny", voxel=0.1, batch=4, accumulate=accumulate, steps=1, augment="none", lovasz=0
+            data=data, backbone="tiny", voxel=0.1, batch=4, accumulate=accumulate, steps=1, augment="none", lovasz=0
         )
         out = tmp_path / str(accumulate)
         train(recipe, out, make_fabric(device="cpu"))
@@ -160,7 +160,7 @@ def as_points(samples):
 
 def line_job(data: Path, **more) -> Job:
     torch.manual_seed(0)
-    loader = Loader(Scenes(scene_paths(data, "train"), points), batch=2, seed=1, collate=as_points)
+    loader = Loader(SceneDataset(scene_paths(data, "train"), points), batch=2, seed=1, collate=as_points)
     return Job(Line(), loader, **more)
 
 
@@ -168,8 +168,8 @@ def test_training_finds_the_line_and_logs_it(tmp_path, data):
     job = line_job(data, validate=lambda module: {"slope": float(module.line.weight)}, score="slope")
     recipe = Recipe(data=data, steps=150, learning_rate=0.2, validate_every=50, weight_decay=0)
     said = []
-    figures = fit(job, recipe, tmp_path / "run", make_fabric(device="cpu"), say=said.append)
-    assert figures["slope"] == pytest.approx(3, abs=0.1)
+    metrics = fit(job, recipe, tmp_path / "run", make_fabric(device="cpu"), say=said.append)
+    assert metrics["slope"] == pytest.approx(3, abs=0.1)
     assert len(losses(tmp_path / "run")) == 150
     assert (tmp_path / "run" / "loss.png").read_bytes().startswith(b"\x89PNG")
     assert said[-1].startswith("step 150: loss")

@@ -1,4 +1,4 @@
-"""One process and two: the same global batch gives the same loss, gradients and figures."""
+"""One process and two: the same global batch gives the same loss, gradients and metrics."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from scanwise.data.clouds import Batch, Cloud, collate, sample_of
 from scanwise.methods.segment.model import Segmenter, SegmentRecipe
 from tests.scenes import CLASSES, labelled_scene
 
-RECIPE = SegmentRecipe(data=Path("x"), size="tiny", voxel=0.1, lovasz=0)
+RECIPE = SegmentRecipe(data=Path("x"), backbone="tiny", voxel=0.1, lovasz=0)
 
 
 class Step(nn.Module):

@@ -8,7 +8,7 @@ import scanwise
 from scanwise import cache
 from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.scene import Scene
-from scanwise.understand.prepared import check_texts
+from scanwise.understand.labels import check_texts
 from tests.worlds import COLOURS, ColourVision, corner_scene
 
 NAMES = ["red", "green", "blue"]

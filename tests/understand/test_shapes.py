@@ -30,8 +30,8 @@ def room() -> Scene:
 
 
 def test_a_text_has_the_chance_of_the_classes_it_is_like():
-    chances = np.eye(4, dtype=np.float16)
-    found, known = Shapes(chances, CLASSES, {}).of_texts(["couch", "chair", "a wall", "espresso machine"])
+    probabilities = np.eye(4, dtype=np.float16)
+    found, known = Shapes(probabilities, CLASSES, {}).of_texts(["couch", "chair", "a wall", "espresso machine"])
     torch.testing.assert_close(found.sum(1), torch.ones(4), atol=1e-3, rtol=0)
     assert found[:3].argmax(1).tolist() == [2, 1, 0]
     torch.testing.assert_close(found[3], torch.full((4,), 0.25))  # a class without a name says nothing
@@ -61,7 +61,7 @@ def test_a_room_in_colour_without_pictures_is_labelled(room):
     assert (labels.indices[low] == 3).mean() > 0.7
     with_views = scanwise.prepare(replace(bare, views=room.views), vision=ColourVision())
     assert with_views.shapes is not None
-    np.testing.assert_array_equal(np.array(with_views.shapes.chances), np.array(prepared.shapes.chances))
+    np.testing.assert_array_equal(np.array(with_views.shapes.probabilities), np.array(prepared.shapes.probabilities))
 
 
 def test_shapes_can_be_left_out(room):

@@ -47,16 +47,16 @@ def ask(
     from scanwise.app.console import note
     from scanwise.app.results import check_out, staging
     from scanwise.formats.registry import read_scene
-    from scanwise.geometry.standing import stand_up
-    from scanwise.understand import answer as asking
+    from scanwise.geometry.upright import stand_up
+    from scanwise.understand.answer import check_sentences
+    from scanwise.understand.prepared import Prepared, load_model
 
-    texts = asking.check_sentences(sentences)
+    texts = check_sentences(sentences)
     out = out or Path("out") / f"{scene.resolve().stem or 'scan'}-ask-{datetime.now():%Y%m%d-%H%M%S}"
     check_out(out, scene)
-    network = asking.load_model(model)
+    network = load_model(model)
     cloud: Scene = read_scene(scene) if up is None else stand_up(read_scene(scene), up)
-    answers = asking.ask(cloud, texts, model=network, explain=True)
-    assert isinstance(answers, list)
+    answers = Prepared(cloud, model=network, shapes="off").ask(texts, explain=True)
     raster = _raster(cloud)
     with staging(out) as place:
         for number, answer in enumerate(answers, 1):

@@ -168,8 +168,10 @@ def _label(
 ) -> None:  # fmt: skip
     from scanwise.app.results import check_out, write_label_results
     from scanwise.formats.registry import read_scene
-    from scanwise.geometry.standing import stand_up
-    from scanwise.understand.prepared import check_purify, check_texts, prepare
+    from scanwise.geometry.upright import stand_up
+    from scanwise.understand.labels import check_texts
+    from scanwise.understand.prepared import prepare
+    from scanwise.understand.purification import check_purify
 
     texts, purify = check_texts(texts), check_purify(purify)
     out = out or _folder(path)
@@ -179,12 +181,12 @@ def _label(
     reading = time.perf_counter() - started
     with progress() as show:
         prepared = prepare(scene, vision=vision, purify=purify, shapes=shapes, device=device, progress=show)
+        labels = prepared.label(texts)
     prepared.seconds = {"reading": reading} | prepared.seconds
-    labels = prepared.label(texts)
     written = write_label_results(
         out, prepared, labels, {"scene": str(path), "command": sys.argv[1:], "purify": purify}
     )
-    _show_counts(labels.texts, [int((labels.indices == k).sum()) for k in range(len(labels.texts))])
+    _show_counts(labels.texts, labels.counts)
     print(f"{len(scene):,} points in {sum(prepared.seconds.values()):.1f} s")
     for file in written:
         print(file)

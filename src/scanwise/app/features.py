@@ -80,7 +80,7 @@ def probe(
     knn: Annotated[bool, typer.Option("--knn", help="Nearest neighbours in place of a linear layer.")] = False,
     random: Annotated[bool, typer.Option("--random", help="The same network with random weights.")] = False,
     on: Annotated[Path | None, typer.Option("--on", help="Test on this one labelled scan instead.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="A JSON file for the figures.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="A JSON file for the metrics.")] = None,
     device: DeviceOption = "auto",
 ) -> None:
     """Fit a linear layer, or a nearest-neighbour search, on frozen features, and measure it.
@@ -107,7 +107,7 @@ def probe(
         known = scene_paths(data, "train", min(1.0, scenes / len(every)))
     classes = read_source(known[0]).classes or []
     tested = None if on is None else _with_classes(read_scene(on), classes, on)
-    figures = []
+    metrics = []
     for seed in range(seeds):
         labelled = gather(frozen, known, voxels=voxels, seed=seed)
         fitted: Probe
@@ -120,15 +120,15 @@ def probe(
         else:
             counts = Confusion(classes)
             add_scene(counts, frozen, fitted, tested)
-        figures.append(counts.figures())
-        note(f"seed {seed}: mIoU {100 * figures[-1]['miou']:.1f}, mAcc {100 * figures[-1]['macc']:.1f}")
+        metrics.append(counts.metrics())
+        note(f"seed {seed}: mIoU {100 * metrics[-1]['miou']:.1f}, mAcc {100 * metrics[-1]['macc']:.1f}")
     print(counts.table(), end="")
-    miou = np.array([found["miou"] for found in figures])
+    miou = np.array([found["miou"] for found in metrics])
     spread = f" ± {100 * miou.std(ddof=1):.1f}" if seeds > 1 else ""
     print(f"mIoU {100 * miou.mean():.1f}{spread} from {len(known)} scenes, {len(labelled.labels):,} voxels")
     if out is not None:
         with replacing(out) as temporary:
-            temporary.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+            temporary.write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
 
 
 def _frozen(model: Path, device: str, *, random: bool = False) -> Frozen:

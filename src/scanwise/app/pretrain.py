@@ -33,6 +33,6 @@ def dos(
     done = run_training(DOSRecipe, train, recipe, out, changes, device)
     if done is None:
         return
-    folder, figures = done
-    probes = ", ".join(f"{name} probe {100 * figures[name]:.1f} mIoU" for name in ("linear", "knn") if name in figures)
+    folder, metrics = done
+    probes = ", ".join(f"{name} probe {100 * metrics[name]:.1f} mIoU" for name in ("linear", "knn") if name in metrics)
     print(f"{folder / 'best.ckpt'}: {probes or 'the last weights; no labels to choose by'}")

@@ -15,7 +15,7 @@ from scanwise.app.train import (
     OutOption,
     RecipeArgument,
     SetOption,
-    figures_folder,
+    metrics_folder,
     percents,
     run_training,
 )
@@ -49,12 +49,12 @@ def train_geopurify(
     done = run_training(GeoPurifyRecipe, with_models, recipe, out, changes, device)
     if done is None:
         return
-    folder, figures = done
-    if "miou" in figures:
-        found = percents(figures, "off", "geometry")
-        print(f"{folder / 'best.ckpt'}: mIoU {100 * figures['miou']:.1f} on val ({found})")
+    folder, metrics = done
+    if "miou" in metrics:
+        found = percents(metrics, "off", "geometry")
+        print(f"{folder / 'best.ckpt'}: mIoU {100 * metrics['miou']:.1f} on val ({found})")
     else:
-        print(f"{folder / 'best.ckpt'}: loss {figures['val_loss']:.3f} on other anchors; val has no labels")
+        print(f"{folder / 'best.ckpt'}: loss {metrics['val_loss']:.3f} on other anchors; val has no labels")
 
 
 def evaluate_geopurify(
@@ -69,7 +69,7 @@ def evaluate_geopurify(
         str,
         typer.Option("--noise", metavar="KIND:AMOUNT", help="True 2D labels, spoilt: flip:0.3, region:0.3, blur:2."),
     ] = "",
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for table and figures.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for table and metrics.")] = None,
     device: DeviceOption = "auto",
 ) -> None:
     """mIoU of the scenes' class names: without pooling, by geometry, and by the student.
@@ -103,11 +103,11 @@ def evaluate_geopurify(
                 embeddings = [embedding_of(exam, student)] if way == "learned" else []
                 counts.setdefault(way, Confusion(exam.classes)).matrix += marks([exam], way, embeddings).matrix
         show("scenes", 1.0)
-    folder = out or figures_folder(weights)
+    folder = out or metrics_folder(weights)
     name = split + (f"-{noise.replace(':', '-')}" if noise else "")
     table = comparison(counts)
-    figures = {way: confusion.figures() for way, confusion in counts.items()}
-    report = {"scenes": len(sources), "vision": model.name, "noise": noise, **figures}
+    metrics = {way: confusion.metrics() for way, confusion in counts.items()}
+    report = {"scenes": len(sources), "vision": model.name, "noise": noise, **metrics}
     with replacing(folder / f"{name}.json") as temporary:
         temporary.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     with replacing(folder / f"{name}.md") as temporary:
@@ -123,5 +123,5 @@ def comparison(counts: dict[str, Confusion]) -> str:
     for name, row in zip(counts[ways[0]].classes, ious, strict=True):
         if not np.isnan(row).any():
             lines.append(f"| {name} | {' | '.join(f'{100 * iou:.1f}' for iou in row)} |")
-    means = [f"**{100 * confusion.figures()['miou']:.1f}**" for confusion in counts.values()]
+    means = [f"**{100 * confusion.metrics()['miou']:.1f}**" for confusion in counts.values()]
     return "\n".join([*lines, f"| **mean** | {' | '.join(means)} |"]) + "\n"

@@ -1,4 +1,4 @@
-"""`scanwise train` and `scanwise evaluate`, of LESS and its two-stage yardstick."""
+"""`scanwise train` and `scanwise evaluate`, of LESS and its two-stage baseline."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scanwise.app.train import (
     OutOption,
     RecipeArgument,
     SetOption,
-    figures_folder,
+    metrics_folder,
     percents,
     run_training,
 )
@@ -92,7 +92,7 @@ def recipe_of(weights: Path, folder: Path) -> Path:
 def train_two_stage(
     recipe: RecipeArgument, out: OutOption = None, changes: SetOption = None, device: DeviceOption = "auto"
 ) -> None:
-    """The yardstick of LESS: objects from classes and instances, then which one a sentence means.
+    """The baseline of LESS: objects from classes and instances, then which one a sentence means.
 
     Example:
 
@@ -115,7 +115,7 @@ WeightsArgument = Annotated[
 DataArgument = Annotated[Path, typer.Argument(metavar="DATA", help="Root of scenes with sentences.")]
 SplitOption = Annotated[str, typer.Option("--split", help="Which scenes.")]
 ScenesOption = Annotated[int, typer.Option("--scenes", help="The first so many of them; 0 = all.")]
-FiguresOption = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the figures.")]
+MetricsOption = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the metrics.")]
 FallbackOption = Annotated[
     bool, typer.Option("--official-fallback", help="Add the 5000 likeliest points to masks of fewer than 100.")
 ]
@@ -130,7 +130,7 @@ def evaluate_less(
     data: DataArgument,
     split: SplitOption = "test",
     scenes: ScenesOption = 0,
-    out: FiguresOption = None,
+    out: MetricsOption = None,
     fallback: FallbackOption = False,
     again: SecondPassOption = False,
     device: DeviceOption = "auto",
@@ -151,12 +151,12 @@ def evaluate_two_stage(
     data: DataArgument,
     split: SplitOption = "test",
     scenes: ScenesOption = 0,
-    out: FiguresOption = None,
+    out: MetricsOption = None,
     fallback: FallbackOption = False,
     again: SecondPassOption = False,
     device: DeviceOption = "auto",
 ) -> None:
-    """The figures and seconds of `scanwise evaluate less`, by the same loop, of its yardstick.
+    """The metrics and seconds of `scanwise evaluate less`, by the same loop, of its baseline.
 
     Example:
 
@@ -179,14 +179,14 @@ def _evaluate(
     reach = model.recipe.voxel if again else 0.0
     measured = evaluate(model, scene_paths(data, split)[: scenes or None], fabric, fallback=fallback, reach=reach)
     if fabric.is_global_zero:
-        write_figures(measured, float(model.threshold), out or figures_folder(weights), split)
+        write_metrics(measured, float(model.threshold), out or metrics_folder(weights), split)
 
 
-def write_figures(measured: Measured, threshold: float, folder: Path, split: str) -> None:
+def write_metrics(measured: Measured, threshold: float, folder: Path, split: str) -> None:
     """Into SPLIT.json and onto the screen."""
-    from scanwise.evaluation.referring import breakdown, figures
+    from scanwise.evaluation.referring import breakdown, metrics
 
-    result, parts = figures(measured.outcomes, threshold), breakdown(measured.outcomes)
+    result, parts = metrics(measured.outcomes, threshold), breakdown(measured.outcomes)
     timing = measured.timing()
     with replacing(folder / f"{split}.json") as temporary:
         content = {"all": result, "parts": parts, "timing": timing}

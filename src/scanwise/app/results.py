@@ -13,14 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from scanwise.app.report import write_html, write_picture
 from scanwise.errors import OutputError
 from scanwise.files import cannot_write
 from scanwise.formats.registry import column_suffixes, write_scene
 from scanwise.scene import Scene
-from scanwise.understand.prepared import Labels, Prepared
+from scanwise.understand.labels import Labels
+from scanwise.understand.prepared import Prepared
 
 
 def write_label_results(folder: Path, prepared: Prepared, labels: Labels, summary: dict[str, Any]) -> list[Path]:
@@ -51,18 +50,17 @@ def write_label_results(folder: Path, prepared: Prepared, labels: Labels, summar
 
 def label_summary(prepared: Prepared, labels: Labels) -> dict[str, Any]:
     """What labels.json holds: texts, counts, seconds by stage, peak memory, models with hashes."""
-    counts = np.bincount(labels.indices[labels.indices >= 0], minlength=len(labels.texts))
     models = {} if prepared.vision is None else {prepared.vision.name: prepared.vision.model_hashes}
     if prepared.shapes is not None:
         models["shapes"] = prepared.shapes.model_hashes
     return {
         "texts": labels.texts,
-        "counts": dict(zip(labels.texts, counts.tolist(), strict=True)),
+        "counts": dict(zip(labels.texts, labels.counts, strict=True)),
         "unlabelled": int((labels.indices < 0).sum()),
         "points": len(prepared.scene),
         "voxels": len(prepared.voxels),
         "voxel_metres": prepared.voxels.size,
-        "share_seen_in_pictures": round(float(prepared.seen.mean()), 4),
+        "share_seen_in_pictures": round(float(prepared.lifted.seen.mean()), 4),
         "pictures": len(prepared.scene.views),
         "device": prepared.device,
         "models": models,

@@ -117,13 +117,13 @@ def similar(
     import torch
 
     from scanwise.data.image_views import centered
-    from scanwise.data.images import read_pictures
+    from scanwise.data.images import read_images
     from scanwise.evaluation.image_probes import batches
     from scanwise.methods.stellar.model import similarity
 
     network = load_network(weights)
     size = network.config.encoder.image
-    pictures = read_pictures(folder)
+    pictures = read_images(folder)
     scores = []
     with torch.no_grad(), progress() as show:
         asked = network.encode(read_image(image, network, 0, square=True)[1]).sparse[0]
@@ -266,6 +266,6 @@ def _pretrain(path: Path, kind: Any, train: Any, out: Path | None, changes: list
     done = run_training(kind, train, path, out, changes, device)
     if done is None:
         return
-    folder, figures = done
-    found = ", ".join(f"{name} {100 * value:.1f}" for name, value in figures.items() if name.startswith("knn_"))
+    folder, metrics = done
+    found = ", ".join(f"{name} {100 * value:.1f}" for name, value in metrics.items() if name.startswith("knn_"))
     note(f"{folder / 'best.ckpt'}: {found or 'no classes to measure with'}")

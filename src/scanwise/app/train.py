@@ -59,10 +59,10 @@ def run_training(
     device: str,
     strategy: Literal["ddp", "fsdp"] = "ddp",
 ) -> tuple[Path, dict[str, float]] | None:
-    """What every verb that trains does: the run's folder and its figures on the first process, None on the others.
+    """What every verb that trains does: the run's folder and its metrics on the first process, None on the others.
 
     Args:
-        kind: class of the recipe. train: (recipe, folder, fabric, progress=, say=) -> figures; only the first process
+        kind: class of the recipe. train: (recipe, folder, fabric, progress=, say=) -> metrics; only the first process
             is given something to show its progress with.
     """
     from scanwise.training.launch import make_fabric
@@ -78,13 +78,13 @@ def run_training(
         return folder, train(settings, folder, fabric, progress=show, say=note)
 
 
-def percents(figures: dict[str, float], *names: str) -> str:
-    """Those of the figures that are there, such as "miou 47.9, macc 61.9"."""
-    return ", ".join(f"{name} {100 * figures[name]:.1f}" for name in names if name in figures)
+def percents(metrics: dict[str, float], *names: str) -> str:
+    """Those of the metrics that are there, such as "miou 47.9, macc 61.9"."""
+    return ", ".join(f"{name} {100 * metrics[name]:.1f}" for name in names if name in metrics)
 
 
-def figures_folder(weights: Path) -> Path:
-    """Where the figures of these weights go: the run's own folder; of weights known by name, out/NAME."""
+def metrics_folder(weights: Path) -> Path:
+    """Where the metrics of these weights go: the run's own folder; of weights known by name, out/NAME."""
     if not weights.exists():
         return Path("out") / weights
     return weights if weights.is_dir() else weights.parent
@@ -95,7 +95,7 @@ def evaluate_segment(
     weights: Annotated[Path, typer.Argument(metavar="WEIGHTS", help="A run, its best.ckpt, or shipped weights.")],
     data: Annotated[Path, typer.Argument(metavar="DATA", help="Root of labelled scenes.")],
     split: Annotated[str, typer.Option("--split", help="Which scenes.")] = "test",
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for table, picture and figures.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for table, picture and metrics.")] = None,
     device: DeviceOption = "auto",
 ) -> None:
     """mIoU, mAcc, a table by class, a confusion picture; objects of seen and unseen models apart.
@@ -113,16 +113,16 @@ def evaluate_segment(
     counts = evaluate(model, scene_paths(data, split), fabric)
     if not fabric.is_global_zero:
         return
-    folder = out or figures_folder(weights)
+    folder = out or metrics_folder(weights)
     folder.mkdir(parents=True, exist_ok=True)
-    figures = {name: confusion.figures() for name, confusion in counts.items() if confusion.matrix.any()}
+    metrics = {name: confusion.metrics() for name, confusion in counts.items() if confusion.matrix.any()}
     with replacing(folder / f"{split}.json") as temporary:
-        temporary.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
     with replacing(folder / f"{split}.md") as temporary:
         temporary.write_text(counts["all"].table(), encoding="utf-8")
     counts["all"].draw(folder / f"{split}.png")
     print(counts["all"].table(), end="")
-    for name, values in figures.items():
+    for name, values in metrics.items():
         print(f"{name}: mIoU {100 * values['miou']:.1f}, mAcc {100 * values['macc']:.1f}")
 
 

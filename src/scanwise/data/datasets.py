@@ -45,7 +45,7 @@ def read_source(source: Source) -> Scene:
     return scene_folder.read(source) if isinstance(source, Path) else source.read()
 
 
-class Scenes(Dataset[Any]):
+class SceneDataset(Dataset[Any]):
     """Scenes, and what is made of each for training.
 
         scenes = Scenes(scene_paths(Path("data/rooms-1"), "train"), make)
@@ -124,7 +124,7 @@ class Loader:
     """
 
     def __init__(
-        self, scenes: Scenes, *, batch: int, seed: int, collate: Callable[[Sequence[Any]], Any], workers: int = 0,
+        self, scenes: SceneDataset, *, batch: int, seed: int, collate: Callable[[Sequence[Any]], Any], workers: int = 0,
         rank: int = 0, world: int = 1,
     ) -> None:  # fmt: skip
         if batch % world:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from scanwise import cache
-from scanwise.data.datasets import Draw, Scenes, Source, read_source
+from scanwise.data.datasets import Draw, SceneDataset, Source, read_source
 from scanwise.errors import InputError
 from scanwise.scene import Raster, Scene, View, array_digest
 
@@ -34,8 +34,8 @@ class Frame:
 
     Attributes:
         image: gives uint8 (H, W, 3). source: its scene. number: of the view. key: of the scene's labels in the cache.
-        words: (O + C + 1,) int32: place in `Frames.names` of the open name of each object, then of each class, then of
-            the ceiling; -1 = none. classes: likewise, place in `Frames.classes`.
+        words: (O + C + 1,) int32: place in `FrameDataset.names` of the open name of each object, then of each class,
+            then of the ceiling; -1 = none. classes: likewise, place in `FrameDataset.classes`.
     """
 
     image: Raster
@@ -51,8 +51,8 @@ class Pixels:
     """What a picture's pixels show, at half its resolution, each (h, w) int32 and -1 = not known.
 
     Attributes:
-        words: place in `Frames.names`. classes: place in `Frames.classes`. objects: one number for each object and
-            each surface, whatever it is called.
+        words: place in `FrameDataset.names`. classes: place in `FrameDataset.classes`. objects: one number for each
+            object and each surface, whatever it is called.
     """
 
     words: np.ndarray
@@ -60,7 +60,7 @@ class Pixels:
     objects: np.ndarray
 
 
-class Frames(Scenes):
+class FrameDataset(SceneDataset):
     """All views of some scenes; `frames[draw]` takes a Draw, as `Loader` deals them out.
 
     Args:

@@ -88,7 +88,7 @@ def _planes(picture: Image.Image) -> np.ndarray:
     return np.asarray(picture).transpose(2, 0, 1)
 
 
-def recolored(images: torch.Tensor, *, blur: float = 0.5) -> torch.Tensor:
+def color_jitter(images: torch.Tensor, *, blur: float = 0.5) -> torch.Tensor:
     """(N, 3, H, W) pictures in [0, 1], each with other colours: brightness, contrast, saturation and hue in four of
     five, grey one in five, and a share `blur` of them blurred. Random numbers are torch's."""
     count, device = len(images), images.device

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from PIL import Image, UnidentifiedImageError
 
-from scanwise.data.datasets import Draw, Readable, Scenes, read_source, scene_paths
+from scanwise.data.datasets import Draw, Readable, SceneDataset, read_source, scene_paths
 from scanwise.data.image_views import ImageSample, Views
 from scanwise.errors import InputError
 from scanwise.files import read_bytes
@@ -43,7 +43,7 @@ class Source(Protocol):
 
 
 @dataclass
-class Pictures:
+class ImageSet:
     """Pictures that are read when their turn comes.
 
     Attributes:
@@ -151,7 +151,7 @@ class _Frames:
         return stored.getvalue()
 
 
-def read_pictures(root: Path, split: str = "train", share: float = 1.0) -> Pictures:
+def read_images(root: Path, split: str = "train", share: float = 1.0) -> ImageSet:
     """The pictures of a split: `split/CLASS/*.jpg` or `CLASS/*.jpg` of a folder or a ZIP, `split*.tar` or `*.tar` in
     WebDataset's layout (NAME.jpg with NAME.cls, or a "label" in NAME.json), or the frames of scene folders, of one
     scene folder, or of a recording.
@@ -179,7 +179,7 @@ def read_pictures(root: Path, split: str = "train", share: float = 1.0) -> Pictu
     return subset(pictures, share)
 
 
-def subset(pictures: Pictures, share: float) -> Pictures:
+def subset(pictures: ImageSet, share: float) -> ImageSet:
     """A share of the pictures, 0..1, at least one; of each class the same, where there are classes."""
     if share >= 1:
         return pictures
@@ -189,15 +189,15 @@ def subset(pictures: Pictures, share: float) -> Pictures:
     return chosen_of(pictures, np.sort(chosen))
 
 
-def chosen_of(pictures: Pictures, rows: np.ndarray) -> Pictures:
+def chosen_of(pictures: ImageSet, rows: np.ndarray) -> ImageSet:
     """Some of the pictures."""
-    return Pictures(_Chosen(pictures.source, rows), pictures.labels[rows], pictures.classes)
+    return ImageSet(_Chosen(pictures.source, rows), pictures.labels[rows], pictures.classes)
 
 
-def joined(first: Pictures, second: Pictures) -> Pictures:
+def joined(first: ImageSet, second: ImageSet) -> ImageSet:
     """Those of both; the second's have no class among the first's."""
     labels = np.concatenate([first.labels, np.full(len(second), -1, np.int32)])
-    return Pictures(_Joined(first.source, second.source), labels, first.classes)
+    return ImageSet(_Joined(first.source, second.source), labels, first.classes)
 
 
 @dataclass
@@ -240,7 +240,7 @@ class _Chosen:
         return self.source.read(int(self.rows[index]))
 
 
-def _from_folder(root: Path, split: str) -> Pictures:
+def _from_folder(root: Path, split: str) -> ImageSet:
     top = root / split if (root / split).is_dir() else root
     if not top.is_dir():
         raise InputError(f"{root}: no such folder, archive or shard of pictures")
@@ -249,7 +249,7 @@ def _from_folder(root: Path, split: str) -> Pictures:
     return _labelled(_Files(paths), parents)
 
 
-def _from_zip(path: Path, split: str) -> Pictures:
+def _from_zip(path: Path, split: str) -> ImageSet:
     try:
         archive = zipfile.ZipFile(path)
     except (OSError, zipfile.BadZipFile) as error:
@@ -260,14 +260,14 @@ def _from_zip(path: Path, split: str) -> Pictures:
     return _labelled(_Zip(path, chosen or names, archive), [part[0] if len(part) > 1 else "" for part in parts])
 
 
-def _labelled(source: Source, parents: list[str]) -> Pictures:
+def _labelled(source: Source, parents: list[str]) -> ImageSet:
     """The folder that a picture is in is its class; pictures in no folder have none."""
     classes = sorted(set(parents) - {""})
     number = {name: place for place, name in enumerate(classes)}
-    return Pictures(source, np.array([number.get(parent, -1) for parent in parents], np.int32), classes)
+    return ImageSet(source, np.array([number.get(parent, -1) for parent in parents], np.int32), classes)
 
 
-def _from_scenes(sources: Sequence[Path | Readable]) -> Pictures:
+def _from_scenes(sources: Sequence[Path | Readable]) -> ImageSet:
     views, names = [], []
     for source in sources:
         found = read_source(source).views
@@ -276,11 +276,11 @@ def _from_scenes(sources: Sequence[Path | Readable]) -> Pictures:
     return _of_views(views, names)
 
 
-def _of_views(views: list[View], names: list[str]) -> Pictures:
-    return Pictures(_Frames(views, names), np.full(len(views), -1, np.int32), [])
+def _of_views(views: list[View], names: list[str]) -> ImageSet:
+    return ImageSet(_Frames(views, names), np.full(len(views), -1, np.int32), [])
 
 
-def _from_shards(root: Path, split: str) -> Pictures:
+def _from_shards(root: Path, split: str) -> ImageSet:
     paths = [root] if root.suffix == ".tar" else sorted(root.glob(f"{split}*.tar")) or sorted(root.glob("*.tar"))
     places: list[tuple[int, int, int]] = []
     labels: list[int] = []
@@ -293,7 +293,7 @@ def _from_shards(root: Path, split: str) -> Pictures:
         labels += [label for _, _, label in found]
     shard, offset, size = np.array(places, np.int64).reshape(-1, 3).T
     known = np.array(labels, np.int32)
-    return Pictures(
+    return ImageSet(
         _Shards(paths, shard, offset, size), known, [str(number) for number in range(int(known.max(initial=-1)) + 1)]
     )
 
@@ -328,10 +328,10 @@ def _label(content: bytes, suffix: str) -> int | None:
 # Samples and batches
 
 
-class Images(Scenes):
+class ImageDataset(SceneDataset):
     """What training makes of each picture; `images[draw]` takes a Draw, as `Loader` deals them out."""
 
-    def __init__(self, pictures: Pictures, views: Views) -> None:
+    def __init__(self, pictures: ImageSet, views: Views) -> None:
         self.pictures, self.views = pictures, views
 
     def __len__(self) -> int:
@@ -377,6 +377,6 @@ def collate(samples: Sequence[ImageSample]) -> ImageBatch:
     return ImageBatch(images, labels, second, crops)
 
 
-def floats(images: torch.Tensor) -> torch.Tensor:
+def to_float(images: torch.Tensor) -> torch.Tensor:
     """uint8 0..255 -> float32 0..1."""
     return images.float() / 255

@@ -18,9 +18,9 @@ from torch import nn
 from torch.nn import functional
 
 from scanwise.data.datasets import Draw, Source
-from scanwise.data.frames import Frames, Pixels
+from scanwise.data.frames import FrameDataset, Pixels
 from scanwise.data.image_views import Views
-from scanwise.data.images import Pictures, floats
+from scanwise.data.images import ImageSet, to_float
 from scanwise.errors import InputError
 from scanwise.evaluation.probes import KNNProbe, Labelled, LinearProbe
 from scanwise.evaluation.segmentation import Confusion
@@ -30,14 +30,14 @@ Encoder = Callable[[torch.Tensor], Mapping[str, torch.Tensor]]
 BATCH = 250
 
 
-def batches(pictures: Pictures, size: int, device: torch.device | str = "cpu") -> Iterator[torch.Tensor]:
+def batches(pictures: ImageSet, size: int, device: torch.device | str = "cpu") -> Iterator[torch.Tensor]:
     """All pictures in order, (<= 250, 3, size, size) in [0, 1], the middle of each."""
     view = Views(size, scale=None)
     unused = np.random.default_rng(0)
     for start in range(0, len(pictures), BATCH):
         rows = range(start, min(start + BATCH, len(pictures)))
         stack = np.stack([view(pictures[row], unused).image for row in rows])
-        yield floats(torch.from_numpy(stack).to(device))
+        yield to_float(torch.from_numpy(stack).to(device))
 
 
 # Classes of pictures
@@ -45,7 +45,7 @@ def batches(pictures: Pictures, size: int, device: torch.device | str = "cpu") -
 
 @torch.no_grad()
 def features_of(
-    encode: Encoder, pictures: Pictures, size: int, device: torch.device | str = "cpu"
+    encode: Encoder, pictures: ImageSet, size: int, device: torch.device | str = "cpu"
 ) -> dict[str, Labelled]:
     """Features (n, C) float32 of all pictures, by name, with their labels.
 
@@ -66,18 +66,18 @@ def class_accuracy(
     known: Mapping[str, Labelled], asked: Mapping[str, Labelled], classes: int, *, linear: bool = True
 ) -> dict[str, float]:
     """Share of the pictures asked whose class is found, 0..1: "knn_NAME" (20 nearest, cosine) and "linear_NAME"."""
-    figures: dict[str, float] = {}
+    metrics: dict[str, float] = {}
     for name, features in known.items():
         probes = {"knn": KNNProbe(features, classes), "linear": LinearProbe.fit(features, classes) if linear else None}
         for kind, probe in probes.items():
             if probe is not None:
                 hits = probe.scores(asked[name].feats).argmax(1) == asked[name].labels
-                figures[f"{kind}_{name}"] = float(hits.float().mean())
-    return figures
+                metrics[f"{kind}_{name}"] = float(hits.float().mean())
+    return metrics
 
 
 def knn_accuracy(
-    encode: Encoder, known: Pictures, asked: Pictures, size: int, device: torch.device | str = "cpu"
+    encode: Encoder, known: ImageSet, asked: ImageSet, size: int, device: torch.device | str = "cpu"
 ) -> dict[str, float]:
     """`class_accuracy` by nearest neighbours alone."""
     known_features, asked_features = (features_of(encode, pictures, size, device) for pictures in (known, asked))
@@ -89,7 +89,7 @@ def knn_accuracy(
 
 @torch.no_grad()
 def reconstruction_errors(
-    reconstruct: Callable[[torch.Tensor], torch.Tensor], pictures: Pictures, size: int,
+    reconstruct: Callable[[torch.Tensor], torch.Tensor], pictures: ImageSet, size: int,
     device: torch.device | str = "cpu",
 ) -> dict[str, float]:  # fmt: skip
     """Means over the pictures: "mse" of values 0..1, "psnr" in decibels, "ssim".
@@ -128,7 +128,7 @@ def ssim(images: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
 
 
 def fit_decoder(
-    dense: Callable[[torch.Tensor], torch.Tensor], pictures: Pictures, size: int, patch: int, *, steps: int = 500,
+    dense: Callable[[torch.Tensor], torch.Tensor], pictures: ImageSet, size: int, patch: int, *, steps: int = 500,
     batch: int = 128, width: int = 128, depth: int = 2, heads: int = 4, seed: int = 0,
     device: torch.device | str = "cpu",
 ) -> nn.Module:  # fmt: skip
@@ -144,7 +144,7 @@ def fit_decoder(
     decoder = None
     for _ in range(steps):
         rows = generator.choice(len(pictures), min(batch, len(pictures)), replace=False)
-        images = floats(torch.from_numpy(np.stack([view(pictures[row], generator).image for row in rows])).to(device))
+        images = to_float(torch.from_numpy(np.stack([view(pictures[row], generator).image for row in rows])).to(device))
         with torch.no_grad():
             features = dense(images)
         if decoder is None:
@@ -203,7 +203,7 @@ class LabelledFrames(Sequence[Frame]):
     """
 
     def __init__(self, sources: Sequence[Source], size: tuple[int, int], *, every: int = 1) -> None:
-        self._frames = Frames(sources, partial(_frame, size), every=every)
+        self._frames = FrameDataset(sources, partial(_frame, size), every=every)
         self.classes = self._frames.classes
 
     def __len__(self) -> int:
@@ -257,7 +257,7 @@ def segmentation(
 
 
 def _encoded(encode: Encoder, frame: Frame, device: torch.device | str) -> dict[str, torch.Tensor]:
-    image = floats(torch.from_numpy(frame.image.copy()).to(device))[None]
+    image = to_float(torch.from_numpy(frame.image.copy()).to(device))[None]
     return {name: values[0].float().cpu() for name, values in encode(image).items()}
 
 

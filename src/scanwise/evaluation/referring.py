@@ -17,8 +17,9 @@ from lightning_fabric import Fabric
 
 from scanwise.data.datasets import Source, read_source
 from scanwise.data.referring import names_many, plural
+from scanwise.data.surface import Surface
 from scanwise.geometry.objects import surest
-from scanwise.nn.surface import Surface
+from scanwise.nn.sharpening import Sharpener
 from scanwise.scene import Scene
 
 RELATIONS = {
@@ -110,8 +111,8 @@ def measure(
         texts = [each.text for each in scene.sentences]
         found = predict(scene, texts)
         if reach:
-            surface = Surface(scene)
-            found = [second_pass(surface, *each, reach) for each in zip(texts, found, strict=True)]
+            sharpen = Sharpener(Surface(scene), reach)
+            found = [second_pass(sharpen, *each) for each in zip(texts, found, strict=True)]
         measured.seconds.append(time.perf_counter() - started)
         measured.processor.append(time.process_time() - computed)
         unique = unique_instances(scene)
@@ -132,20 +133,17 @@ def measure(
     )
 
 
-def second_pass(surface: Surface, text: str, found: Prediction, reach: float) -> Prediction:
-    """A prediction with sharp edges (`Surface.sharpened`) and, where a sentence names one thing, with one connected
+def second_pass(sharpen: Sharpener, text: str, found: Prediction) -> Prediction:
+    """A prediction with sharp edges (`Sharpener`) and, where a sentence names one thing, with one connected
     piece above 0.5: that of the point that was surest before. The scores of other pieces are halved.
-
-    Args:
-        reach: metres, the voxel of the network.
     """
-    scores = surface.sharpened(found.scores, reach)
+    scores = sharpen(found.scores)
     if plural(text):
-        several = None if found.several is None else surface.sharpened(found.several, reach)
+        several = None if found.several is None else sharpen(found.several)
         return replace(found, scores=scores, several=several)
     rows = np.flatnonzero(mask_of(scores))
     if len(rows) and not names_many(text):
-        one = surest(surface.scene.points, found.scores, rows)
+        one = surest(sharpen.surface.scene.points, found.scores, rows)
         scores[np.setdiff1d(rows, one, assume_unique=True)] *= 0.5
     return replace(found, scores=scores)
 
@@ -180,7 +178,7 @@ def unique_instances(scene: Scene) -> dict[int, bool]:
     return {instance: counts[kind] == 1 for instance, kind in kinds.items()}
 
 
-def figures(outcomes: Iterable[Outcome], threshold: float = 0.5) -> dict[str, float]:
+def metrics(outcomes: Iterable[Outcome], threshold: float = 0.5) -> dict[str, float]:
     """miou, acc25, acc50 over sentences that mean something here, all 0..1, and `sentences`, how many those are; the
     same of "unique" and "multiple" objects; "found", the share of them said to be here, "not_here", the share of the
     others said not to be, and "balanced", the mean of the two. What has no sentences is left out.

@@ -46,7 +46,7 @@ class Confusion:
         truth = self.matrix.sum(1)
         return np.where(truth > 0, np.diag(self.matrix) / np.maximum(truth, 1), np.nan)
 
-    def figures(self) -> dict[str, float]:
+    def metrics(self) -> dict[str, float]:
         """`miou`, `macc` (means over the classes that the truth has) and `accuracy` of all points, 0..1."""
         total = max(int(self.matrix.sum()), 1)
         if not (self.matrix.sum(1) > 0).any():
@@ -69,9 +69,9 @@ class Confusion:
         ):
             if points:
                 lines.append(f"| {name} | {100 * iou:.1f} | {100 * accuracy:.1f} | {points:,} |")
-        figures = self.figures()
+        metrics = self.metrics()
         total = int(self.matrix.sum())
-        lines.append(f"| **mean** | **{100 * figures['miou']:.1f}** | {100 * figures['macc']:.1f} | {total:,} |")
+        lines.append(f"| **mean** | **{100 * metrics['miou']:.1f}** | {100 * metrics['macc']:.1f} | {total:,} |")
         return "\n".join(lines) + "\n"
 
     def draw(self, path: Path) -> None:

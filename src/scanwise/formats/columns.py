@@ -244,7 +244,7 @@ def _kept(
         "labels": scene.labels,
         "instances": scene.instances,
     }
-    changed = {key for key, value in now.items() if not _same(key, then.get(key), value)}
+    changed = {key for key, value in now.items() if not _submanifold(key, then.get(key), value)}
     fresh = {name: part for key in now if key in changed for name, part in _split(key, now[key]).items()}
     kept: dict[str, np.ndarray] = {}
     for name, column in original.items():
@@ -269,7 +269,7 @@ def _split(key: str, value: np.ndarray | None) -> dict[str, np.ndarray]:
     return {name: np.ascontiguousarray(part) for name, part in zip(names, np.atleast_2d(value.T), strict=True)}
 
 
-def _same(key: str, then: np.ndarray | None, now: np.ndarray | None) -> bool:
+def _submanifold(key: str, then: np.ndarray | None, now: np.ndarray | None) -> bool:
     """Whether a field still says what its columns say, up to the rounding of turning a scene and back."""
     if then is None or now is None:
         return then is now

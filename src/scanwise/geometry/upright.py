@@ -1,4 +1,4 @@
-"""Which way is up in a recording's world, and the turn that brings it to +z."""
+"""Which way is up, in a recording's world or a cloud's, and the turn that brings it to +z."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from scanwise.scene import View
+from scanwise.errors import InputError
+from scanwise.scene import Scene, View
 
+AXES = {"x": (1, 0, 0), "y": (0, 1, 0), "z": (0, 0, 1), "-x": (-1, 0, 0), "-y": (0, -1, 0), "-z": (0, 0, -1)}
 _UPRIGHT = 2.0  # degrees from z that are left as they are
 GUESSED = (40.0, 25.0, 15.0, 10.0, 5.0, 5.0, 5.0, 5.0)  # degrees around the estimate in which surfaces are looked at
 _KNOWN = (10.0, 5.0, 5.0, 5.0, 5.0)  # the same where gravity is known: sensors and conventions are a few degrees off
 _MOST = 200_000  # points looked at
 _STAY = 0.05  # weight of the estimate so far, for what the surfaces leave open (a single wall)
 _ENOUGH = 0.02  # share of the points that horizontal or vertical surfaces must have to be trusted
+_SAMPLED, _NEIGHBOURS = 30_000, 16  # points whose normals are estimated, and what planes are laid through
 
 
 def upright_rotation(
@@ -86,3 +89,35 @@ def _step(up: np.ndarray, normals: np.ndarray, window: float) -> np.ndarray | No
     _, axes = np.linalg.eigh(scatter)
     axis = axes[:, 2] if axes[:, 2] @ up >= 0 else -axes[:, 2]
     return axis if axis @ up >= np.cos(2 * window) else None
+
+
+def stand_up(scene: Scene, axis: str) -> Scene:
+    """The scene turned so that an axis of its file's frame points up, and then as far as floors and walls say, where
+    they are within 40 degrees of that: a camera that looked down makes no axis point straight up.
+
+    Args:
+        axis: x, y, z, -x, -y or -z. The y axis of a camera's own frame points down: "-y".
+
+    Raises:
+        InputError: no such axis.
+    """
+    if axis not in AXES:
+        raise InputError(f"up {axis!r}: choose one of {', '.join(AXES)}")
+    up = np.linalg.inv(scene.to_source[:3, :3]) @ np.array(AXES[axis], float)
+    return scene.turned(rotation_to_z(refined(up / np.linalg.norm(up), _normals(scene), GUESSED)))
+
+
+def _normals(scene: Scene) -> np.ndarray:
+    """Those of some points, estimated where the scene has none."""
+    from scipy.spatial import cKDTree
+
+    from scanwise.geometry.normals import estimate_normals
+
+    rows = np.flatnonzero(scene.finite)
+    if scene.normals is not None:
+        return scene.normals[rows].astype(np.float64)
+    rows = np.random.default_rng(0).permutation(rows)[:_SAMPLED]
+    points = scene.points[rows]
+    if len(points) < _NEIGHBOURS:
+        return np.zeros((0, 3))
+    return estimate_normals(points, cKDTree(points).query(points, _NEIGHBOURS)[1]).astype(np.float64)

@@ -1,25 +1,112 @@
-"""A Point Transformer V3 that gives one feature vector a voxel: up-cast from its encoder, or from a light decoder."""
+"""Backbones: networks that give one feature vector a voxel, by name.
+
+    backbone = build_backbone("small", in_channels=6)
+    features = backbone(SparseTensor(coords, feats, batch))  # (N, backbone.channels)
+
+Another one is a `Backbone` under a name: `register_backbone("mine", build)` in your own code, or an entry point of the
+group "scanwise.backbones" in your package's metadata, which is found without being imported first.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from importlib.metadata import entry_points
 
 import torch
 from torch import nn
 
+from scanwise.errors import InputError
 from scanwise.nn.ptv3 import SIZES, PointTransformerV3, upcast, upcast_channels, with_decoder
 from scanwise.nn.sparse import SparseTensor
 
+ENTRY_POINTS = "scanwise.backbones"
+
 
 class Backbone(nn.Module):
-    """Voxels to features (N, channels).
+    """Voxels to features.
 
-        backbone = Backbone("small", in_channels=6)
-        features = backbone(SparseTensor(coords, feats, batch))
+    Attributes:
+        channels: of a feature.
+    """
+
+    channels: int
+
+    def forward(self, voxels: SparseTensor, *, masked: torch.Tensor | None = None) -> torch.Tensor:
+        """Features (N, channels) of N voxels.
+
+        Args:
+            voxels: with features of as many channels as the backbone was built for.
+            masked: (N,) bool, voxels whose features the network is told to be masked; None = none.
+        """
+        raise NotImplementedError
+
+
+BuildBackbone = Callable[..., Backbone]
+"""(in_channels, *, decoder: int, drop_path: float, mask_token: bool) -> Backbone; see `build_backbone`."""
+
+_REGISTERED: dict[str, BuildBackbone] = {}
+
+
+def register_backbone(name: str, build: BuildBackbone) -> None:
+    """Makes a backbone known under a name, for recipes and for `build_backbone`.
+
+    Raises:
+        ValueError: the name is taken.
+    """
+    if name in _REGISTERED:
+        raise ValueError(f"there is a backbone {name!r} already")
+    _REGISTERED[name] = build
+
+
+def backbone_names() -> list[str]:
+    """The names of all backbones, those of other packages among them."""
+    return sorted({*_REGISTERED, *(point.name for point in entry_points(group=ENTRY_POINTS))})
+
+
+def build_backbone(
+    name: str, in_channels: int, *, decoder: int = 0, drop_path: float = 0.0, mask_token: bool = False
+) -> Backbone:
+    """A backbone with random weights.
 
     Args:
-        size: of `ptv3.SIZES`. decoder: blocks of each decoder stage; 0 = the encoder's features, up-cast.
-        mask_token: the network can be told that input features are masked.
+        name: of `backbone_names`.
+        in_channels: of the voxels' features.
+        decoder: blocks of each decoder stage, where it has one; 0 = the encoder's features, up-cast.
+        drop_path: stochastic depth, 0..1.
+        mask_token: it can be told that voxels are masked.
+
+    Raises:
+        InputError: no backbone of that name.
+    """
+    check_backbone(name)
+    build = _REGISTERED.get(name)
+    if build is None:
+        (point,) = entry_points(group=ENTRY_POINTS, name=name)
+        build = _REGISTERED[name] = point.load()
+    return build(in_channels, decoder=decoder, drop_path=drop_path, mask_token=mask_token)
+
+
+def check_backbone(name: str) -> str:
+    """The name.
+
+    Raises:
+        InputError: no backbone is called so.
+    """
+    if name not in backbone_names():
+        raise InputError(f"no backbone {name!r}; there are {', '.join(backbone_names())}")
+    return name
+
+
+class PointTransformer(Backbone):
+    """Point Transformer V3: features up-cast from its encoder, or from a light decoder.
+
+    Args:
+        size: of `ptv3.SIZES`.
+        in_channels: of the voxels' features.
+        decoder: blocks of each decoder stage; 0 = the encoder's features, up-cast.
+        drop_path: stochastic depth, 0..1.
+        mask_token: it can be told that voxels are masked.
     """
 
     def __init__(
@@ -33,8 +120,16 @@ class Backbone(nn.Module):
         self.channels = config.decoder_channels[0] if decoder else upcast_channels(config, len(config.depths))
 
     def forward(self, voxels: SparseTensor, *, masked: torch.Tensor | None = None) -> torch.Tensor:
-        """(N, channels); `masked` as in `PointTransformerV3.forward`."""
+        """Features (N, channels); `masked` as in `PointTransformerV3.forward`."""
         levels = self.network(voxels, masked=masked)
         if self.network.config.decoder_depths:
             return self.network.decode(levels)
         return upcast(levels, len(levels))
+
+
+def _of_size(size: str) -> BuildBackbone:
+    return lambda in_channels, **options: PointTransformer(size, in_channels, **options)
+
+
+for _size in SIZES:
+    register_backbone(_size, _of_size(_size))

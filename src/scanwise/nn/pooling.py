@@ -12,34 +12,14 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from scanwise import cache
+from scanwise.data.surface import Surface
 from scanwise.geometry.normals import srgb_to_lab
 
-NEIGHBOURS = 96
 SHARPNESS = 20.0
 APPLICATIONS = 19  # once, and then T = 18 times more
+_VERSION = "1"
 COLOUR_SPREAD = 50.0  # difference in Lab at which two greys' embeddings are 45 degrees apart
-
-
-def neighbour_table(points: np.ndarray, k: int = NEIGHBOURS) -> np.ndarray:
-    """(M, 3) distinct points -> (M, k) int32 nearest other points, nearest first.
-
-    Clouds of no more than k points give (M, M), every point and itself: two points that only exchanged their
-    values would never agree.
-    """
-    from scipy.spatial import cKDTree
-
-    count = len(points)
-    if count <= k:
-        return cKDTree(points).query(points, k=[*range(1, count + 1)])[1].astype(np.int32)
-    _, table = cKDTree(points).query(points, k=k + 1, workers=-1)
-    return _without_self(table).astype(np.int32)
-
-
-def _without_self(table: np.ndarray) -> np.ndarray:
-    """Drops each row's own number (the farthest entry where ties kept it out) from an (M, k + 1) table."""
-    own = table == np.arange(len(table))[:, None]
-    own[~own.any(1), -1] = True
-    return table[~own].reshape(len(table), -1)
 
 
 def hand_made_embedding(normals: np.ndarray, colors: np.ndarray | None) -> torch.Tensor:
@@ -73,6 +53,16 @@ def affinity(embedding: torch.Tensor, neighbours: np.ndarray, sharpness: float =
         cosine = torch.einsum("mkd,md->mk", unit[table[rows].long()], unit[rows])
         weights[rows] = (sharpness * cosine).softmax(1)
     return weights
+
+
+def geometric_weights(surface: Surface) -> np.ndarray:
+    """(M, K) float32 pooling weights over a surface's neighbours, of the embedding made by hand; kept in the cache."""
+
+    def make() -> dict[str, np.ndarray]:
+        table = surface.neighbours  # first, as normals are laid through some of them
+        return {"weights": affinity(hand_made_embedding(surface.normals, surface.colors), table).numpy()}
+
+    return cache.arrays("affinity", cache.key_of(_VERSION, surface.content, "geometry"), make)["weights"]
 
 
 def times(features: np.ndarray, matrix: torch.Tensor) -> torch.Tensor:

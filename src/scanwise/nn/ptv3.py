@@ -327,7 +327,7 @@ class Pooling(nn.Module):
         """The coarser voxels, sorted by (cloud, x, y, z), and (N,) the row of each finer one's parent."""
         pooled = self.pool(voxels.replace(self.linear(voxels.feats)))
         parent = torch.empty(len(voxels), dtype=torch.long, device=voxels.feats.device)
-        for chunk in voxels.cache.halving(voxels.level).chunks:
+        for chunk in voxels.cache.strided(voxels.level).chunks:
             parent[chunk.sources] = chunk.targets.long()
         return pooled.replace(functional.gelu(self.norm(pooled.feats))), parent
 

@@ -18,7 +18,7 @@ from torch import nn
 from torch.autograd.function import once_differentiable
 
 from scanwise.errors import InputError
-from scanwise.nn.neighbours import Neighbours, Table
+from scanwise.nn.kernel_maps import KernelMap, KernelMaps
 
 Backend = Literal["auto", "torch", "spconv"]
 _WIDE = 128  # output channels from which summing tap by tap is faster on a CPU; docs/performance.md
@@ -46,13 +46,13 @@ class SparseTensor:
         feats: torch.Tensor,
         batch: torch.Tensor,
         *,
-        cache: Neighbours | None = None,
+        cache: KernelMaps | None = None,
         level: int = 0,
     ) -> None:
         if feats.ndim != 2 or len(feats) != len(coords):
             raise InputError(f"features must be ({len(coords)}, C), one row a voxel, not {tuple(feats.shape)}")
         self.coords, self.feats, self.batch, self.level = coords, feats, batch, level
-        self.cache = Neighbours(coords, batch) if cache is None else cache
+        self.cache = KernelMaps(coords, batch) if cache is None else cache
 
     def __len__(self) -> int:
         return len(self.feats)
@@ -121,7 +121,7 @@ class SubmanifoldConv3d(_Conv):
             return x.replace(F.linear(x.feats, self.weight.flatten(1), self.bias))
         if _takes_spconv(self.backend, x.feats):
             return x.replace(_spconv_submanifold(x, self.weight, self.bias))
-        return x.replace(convolve(x.feats, self.weight, self.bias, x.cache.same(x.level)))
+        return x.replace(convolve(x.feats, self.weight, self.bias, x.cache.submanifold(x.level)))
 
 
 class SparseConv3d(_Conv):
@@ -132,7 +132,7 @@ class SparseConv3d(_Conv):
 
     def forward(self, x: SparseTensor) -> SparseTensor:
         self._check(x)
-        table = x.cache.halving(x.level)
+        table = x.cache.strided(x.level)
         return x.at_level(x.level + 1, convolve(x.feats, self.weight, self.bias, table))
 
 
@@ -146,7 +146,7 @@ class SparseInverseConv3d(_Conv):
         self._check(x)
         if x.level == 0:
             raise InputError("an inverse convolution needs voxels that came out of a halving; these are at level 0")
-        table = x.cache.halving(x.level - 1).reverse
+        table = x.cache.strided(x.level - 1).reverse
         return x.at_level(x.level - 1, convolve(x.feats, self.weight, self.bias, table))
 
 
@@ -158,7 +158,7 @@ class SparsePool3d(nn.Module):
         self.mode = mode
 
     def forward(self, x: SparseTensor) -> SparseTensor:
-        table = x.cache.halving(x.level)
+        table = x.cache.strided(x.level)
         pooled = [
             F.embedding_bag(chunk.sources[chunk.by_row], x.feats, chunk.starts, mode=self.mode)
             for chunk in table.chunks
@@ -166,7 +166,7 @@ class SparsePool3d(nn.Module):
         return x.at_level(x.level + 1, torch.cat(pooled) if pooled else x.feats)
 
 
-def convolve(feats: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, table: Table) -> torch.Tensor:
+def convolve(feats: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, table: KernelMap) -> torch.Tensor:
     """Sum over a table's pairs of feats (N, Cin) times the tap's part of weight (Cout, k, k, k, Cin): (M, Cout).
 
     Under autocast everything is cast first. Gradients of all three inputs, once. Working memory beside the result:
@@ -182,7 +182,7 @@ def convolve(feats: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | Non
 
 class _Convolve(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, feats: torch.Tensor, taps: torch.Tensor, bias: torch.Tensor | None, table: Table) -> Any:
+    def forward(ctx: Any, feats: torch.Tensor, taps: torch.Tensor, bias: torch.Tensor | None, table: KernelMap) -> Any:
         ctx.save_for_backward(feats, taps)
         ctx.table = table
         with torch.autocast(feats.device.type, enabled=False):
@@ -193,7 +193,7 @@ class _Convolve(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: torch.Tensor) -> Any:
         feats, taps = ctx.saved_tensors
-        table: Table = ctx.table
+        table: KernelMap = ctx.table
         grad_feats = grad_taps = grad_bias = None
         with torch.autocast(feats.device.type, enabled=False):
             if ctx.needs_input_grad[2]:
@@ -207,7 +207,9 @@ class _Convolve(torch.autograd.Function):
         return grad_feats, grad_taps, grad_bias, None
 
 
-def _sum_of_products(feats: torch.Tensor, taps: torch.Tensor, bias: torch.Tensor | None, table: Table) -> torch.Tensor:
+def _sum_of_products(
+    feats: torch.Tensor, taps: torch.Tensor, bias: torch.Tensor | None, table: KernelMap
+) -> torch.Tensor:
     """(M, Cout): a chunk at a time, rows gathered and multiplied tap by tap, then summed for each output row.
 
     Narrow products of all taps are kept and summed at once; wide ones, which together leave the processor's cache,
@@ -238,7 +240,7 @@ def _sum_of_products(feats: torch.Tensor, taps: torch.Tensor, bias: torch.Tensor
     return result
 
 
-def _taps_gradient(feats: torch.Tensor, grad: torch.Tensor, table: Table) -> torch.Tensor:
+def _taps_gradient(feats: torch.Tensor, grad: torch.Tensor, table: KernelMap) -> torch.Tensor:
     """(taps, Cin, Cout), summed over chunks in float32 at least."""
     wide = torch.promote_types(feats.dtype, torch.float32)
     result = torch.zeros(table.taps, feats.shape[1], grad.shape[1], dtype=wide, device=feats.device)

@@ -11,7 +11,7 @@ from torch import nn
 from scanwise.data.clouds import FEATURES
 from scanwise.errors import InputError
 from scanwise.evaluation.probes import Frozen
-from scanwise.nn.backbone import Backbone
+from scanwise.nn.backbone import build_backbone
 from scanwise.training.checkpoints import load
 
 
@@ -26,23 +26,24 @@ def load_backbone(path: Path, *, random: bool = False) -> Frozen:
     """
     checkpoint = load(path)
     recipe, weights = checkpoint.facts.get("recipe", {}), checkpoint.under("backbone.")
-    if not weights or not {"size", "voxel", "features"} <= recipe.keys():
+    name = recipe.get("backbone", recipe.get("size"))
+    if not weights or name is None or not {"voxel", "features"} <= recipe.keys():
         raise InputError(f"{path}: holds no backbone; give the best.ckpt of `scanwise pretrain dos` or `train segment`")
     channels = sum(FEATURES[feature] for feature in recipe["features"])
     tokens = recipe.get("masking") == "tokens"
     with torch.random.fork_rng():
         torch.manual_seed(recipe.get("seed", 0))
-        backbone = Backbone(recipe["size"], channels, decoder=recipe.get("decoder", 0), mask_token=tokens)
+        backbone = build_backbone(name, channels, decoder=recipe.get("decoder", 0), mask_token=tokens)
     if not random:
         backbone.load_state_dict(weights)
     return Frozen(backbone.eval().requires_grad_(False), recipe["voxel"], tuple(recipe["features"]))
 
 
-def random_backbone(size: str, voxel: float, features: tuple[str, ...], seed: int = 0) -> Frozen:
+def random_backbone(name: str, voxel: float, features: tuple[str, ...], seed: int = 0) -> Frozen:
     """A backbone that was not trained: what a teacher must be better than."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        backbone = Backbone(size, sum(FEATURES[feature] for feature in features))
+        backbone = build_backbone(name, sum(FEATURES[feature] for feature in features))
     return Frozen(backbone.eval().requires_grad_(False), voxel, features)
 
 

@@ -12,9 +12,10 @@ import hashlib
 import json
 import os
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import safetensors.torch
 import torch
@@ -25,6 +26,7 @@ from scanwise.files import read_bytes, replacing
 
 MAGIC = b"scanwise checkpoint 1\n"
 SHIPPED = Path(__file__).parents[1] / "weights"
+M = TypeVar("M", bound=nn.Module)
 
 
 @dataclass
@@ -112,6 +114,27 @@ def _facts(payload: bytes) -> dict[str, Any]:
     length = int.from_bytes(payload[:8], "little")
     facts: dict[str, Any] = json.loads(json.loads(payload[8 : 8 + length])["__metadata__"]["facts"])
     return facts
+
+
+def load_model(path: Path, kind: str, build: Callable[[Checkpoint], M], *, made_by: str, prefix: str = "") -> M:
+    """A trained model, in evaluation mode.
+
+    Args:
+        path: as `locate` takes it.
+        kind: that the checkpoint must say it is of.
+        build: checkpoint -> a model of the right shape.
+        made_by: the verb that makes such checkpoints ("train segment"), for the error.
+        prefix: of the tensors that are the model's.
+
+    Raises:
+        InputError: no such file, damaged, or of another kind, or its tensors do not fit.
+    """
+    checkpoint = load(path)
+    if checkpoint.facts.get("kind") != kind:
+        raise InputError(f"{path}: holds no {kind} model; give the best.ckpt of a `scanwise {made_by}` run")
+    model = build(checkpoint)
+    model.load_state_dict(checkpoint.under(prefix))
+    return model.eval()
 
 
 def start_from(backbone: nn.Module, path: Path) -> None:

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from scanwise.data.datasets import Loader
 from scanwise.data.image_views import Views
-from scanwise.data.images import Images, collate, joined, read_pictures
+from scanwise.data.images import ImageDataset, collate, joined, read_images
 from scanwise.errors import InputError
 from scanwise.nn.sparse_tokens import SparseTokens, token_config
 from scanwise.nn.vit import SIZES, ViTConfig
@@ -54,11 +54,11 @@ def image_loader(
 ) -> Loader:  # fmt: skip
     """Batches of the training pictures; `second`, `crops` as of Views."""
     views = Views(recipe.image, (recipe.scale, 1.0), True, second, crops, crop_size, crop_scale)
-    pictures = read_pictures(recipe.data, "train", recipe.share)
+    pictures = read_images(recipe.data, "train", recipe.share)
     if recipe.also is not None:
-        pictures = joined(pictures, read_pictures(recipe.also, "train", recipe.share))
+        pictures = joined(pictures, read_images(recipe.also, "train", recipe.share))
     return Loader(
-        Images(pictures, views), batch=recipe.batch // recipe.accumulate, seed=recipe.seed, collate=collate,
+        ImageDataset(pictures, views), batch=recipe.batch // recipe.accumulate, seed=recipe.seed, collate=collate,
         workers=recipe.workers, rank=fabric.global_rank, world=fabric.world_size,
     )  # fmt: skip
 

@@ -17,13 +17,13 @@ class RunLog:
         self._folder = folder
         self._board = _tensorboard(folder)
 
-    def add(self, step: int, figures: dict[str, float]) -> None:
-        """The figures of one training step."""
-        self._append("log.csv", step, figures)
+    def add(self, step: int, metrics: dict[str, float]) -> None:
+        """The metrics of one training step."""
+        self._append("log.csv", step, metrics)
 
-    def add_validation(self, step: int, figures: dict[str, float]) -> None:
-        """The figures of a validation; draws the picture anew."""
-        self._append("validation.csv", step, figures)
+    def add_validation(self, step: int, metrics: dict[str, float]) -> None:
+        """The metrics of a validation; draws the picture anew."""
+        self._append("validation.csv", step, metrics)
         self.draw()
 
     def cut(self, step: int) -> None:
@@ -38,7 +38,7 @@ class RunLog:
                 temporary.write_text(header + "".join(kept), encoding="utf-8")
 
     def draw(self) -> None:
-        """The loss over the steps, and the validation's figures, into `loss.png`."""
+        """The loss over the steps, and the validation's metrics, into `loss.png`."""
         from matplotlib.figure import Figure
 
         steps = read_log(self._folder / "log.csv")
@@ -57,16 +57,16 @@ class RunLog:
         if self._board is not None:
             self._board.close()
 
-    def _append(self, name: str, step: int, figures: dict[str, float]) -> None:
+    def _append(self, name: str, step: int, metrics: dict[str, float]) -> None:
         path = self._folder / name
         new = not path.exists()
         with path.open("a", encoding="utf-8", newline="") as stream:
             writer = csv.writer(stream, lineterminator="\n")
             if new:
-                writer.writerow(["step", *figures])
-            writer.writerow([step, *(repr(float(value)) for value in figures.values())])
+                writer.writerow(["step", *metrics])
+            writer.writerow([step, *(repr(float(value)) for value in metrics.values())])
         if self._board is not None:
-            for key, value in figures.items():
+            for key, value in metrics.items():
                 self._board.add_scalar(f"{path.stem}/{key}", value, step)
 
 

@@ -46,7 +46,7 @@ class Job:
             `after_step(progress)`, called when the weights have moved (an EMA teacher). progress: 0..1.
         loader: of training batches of `recipe.batch / recipe.accumulate` scenes, which have `.to(device)`.
         groups: parameter groups of AdamW, each with a `scale` of the learning rate; None = all, matrices decayed.
-        validate: module in evaluation mode -> figures; called on all processes. score: the figure to be highest.
+        validate: module in evaluation mode -> metrics; called on all processes. score: the figure to be highest.
         picture: draws something of the run into a folder, at each validation.
         facts: kept in checkpoints, for whoever loads the weights.
     """
@@ -79,7 +79,7 @@ def fit(
         progress: told the share of the steps that is done. say: told in words what each validation found.
 
     Returns:
-        The figures of the best validation.
+        The metrics of the best validation.
 
     Raises:
         TrainingError: the loss is no number; the batch is saved and named. OutputError: `out` cannot be written.
@@ -90,12 +90,12 @@ def fit(
         say(f"going on after step {run.step} of {recipe.steps}")
     with _stop_signals() as stopped:
         while run.step < recipe.steps and not run.out_of_patience():
-            figures = run.train_step()
+            metrics = run.train_step()
             progress("training", run.step / recipe.steps)
             if run.step % TRIM_EVERY == 0:
                 return_free_memory()
             if run.step % recipe.validate_every == 0 or run.step == recipe.steps:
-                found = {"loss": figures["loss"], **run.validate()}
+                found = {"loss": metrics["loss"], **run.validate()}
                 say(f"step {run.step}: " + ", ".join(f"{name} {value:.4g}" for name, value in found.items()))
             stop = run.any_process(bool(stopped))
             if run.step % recipe.checkpoint_every == 0 or run.step == recipe.steps or stop or run.out_of_patience():
@@ -157,15 +157,15 @@ class _Run:
             after_step(self.step / recipe.steps)
         means = {name: self._mean(value) for name, value in totals.items()}
         self.step += 1
-        figures = {
+        metrics = {
             **means,
             "gradient": float(torch.as_tensor(norm)),
             "rate": rate,
             "seconds": time.perf_counter() - started,
         }
         if self.log is not None:
-            self.log.add(self.step, figures)
-        return figures
+            self.log.add(self.step, metrics)
+        return metrics
 
     def _mean(self, value: torch.Tensor) -> float:
         """Over the processes."""
@@ -204,21 +204,21 @@ class _Run:
             return {}
         with self._averaged(), torch.no_grad():
             self.raw.eval()
-            figures = self.job.validate(self.raw)
-            better = not self.best or figures[self.job.score] > self.best[self.job.score]
+            metrics = self.job.validate(self.raw)
+            better = not self.best or metrics[self.job.score] > self.best[self.job.score]
             if better:
-                self.best, self.stale = {**figures, "step": self.step}, 0
+                self.best, self.stale = {**metrics, "step": self.step}, 0
                 weights = self._weights()
                 if self.fabric.is_global_zero:
                     save(Checkpoint(weights, {**self.job.facts, "metrics": self.best}), self.out / "best.ckpt")
             else:
                 self.stale += 1
             if self.log is not None:
-                self.log.add_validation(self.step, figures)
+                self.log.add_validation(self.step, metrics)
                 if self.job.picture is not None:
                     self.job.picture(self.raw, self.out)
         self.fabric.barrier()
-        return figures
+        return metrics
 
     def out_of_patience(self) -> bool:
         return 0 < self.recipe.patience <= self.stale

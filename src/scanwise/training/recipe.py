@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from scanwise.errors import InputError
 from scanwise.files import read_bytes
+from scanwise.nn.backbone import check_backbone
 
 
 class Recipe(BaseModel):
@@ -48,6 +49,16 @@ class Recipe(BaseModel):
     patience: int = Field(0, ge=0)
     workers: int = Field(0, ge=0)
 
+
+def _known(name: str) -> str:
+    try:
+        return check_backbone(name)
+    except InputError as error:
+        raise ValueError(str(error)) from error
+
+
+BackboneName = Annotated[str, AfterValidator(_known)]
+"""The name of a backbone, in a recipe."""
 
 R = TypeVar("R", bound=Recipe)
 

@@ -15,9 +15,9 @@ from scanwise.data.annotations import annotated_scenes
 from scanwise.data.clouds import Feature
 from scanwise.data.datasets import Source, read_source, scene_paths
 from scanwise.data.referring import MakeReferSample
+from scanwise.data.surface import Surface
 from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.nn.sentence import words_of
-from scanwise.nn.surface import Surface
 from scanwise.scene import Scene
 from scanwise.training.checkpoints import load, start_from
 from scanwise.training.loop import parameter_groups

@@ -1,37 +1,35 @@
-"""Asking a scene for one thing in a sentence: `ask(scene, "the chair by the sink")`."""
+"""What `ask` gives, and the sentences that it takes."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from scanwise.errors import InputError, ScanwiseWarning
-from scanwise.evaluation.referring import Prediction, second_pass
+from scanwise.errors import InputError
+from scanwise.evaluation.referring import Prediction
 from scanwise.geometry.objects import Found, found_at, pieces
-from scanwise.methods.less.model import LESS, load_trained, predict
-from scanwise.nn.surface import Surface
 from scanwise.scene import Scene
-from scanwise.training.checkpoints import is_shipped
+from scanwise.understand.labels import check_lengths
 
-SHIPPED_MODEL = "less-rooms"
-LONGEST = 500  # characters of a sentence
 _RUNNER_UP, _MOST_RUNNERS_UP = 0.1, 5
 
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """The answer to one sentence.
+    """The points that a sentence means.
 
     Attributes:
-        text: the sentence. mask: (N,) bool, the points that it means. scores: (N,) float32, 0..1, 0 for points that
-            are not finite. found: whether there is such a thing; where not, the mask says what comes nearest.
-        presence: 0..1, how sure that is. place: centre and oriented box of it all, None where the mask is empty.
+        text: the sentence.
+        mask: (N,) bool, the points that it means.
+        scores: (N,) float32, 0..1, 0 for points that are not finite.
+        found: whether there is such a thing; where not, the mask says what comes nearest.
+        presence: 0..1, how sure that is.
+        place: centre and oriented box of it all, None where the mask is empty.
         objects: where the sentence asks for several things ("all chairs"), each of them, the surest first; else
-            `place` alone. runners_up: up to five other objects, the likeliest first.
+            `place` alone.
+        runners_up: up to five other objects, the likeliest first.
         words: (word, share of attention).
     """
 
@@ -46,47 +44,6 @@ class Answer:
     words: list[tuple[str, float]]
 
 
-def ask(
-    scene: Scene, text: str | Sequence[str], *, model: LESS | str | Path = SHIPPED_MODEL, explain: bool = False
-) -> Answer | list[Answer]:
-    """The points that a sentence means; of several sentences a list, the scene made ready once.
-
-    Args:
-        model: a trained LESS, a checkpoint, a run's folder, or shipped weights by name.
-        explain: say which words were attended to.
-
-    Raises:
-        InputError: an empty sentence, one of more than 500 characters, a model that is none, or no finite points.
-    """
-    texts = check_sentences([text] if isinstance(text, str) else text)
-    network = model if isinstance(model, LESS) else load_model(Path(model))
-    if scene.colors is None and "color" in network.recipe.features:
-        note = "no colours: found by shape alone, which the network did not learn by; expect mistakes"
-        warnings.warn(note, ScanwiseWarning, stacklevel=2)
-    surface = Surface(scene)
-    predictions = [
-        second_pass(surface, text, found, network.recipe.voxel)
-        for text, found in zip(texts, predict(network, scene, texts, explain=explain, surface=surface), strict=True)
-    ]
-    threshold = float(network.threshold)
-    answers = [answer_of(scene, *each, threshold) for each in zip(texts, predictions, strict=True)]
-    return answers[0] if isinstance(text, str) else answers
-
-
-def load_model(model: Path) -> LESS:
-    """A trained LESS, in evaluation mode.
-
-    Raises:
-        InputError: there is none, or it is something else; where the shipped weights are missing, how to get some.
-    """
-    if str(model) == SHIPPED_MODEL and not model.exists() and not is_shipped(model):
-        raise InputError(
-            f"{SHIPPED_MODEL}: this installation has no such weights; install a release that ships them, or train: "
-            "`scanwise train less recipes/less-rooms-tiny.yaml`, then --model out/less-rooms-tiny"
-        )
-    return load_trained(model)
-
-
 def check_sentences(texts: Sequence[str]) -> list[str]:
     """The sentences, trimmed.
 
@@ -96,13 +53,7 @@ def check_sentences(texts: Sequence[str]) -> list[str]:
     trimmed = [" ".join(text.split()) for text in texts]
     if not trimmed:
         raise InputError('give a sentence, such as "the brown chair between the desk and the window"')
-    for place, text in enumerate(trimmed, 1):
-        if not text:
-            raise InputError(f"sentence {place} of {len(trimmed)} is empty")
-        if len(text) > LONGEST:
-            raise InputError(
-                f'sentence {place} ("{text[:30]}...") has {len(text)} characters; at most {LONGEST} are read'
-            )
+    check_lengths(trimmed, "sentence")
     return trimmed
 
 

@@ -11,16 +11,15 @@ Shapes: M voxels, C classes, K texts.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from scanwise import cache
+from scanwise.data.surface import Surface
 from scanwise.errors import InputError
-from scanwise.geometry.normals import inwards
-from scanwise.methods.geopurify.lifted import Geometry
 from scanwise.nn.text import file_sha256
 from scanwise.scene import Scene
 from scanwise.training.checkpoints import is_shipped, load, locate
@@ -32,7 +31,7 @@ SHARPNESS, ALIKE = 20.0, 0.6  # of cosines; the one at which a text and a class 
 # Chosen on validation rooms of Rooms-1, see docs/results/geopurify.md. How often what is seen is wrong altogether:
 SHAPES_WRONG, PICTURES_WRONG = 0.1, 0.5
 STRANGE = 0.5  # what the network says at least of a text that is like none of its classes; 1 = as of what it is sure of
-_VERSION = "1"
+_VERSION = "2"
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +42,7 @@ class Shapes:
         chances: (M, C), rows sum to 1. classes: names of the C classes. model_hashes: file -> SHA-256.
     """
 
-    chances: np.ndarray
+    probabilities: np.ndarray
     classes: list[str]
     model_hashes: dict[str, str]
 
@@ -55,18 +54,18 @@ class Shapes:
         total = 1 + alike.sum(1, keepdim=True)  # 1: for things that no text means
         of_text = torch.full((len(self.classes), len(texts)), 1 / len(texts))
         of_text[named] = (alike + 1 / len(texts)) / total
-        chances = torch.from_numpy(np.array(self.chances, np.float32)) @ of_text
+        probabilities = torch.from_numpy(np.array(self.probabilities, np.float32)) @ of_text
         known = torch.sigmoid(SHARPNESS * (likeness.max(0).values - ALIKE))
-        return (1 - SHAPES_WRONG) * chances + SHAPES_WRONG / len(texts), known
+        return (1 - SHAPES_WRONG) * probabilities + SHAPES_WRONG / len(texts), known
 
 
-def with_pictures(pictures: torch.Tensor, chances: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+def with_pictures(pictures: torch.Tensor, probabilities: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
     """(M, K) logits of both kinds of evidence, of which what pictures show is quite wrong every now and then.
 
     Args:
         pictures: (M, K) logits. chances, known: of the shapes, as `Shapes.of_texts` has them.
     """
-    of_shapes = known * chances + (1 - known) * chances.clamp(min=STRANGE)
+    of_shapes = known * probabilities + (1 - known) * probabilities.clamp(min=STRANGE)
     of_pictures = (1 - PICTURES_WRONG) * pictures.softmax(1) + PICTURES_WRONG / pictures.shape[1]
     return of_pictures.log() + of_shapes.log()
 
@@ -96,7 +95,7 @@ def could_be_a_room(scene: Scene) -> bool:
     return scene.colors is not None and bool((np.ptp(points, axis=0) <= WIDEST_ROOM).all())
 
 
-def look(scene: Scene, geometry: Geometry, weights: Path, device: str) -> Shapes:
+def predict_shapes(surface: Surface, weights: Path, device: str) -> Shapes:
     """What the network of these weights makes of a scene; kept in the cache.
 
     Raises:
@@ -104,19 +103,18 @@ def look(scene: Scene, geometry: Geometry, weights: Path, device: str) -> Shapes
     """
     path = locate(weights)
     digest = file_sha256(path)
-    key = cache.key_of(_VERSION, geometry.content, digest)
-    chances = cache.arrays("shapes", key, lambda: {"chances": _chances(weights, scene, geometry, device)})["chances"]
-    return Shapes(chances, list(load(path).facts["classes"]), {path.name: digest})
+    key = cache.key_of(_VERSION, surface.content, digest)
+    probabilities = cache.arrays("shapes", key, lambda: {"probabilities": _probabilities(surface, weights, device)})[
+        "probabilities"
+    ]
+    return Shapes(probabilities, list(load(path).facts["classes"]), {path.name: digest})
 
 
-def _chances(weights: Path, scene: Scene, geometry: Geometry, device: str) -> np.ndarray:
+def _probabilities(surface: Surface, weights: Path, device: str) -> np.ndarray:
     # Here, as it takes seconds that a scan in the cache does not need.
-    from scanwise.methods.segment.model import class_chances, load_segmenter
+    from scanwise.methods.segment.model import class_probabilities, load_segmenter
 
     model = load_segmenter(weights).to(device)
-    if scene.normals is None:
-        normals = np.zeros((len(scene), 3), np.float32)
-        normals[scene.finite] = inwards(geometry.centres, geometry.normals)[geometry.voxels.of_point]
-        scene = replace(scene, normals=normals)
-    chances = class_chances(model, scene)[scene.finite]
-    return chances[geometry.voxels.first].astype(np.float16)
+    scene = surface.with_normals()
+    probabilities = class_probabilities(model, scene)[surface.finite]
+    return probabilities[surface.voxels.first].astype(np.float16)

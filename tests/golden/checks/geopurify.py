@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from scanwise.geometry.neighbours import neighbour_table
 from scanwise.methods.geopurify.lift import MaskFeatures, consensus_of, fuse_views, lift_masks
 from scanwise.methods.geopurify.network import AffinityNetwork, contrast_pairs, info_nce
 from scanwise.methods.geopurify.official import load_geopurify
-from scanwise.nn.pooling import affinity, neighbour_table, pool
+from scanwise.nn.pooling import affinity, pool
 from scanwise.nn.sparse import SparseTensor
 
 Tensors = dict[str, torch.Tensor]
@@ -86,7 +87,7 @@ def _evaluation(tensors: Tensors, network: AffinityNetwork) -> Found:
     embedding = network.head(voxels).feats
     yield "eval.embedding", embedding
     grid = coords.numpy()
-    table = neighbour_table(grid)
+    table = neighbour_table(grid, 96)
     squared = np.sort(((grid[:, None] - grid[table]) ** 2).sum(2), 1)
     expected = tensors["eval.knn_sqdist_sorted"]
     yield "eval.knn_sqdist_sorted", torch.from_numpy(squared).to(expected.dtype)
@@ -105,7 +106,7 @@ def _evaluation(tensors: Tensors, network: AffinityNetwork) -> Found:
 
 
 def _pairs(tensors: Tensors) -> Found:
-    table = torch.from_numpy(neighbour_table(tensors["in.points"].numpy()))
+    table = torch.from_numpy(neighbour_table(tensors["in.points"].numpy(), 96))
     yield "train.knn", table
     for name in ("train", "pairs233"):
         anchors = tensors[f"{name}.anchor"].long()

@@ -32,7 +32,7 @@ from scanwise.training.loop import TrainingError, parameter_groups
 from scanwise.training.recipe import read_recipe
 from tests.scenes import labelled_scene, write_scenes
 
-SMALL = {"data": Path("x"), "size": "tiny", "voxel": 0.1, "prototypes": 32, "hidden": 32, "channels": 16}
+SMALL = {"data": Path("x"), "backbone": "tiny", "voxel": 0.1, "prototypes": 32, "hidden": 32, "channels": 16}
 LADDER = {
     "naive": {"masking": "tokens", "target": "clustering"},
     "jitter": {"masking": "tokens", "target": "clustering", "token_jitter": 0.1},
@@ -251,7 +251,7 @@ RECIPES = sorted((Path(__file__).parents[3] / "recipes").rglob("dos-*.yaml")) + 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_the_recipes_take_a_step(path):
     """With fewer prototypes and a smaller network, so that it is quick."""
-    recipe = read_recipe(path, DOSRecipe, ["size=tiny", "prototypes=32", "hidden=32", "channels=16"])
+    recipe = read_recipe(path, DOSRecipe, ["backbone=tiny", "prototypes=32", "hidden=32", "channels=16"])
     found = model_of(recipe).train().training_step(batch_of(recipe), 0.0)
     assert all(math.isfinite(float(value.detach())) for value in found.values())
 
@@ -291,10 +291,10 @@ def losses(out: Path) -> list[tuple[str, str]]:
 
 
 def test_a_run_leaves_figures_pictures_and_the_teachers_backbone(run):
-    out, figures = run
-    assert {"score", "linear", "knn"} <= figures.keys()
-    assert 0 < figures["linear"] <= 1
-    assert figures["score"] == figures["linear"]
+    out, metrics = run
+    assert {"score", "linear", "knn"} <= metrics.keys()
+    assert 0 < metrics["linear"] <= 1
+    assert metrics["score"] == metrics["linear"]
     with (out / "log.csv").open() as stream:
         row = next(csv.DictReader(stream))
     assert {"loss", "agreement", "rank", "usage", "entropy"} <= row.keys()
@@ -328,7 +328,7 @@ def test_a_run_that_was_stopped_goes_on_bit_for_bit_with_its_teacher(run, data, 
 
 def test_the_checkpoint_starts_a_supervised_run_and_gives_a_backbone(run, data):
     path = run[0] / "best.ckpt"
-    model = Segmenter(SegmentRecipe(data=data, size="tiny", decoder=1), ["a", "b"])
+    model = Segmenter(SegmentRecipe(data=data, backbone="tiny", decoder=1), ["a", "b"])
     start_from(model.backbone, path)
     teacher = load(path).tensors["backbone.network.embedding.linear.weight"]
     assert torch.equal(model.backbone.network.embedding.linear.weight, teacher)
@@ -355,8 +355,8 @@ def test_without_labels_the_last_weights_are_kept(data, tmp_path, monkeypatch):
 
     monkeypatch.setattr(dos, "read_source", unlabelled)
     recipe = recipe_of(data=data, **(RUN | {"steps": 3, "validate_every": 1}))
-    figures = train(recipe, tmp_path, make_fabric(device="cpu"))
-    assert figures == {"score": pytest.approx(2 / 3), "step": 3}
+    metrics = train(recipe, tmp_path, make_fabric(device="cpu"))
+    assert metrics == {"score": pytest.approx(2 / 3), "step": 3}
 
 
 def test_scenes_may_come_in_shards(tmp_path):
@@ -385,12 +385,12 @@ def gradients(target: str, rank: int, world: int) -> dict[str, torch.Tensor]:
     step = DistributedDataParallel(Step(model)) if world > 1 else Step(model)
     found = step(batch_of(recipe, tuple(range(4))[rank::world]))
     found["loss"].backward()
-    figures = {name: value.detach().clone() for name, value in found.items()}
+    metrics = {name: value.detach().clone() for name, value in found.items()}
     if world > 1:
-        for value in figures.values():
+        for value in metrics.values():
             distributed.all_reduce(value)
             value /= world
-    return figures | {name: value.grad for name, value in model.named_parameters() if value.grad is not None}
+    return metrics | {name: value.grad for name, value in model.named_parameters() if value.grad is not None}
 
 
 def work(rank: int, world: int, folder: str) -> None:

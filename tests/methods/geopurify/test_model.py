@@ -9,12 +9,13 @@ import torch
 
 import scanwise
 from scanwise.data.datasets import Draw
+from scanwise.data.surface import Surface
 from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.evaluation.probes import Frozen
 from scanwise.formats import folder
+from scanwise.geometry.neighbours import neighbour_table
 from scanwise.methods.geopurify.data import Lessons, Studied, collate_lessons, make_lesson
 from scanwise.methods.geopurify.evaluate import Noise, exam_of, marks, spoilt
-from scanwise.methods.geopurify.lifted import geometry_of
 from scanwise.methods.geopurify.model import (
     GeoPurify,
     GeoPurifyRecipe,
@@ -26,7 +27,6 @@ from scanwise.methods.geopurify.model import (
 )
 from scanwise.methods.geopurify.network import contrast_pairs
 from scanwise.methods.geopurify.student import Student, StudentConfig
-from scanwise.nn.pooling import neighbour_table
 from scanwise.nn.sparse import SparseTensor
 from scanwise.scene import Scene
 from scanwise.training.backbones import random_backbone
@@ -82,10 +82,10 @@ def studied(seed: int = 0, voxels: int = 4000) -> Studied:
 
 
 def test_training_leaves_a_student_and_the_names_of_its_scenes(run, data):
-    out, figures = run
-    assert {"score", "miou", "off", "geometry"} <= figures.keys()
-    assert figures["off"] > 0.9
-    assert figures["miou"] > 0.9
+    out, metrics = run
+    assert {"score", "miou", "off", "geometry"} <= metrics.keys()
+    assert metrics["off"] > 0.9
+    assert metrics["miou"] > 0.9
     names = json.loads((out / "scenes.json").read_text())["scenes"]
     assert len(names) == 2
     assert all(name.startswith(str(data / "train")) for name in names)
@@ -125,7 +125,7 @@ def test_the_shipped_student_gives_way_to_geometry_for_another_2d_model(run, mon
     monkeypatch.setattr("scanwise.training.checkpoints.SHIPPED", tmp_path)
     with pytest.raises(InputError, match="no student is shipped"):
         scanwise.prepare(coloured(77), vision=ColourVision(), purify="learned")
-    monkeypatch.setattr("scanwise.understand.prepared.DEFAULT_PURIFY", str(run[0]))
+    monkeypatch.setattr("scanwise.understand.purification.DEFAULT_PURIFY", str(run[0]))
     other = ColourVision()
     other.name = "shades"
     with pytest.warns(ScanwiseWarning, match="does not know features of shades"):
@@ -237,12 +237,12 @@ def test_a_scene_in_slabs_is_embedded_as_in_one():
 def test_true_labels_in_place_of_a_2d_model_label_nearly_everything(run):
     scene, student = coloured(5), load_student(run[0])
     clean = exam_of(scene, student, ColourVision(), noise=Noise("flip", 0.0))
-    assert marks([clean], "off").figures()["miou"] > 0.9  # not all, as edges hide a part
+    assert marks([clean], "off").metrics()["miou"] > 0.9  # not all, as edges hide a part
     flipped = exam_of(scene, student, ColourVision(), noise=Noise("flip", 0.5))
-    off, geometry = (marks([flipped], way).figures()["miou"] for way in ("off", "geometry"))
+    off, geometry = (marks([flipped], way).metrics()["miou"] for way in ("off", "geometry"))
     assert off < 0.85
     assert geometry > off + 0.1
-    assert len(flipped.scores) == len(geometry_of(scene))
+    assert len(flipped.scores) == len(Surface(scene))
 
 
 def test_noise_spoils_what_it_says():

@@ -105,8 +105,8 @@ def test_labels_are_learned_by_heart():
 @pytest.mark.parametrize("method", ["mae", "dino", "supervised"])
 def test_runs_leave_an_encoder(tmp_path, method):
     data = write_folder(write_folder(tmp_path / "data", 2), 1, "test", seed=500)
-    figures = train(recipe(method, data), tmp_path / "out", make_fabric(device="cpu"))
-    assert {"knn_cls", "knn_dense"} <= set(figures)
+    metrics = train(recipe(method, data), tmp_path / "out", make_fabric(device="cpu"))
+    assert {"knn_cls", "knn_dense"} <= set(metrics)
     encoder = read_encoder(tmp_path / "out" / "best.ckpt")
     assert encoder(torch.rand(1, 3, 16, 16)).dense.shape == (1, 16, 96)
 
@@ -123,8 +123,8 @@ def test_labels_cannot_be_learned_from_pictures_without(tmp_path):
 @pytest.mark.parametrize("method", ["mae", "dino", "supervised"])
 def test_the_recipes_that_ship_see_what_stellar_sees(method):
     recipes = Path(__file__).parents[3] / "recipes"
-    yardstick = read_recipe(recipes / f"{method}-cifar-tiny.yaml", BaselineRecipe)
+    baseline = read_recipe(recipes / f"{method}-cifar-tiny.yaml", BaselineRecipe)
     stellar = read_recipe(recipes / "stellar-cifar-tiny.yaml", StellarRecipe)
-    assert yardstick.method == method
+    assert baseline.method == method
     for key in ("data", "size", "image", "patch", "batch", "steps", "learning_rate", "weight_decay", "scale"):
-        assert getattr(yardstick, key) == getattr(stellar, key)
+        assert getattr(baseline, key) == getattr(stellar, key)

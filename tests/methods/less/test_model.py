@@ -22,14 +22,14 @@ from scanwise.data.referring import (
     strange_here,
     view_dependent,
 )
+from scanwise.data.surface import Surface
+from scanwise.methods.less.kernel_maps import ClippedKernelMaps, RepeatedKernelMaps
 from scanwise.methods.less.losses import area, dice, edges, point_contrast, weighted_bce
 from scanwise.methods.less.model import LESS, ReferRecipe, Reply, predict, together_of
-from scanwise.methods.less.neighbour_views import ClippedNeighbours, RepeatedNeighbours
 from scanwise.methods.less.query_decoder import Proposals
-from scanwise.nn.neighbours import Neighbours
+from scanwise.nn.kernel_maps import KernelMaps
 from scanwise.nn.sentence import GRUEncoder, Words, words_of
 from scanwise.nn.sparse import SparseTensor
-from scanwise.nn.surface import Surface
 from scanwise.nn.word_fusion import WordFusion
 from scanwise.scene import Referral, Scene
 from tests.rooms_with_sentences import TEXTS, room, write_rooms
@@ -81,7 +81,7 @@ def test_point_contrast_by_hand() -> None:
 
 def test_edges_of_a_line() -> None:
     coords = torch.tensor([[x, 0, 0] for x in (4, 0, 1, 2, 3)])
-    table = Neighbours(coords, torch.zeros(5, dtype=torch.long)).same(0)
+    table = KernelMaps(coords, torch.zeros(5, dtype=torch.long)).submanifold(0)
     target = coords[:, 0] >= 2
     assert edges(target, table).tolist() == [False, False, True, True, False]
 
@@ -91,8 +91,8 @@ def test_repeated_tables_are_those_of_repeated_voxels() -> None:
     coords = torch.unique(torch.randint(0, 12, (300, 3), generator=generator), dim=0)
     coords = coords[torch.randperm(len(coords), generator=generator)]
     batch = (torch.arange(len(coords)) > len(coords) // 3).long()
-    shared = RepeatedNeighbours(Neighbours(coords, batch), 3, 2)
-    own = Neighbours(*shared.voxels(0))
+    shared = RepeatedKernelMaps(KernelMaps(coords, batch), 3, 2)
+    own = KernelMaps(*shared.voxels(0))
     settings = recipe()
     network = model_of(settings).backbone
     feats = torch.randn(3 * len(coords), 6, generator=generator)
@@ -104,9 +104,9 @@ def test_repeated_tables_are_those_of_repeated_voxels() -> None:
 
 def test_a_clipped_grid_loses_its_last_plane() -> None:
     coords = torch.tensor([[0, 0, 0], [4, 0, 0], [3, 1, 0]])
-    cache = ClippedNeighbours(coords, torch.zeros(3, dtype=torch.long), least=2)
+    cache = ClippedKernelMaps(coords, torch.zeros(3, dtype=torch.long), least=2)
     assert cache.shape.tolist() == [5, 2, 2]
-    assert cache.halving(0).pairs == 2
+    assert cache.strided(0).pairs == 2
     assert cache.voxels(1)[0].tolist() == [[0, 0, 0], [1, 0, 0]]
 
 

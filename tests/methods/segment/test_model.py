@@ -31,7 +31,7 @@ def data(tmp_path_factory):
 
 def recipe(data, **more) -> SegmentRecipe:
     return SegmentRecipe.model_validate(
-        {"data": data, "size": "tiny", "voxel": 0.1, "batch": 2, "steps": 40, "validate_every": 40} | more
+        {"data": data, "backbone": "tiny", "voxel": 0.1, "batch": 2, "steps": 40, "validate_every": 40} | more
     )
 
 
@@ -39,13 +39,13 @@ def recipe(data, **more) -> SegmentRecipe:
 def run(data, tmp_path_factory):
     torch.manual_seed(0)
     out = tmp_path_factory.mktemp("run")
-    figures = train(recipe(data), out, make_fabric(device="cpu"))
-    return out, figures
+    metrics = train(recipe(data), out, make_fabric(device="cpu"))
+    return out, metrics
 
 
 def test_it_learns_to_tell_floor_wall_and_block(run):
-    out, figures = run
-    assert figures["miou"] > 0.8
+    out, metrics = run
+    assert metrics["miou"] > 0.8
     model = load_segmenter(out / "best.ckpt")
     assert model.classes == CLASSES
     scene = labelled_scene(77)
@@ -112,7 +112,7 @@ def test_a_linear_probe_leaves_the_backbone_as_it_was(run, data, tmp_path):
 
 
 def test_another_encoder_is_refused(run, data):
-    other = Segmenter(recipe(data, size="small"), CLASSES)
+    other = Segmenter(recipe(data, backbone="small"), CLASSES)
     with pytest.raises(InputError, match="does not fit"):
         start_from(other.backbone, run[0] / "best.ckpt")
 

@@ -10,7 +10,7 @@ from torch import distributed, multiprocessing
 
 from scanwise.data.datasets import Draw
 from scanwise.data.image_views import Views
-from scanwise.data.images import ImageBatch, Images, collate, floats, read_pictures
+from scanwise.data.images import ImageBatch, ImageDataset, collate, read_images, to_float
 from scanwise.errors import InputError
 from scanwise.methods.stellar import model as stellar
 from scanwise.methods.stellar.model import Stellar, StellarRecipe, similarity, teacher_momentum, train
@@ -295,8 +295,8 @@ def rows_of(out):
 
 def test_a_run_that_was_stopped_has_the_losses_of_one_that_was_not(tmp_path, data, fabric, monkeypatch):
     settings = run_recipe(data, teacher=0.5, second_view=True)
-    figures = train(settings, tmp_path / "whole", fabric)
-    assert {"mse", "psnr", "ssim", "knn_cls", "knn_sparse", "knn_dense"} <= set(figures)
+    metrics = train(settings, tmp_path / "whole", fabric)
+    assert {"mse", "psnr", "ssim", "knn_cls", "knn_sparse", "knn_dense"} <= set(metrics)
     step = Stellar.training_step
     calls = []
 
@@ -333,9 +333,11 @@ def test_a_handful_of_pictures_is_learned_by_heart(data):
     torch.manual_seed(0)
     network = SparseTokens(replace(NETWORK, encoder=replace(VIT, width=48, mlp=96), decoder_width=32))
     trained = Stellar(recipe(), network)
-    images = Images(read_pictures(data), Views(16, scale=None))
+    images = ImageDataset(read_images(data), Views(16, scale=None))
     batch = collate([images[Draw(row, (0, row))] for row in range(0, 12, 2)])
-    batch.crops = (torch.nn.functional.interpolate(floats(batch.images), 8) * 255).byte()[:, None].repeat(1, 2, 1, 1, 1)
+    batch.crops = (
+        (torch.nn.functional.interpolate(to_float(batch.images), 8) * 255).byte()[:, None].repeat(1, 2, 1, 1, 1)
+    )
     solver = torch.optim.AdamW(trained.parameters(), 3e-3)
     history = []
     for _ in range(60):

@@ -1,4 +1,4 @@
-"""The two-stage yardstick: lessons, learning, a run, and the loop that it shares with LESS."""
+"""The two-stage baseline: lessons, learning, a run, and the loop that it shares with LESS."""
 
 from pathlib import Path
 
@@ -96,14 +96,14 @@ def test_where_nothing_is_proposed_nothing_is_found() -> None:
 def test_a_run_and_its_figures(tmp_path: Path) -> None:
     data = write_rooms(tmp_path / "data", train=2, val=1)
     settings = recipe(data=data, steps=2, batch=2, validate_every=2)
-    figures = train(settings, tmp_path / "run", make_fabric(device="cpu"))
+    metrics = train(settings, tmp_path / "run", make_fabric(device="cpu"))
     model = load_two_stage(tmp_path / "run")
     assert model.things.tolist() == [False, True]
     measured = evaluate(model, [data / "val" / "0000"])
     assert len(measured.outcomes) == 3
     assert len(measured.seconds) == 1
-    assert figures["sentences"] == 2
-    assert np.mean([each.iou for each in measured.outcomes if each.here]) == pytest.approx(figures["miou"], abs=1e-6)
+    assert metrics["sentences"] == 2
+    assert np.mean([each.iou for each in measured.outcomes if each.here]) == pytest.approx(metrics["miou"], abs=1e-6)
     with pytest.raises(InputError, match="holds no LESS"):
         load_trained(tmp_path / "run")
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from scanwise.data.datasets import Draw, scene_paths
-from scanwise.data.frames import Frames
+from scanwise.data.frames import FrameDataset
 from scanwise.errors import InputError
 from scanwise.methods.vision.data import Crops, collate
 from scanwise.methods.vision.model import (
@@ -78,17 +78,17 @@ def test_rare_words_are_drawn_oftener_than_they_are():
 def test_two_pictures_are_learned_and_imagenet_kept(data):
     torch.manual_seed(0)
     recipe = RoomsVisionRecipe(data=data, crop=64, samples=128)
-    frames = Frames(scene_paths(data, "train"), Crops(recipe.crop, random=False))
+    frames = FrameDataset(scene_paths(data, "train"), Crops(recipe.crop, random=False))
     model = RoomsVision(recipe, Words(frames.names, frames.classes))
     batch = collate([frames[Draw(number, (0,))] for number in (0, 2)])
     optimizer = torch.optim.AdamW([parameter for parameter in model.parameters() if parameter.requires_grad], lr=1e-3)
     losses = []
     for _ in range(25):
-        figures = model.training_step(batch, 0.0)
-        figures["loss"].backward()
+        metrics = model.training_step(batch, 0.0)
+        metrics["loss"].backward()
         optimizer.step()
         optimizer.zero_grad()
-        losses.append({name: float(value.detach()) for name, value in figures.items()})
+        losses.append({name: float(value.detach()) for name, value in metrics.items()})
     assert losses[0]["kept"] == pytest.approx(0, abs=1e-4)
     assert losses[-1]["names"] < 0.3 * losses[0]["names"]
     assert losses[-1]["classes"] < 0.3 * losses[0]["classes"]
@@ -97,18 +97,18 @@ def test_two_pictures_are_learned_and_imagenet_kept(data):
 def test_a_run_validates_goes_on_and_leaves_weights(data, tmp_path):
     options = {"data": data, "crop": 64, "samples": 64, "batch": 2, "validate_every": 2, "checkpoint_every": 1}
     whole_run, halves = tmp_path / "whole", tmp_path / "halves"
-    figures = train(RoomsVisionRecipe(steps=2, **options), whole_run, make_fabric(device="cpu"))
-    assert set(figures) >= {"miou", "macc", "names", "step"}
+    metrics = train(RoomsVisionRecipe(steps=2, **options), whole_run, make_fabric(device="cpu"))
+    assert set(metrics) >= {"miou", "macc", "names", "step"}
 
     def stop(stage: str, done: float) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         train(RoomsVisionRecipe(steps=2, **options), halves, make_fabric(device="cpu"), progress=stop)
-    assert train(RoomsVisionRecipe(steps=2, **options), halves, make_fabric(device="cpu")) == figures
+    assert train(RoomsVisionRecipe(steps=2, **options), halves, make_fabric(device="cpu")) == metrics
     model = load_vision(f"rooms:{whole_run / 'rooms-vision.safetensors'}")
     assert isinstance(model, Vision)
-    assert model.card["metrics"]["miou"] == figures["miou"]
+    assert model.card["metrics"]["miou"] == metrics["miou"]
     assert "mug" in model.card["names"]
     image = framed_scene(0).views[0].image
     assert torch.isfinite(model.encode_image(image)).all()
@@ -128,8 +128,8 @@ def test_upon_features_that_no_label_taught(data, stellar, tmp_path):
     recipe = RoomsVisionRecipe(
         data=data, trunk=str(stellar), crop=64, samples=64, batch=2, steps=2, validate_every=2, workers=0
     )
-    figures = train(recipe, tmp_path / "run", make_fabric(device="cpu"))
-    assert set(figures) >= {"miou", "macc", "names"}
+    metrics = train(recipe, tmp_path / "run", make_fabric(device="cpu"))
+    assert set(metrics) >= {"miou", "macc", "names"}
     model = load_vision(f"rooms:{tmp_path / 'run' / 'rooms-vision.safetensors'}")
     assert isinstance(model, Vision)
     assert list(model.model_hashes) == ["rooms-vision.safetensors"]  # conse, which ImageNet's labels taught, has no say
@@ -145,7 +145,7 @@ def test_upon_features_that_no_label_taught(data, stellar, tmp_path):
 
 def test_evaluation_of_embeddings_that_are_right(data):
     """A stand-in encoder that says each pixel's own words: everything is found."""
-    frames = Frames(scene_paths(data, "val"), whole)
+    frames = FrameDataset(scene_paths(data, "val"), whole)
     words = Words(frames.names, frames.classes)
     texts = torch.nn.functional.normalize(words.sayings.mean(1), dim=1)
     known = {frames.names.index(name): texts[frames.names.index(name)] for name in ("floor", "chair", "mug")}
@@ -163,9 +163,9 @@ def test_evaluation_of_embeddings_that_are_right(data):
 
     oracle = Oracle()
     oracle.number = 0
-    figures = evaluate(oracle, frames, words)
-    assert figures["names"] == pytest.approx(1.0)
-    assert figures["macc"] == pytest.approx(1.0)
+    metrics = evaluate(oracle, frames, words)
+    assert metrics["names"] == pytest.approx(1.0)
+    assert metrics["macc"] == pytest.approx(1.0)
 
 
 def test_what_the_recipe_says_is_checked(tmp_path):

@@ -24,22 +24,22 @@ import numpy as np
 import torch
 import torch.distributed as distributed
 from lightning_fabric import Fabric
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import AliasChoices, Field, ValidationInfo, field_validator
 from torch import nn
 from torch.nn import functional
 
 from scanwise.data.augment import Augmentation
 from scanwise.data.clouds import FEATURES, Feature
-from scanwise.data.datasets import Loader, Scenes, Source, read_source, scene_paths
+from scanwise.data.datasets import Loader, SceneDataset, Source, read_source, scene_paths
 from scanwise.evaluation.features import draw_voxels, pca_colors, rank_me
 from scanwise.evaluation.probes import Frozen, KNNProbe, LinearProbe, Probe, gather, measure_voxels
 from scanwise.methods.dos.data import MakeViews, ViewBatch, collate_views
-from scanwise.nn.backbone import Backbone
+from scanwise.nn.backbone import build_backbone
 from scanwise.nn.sparse import SparseTensor
 from scanwise.nn.transport import all_sum, log_column_sums, sinkhorn, zipf_prior
 from scanwise.training.backbones import load_backbone as load_backbone
 from scanwise.training.loop import Job, TrainingError, fit, parameter_groups
-from scanwise.training.recipe import Recipe
+from scanwise.training.recipe import BackboneName, Recipe
 
 AUGMENTATIONS = {
     "none": Augmentation(),
@@ -55,7 +55,7 @@ class DOSRecipe(Recipe):
     """A run without labels. The defaults are the paper's, for rooms; each step of its ladder is one value.
 
     Attributes:
-        size: of the backbone. voxel: metres. features: inputs of each voxel. augment: how each view is changed.
+        backbone: its name, of `nn.backbone`; `size` in older recipes. voxel: metres. features: inputs of each voxel. augment: how each view is changed.
         crop: (least, most) share of a scene's points in a view. points: most points of a scene that are used; 0 = all.
         block: edge of masked cubes, metres. ratio: share of voxels masked.
         masking: "observable": the student sees visible voxels alone and learns at them. "tokens": it sees all
@@ -70,7 +70,7 @@ class DOSRecipe(Recipe):
         probe_scenes: validation scenes that a probe is fitted on and tested on, half and half.
     """
 
-    size: Literal["tiny", "small", "base", "sonata"] = "small"
+    backbone: BackboneName = Field("small", validation_alias=AliasChoices("backbone", "size"))
     voxel: float = Field(0.08, gt=0)
     features: tuple[Feature, ...] = ("color", "normal")
     augment: Literal["none", "rooms", "streets"] = "rooms"
@@ -137,7 +137,7 @@ class Encoder(nn.Module):
         super().__init__()
         inputs = sum(FEATURES[feature] for feature in recipe.features)
         tokens = recipe.masking == "tokens"
-        self.backbone = Backbone(recipe.size, inputs, drop_path=recipe.drop_path, mask_token=tokens)
+        self.backbone = build_backbone(recipe.backbone, inputs, drop_path=recipe.drop_path, mask_token=tokens)
         self.head = nn.Sequential(
             nn.LayerNorm(self.backbone.channels),
             nn.Linear(self.backbone.channels, recipe.hidden),
@@ -206,18 +206,18 @@ class DOS(Encoder):
             teacher = self(SparseTensor(batch.coords, batch.feats, batch.batch))
         rows, student = self._student(batch)
         cross = self.recipe.cross
-        loss, figures = student.new_zeros(()), dict[str, torch.Tensor]()
+        loss, metrics = student.new_zeros(()), dict[str, torch.Tensor]()
         for view in (0, 1):
             own = batch.view[rows] == view
             same, found = self._loss(student[own], teacher[rows[own]])
             for name, value in found.items():
-                figures[name] = figures.get(name, 0) + value / 2
+                metrics[name] = metrics.get(name, 0) + value / 2
             shown = own & (batch.match[rows] >= 0)
             other, _ = self._loss(student[shown], teacher[batch.match[rows[shown]]])
             loss = loss + (1 - cross) * same + cross * other
-        figures |= self._health(student.detach(), teacher[rows])
-        self._refuse_collapse(float(figures["rank"]), progress)
-        return {"loss": loss, **figures}
+        metrics |= self._health(student.detach(), teacher[rows])
+        self._refuse_collapse(float(metrics["rank"]), progress)
+        return {"loss": loss, **metrics}
 
     def _student(self, batch: ViewBatch) -> tuple[torch.Tensor, torch.Tensor]:
         """Rows (n,) of the batch that are compared, and the student's features (n, D) of them."""
@@ -231,7 +231,7 @@ class DOS(Encoder):
         return rows, features[rows]
 
     def _loss(self, student: torch.Tensor, teacher: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """Loss of student features (n, D) against teacher features (n, D), and figures of the targets."""
+        """Loss of student features (n, D) against teacher features (n, D), and metrics of the targets."""
         recipe = self.recipe
         if recipe.target == "regression":
             distance = 2 - 2 * functional.cosine_similarity(self.predictor(student), teacher, dim=1)
@@ -348,7 +348,7 @@ def train(recipe: DOSRecipe, out: Path, fabric: Fabric, **options: Any) -> dict[
         torch.manual_seed(recipe.seed)
         model = DOS(recipe)
     loader = Loader(
-        Scenes(paths, recipe.views()), batch=recipe.batch // recipe.accumulate, seed=recipe.seed,
+        SceneDataset(paths, recipe.views()), batch=recipe.batch // recipe.accumulate, seed=recipe.seed,
         collate=collate_views, workers=recipe.workers, rank=fabric.global_rank, world=fabric.world_size,
     )  # fmt: skip
     validation = scene_paths(recipe.data, "val")[: recipe.probe_scenes]
@@ -377,7 +377,7 @@ def validation_of(sources: Sequence[Source]) -> Callable[[nn.Module], dict[str, 
         unknown = gather(module.frozen(), sources[1::2], voxels=2000)
         linear, near = LinearProbe.fit(known, len(classes)), KNNProbe(known, len(classes))
         probes: dict[str, Probe] = {"linear": linear, "knn": near}
-        found = {name: measure_voxels(probe, unknown, classes).figures()["miou"] for name, probe in probes.items()}
+        found = {name: measure_voxels(probe, unknown, classes).metrics()["miou"] for name, probe in probes.items()}
         return {"score": found["linear"], **found}
 
     return validate

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from scanwise.data.datasets import Draw, Scenes
+from scanwise.data.datasets import Draw, SceneDataset
 from scanwise.errors import InputError
 
 FEWEST_PLACES = 4
@@ -98,7 +98,7 @@ def _crop(coords: np.ndarray, most: int, generator: np.random.Generator) -> np.n
     return np.sort(np.argpartition(distance, most)[:most])
 
 
-class Lessons(Scenes):
+class Lessons(SceneDataset):
     """Lessons of scenes that are held in memory; `lessons[draw]` takes a Draw, as `Loader` deals them out."""
 
     def __init__(self, studied: Sequence[Studied], most: int, anchors: int) -> None:

@@ -6,19 +6,21 @@ that it is plain which faults pooling can cure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import torch
 
+from scanwise.data.surface import Surface
 from scanwise.errors import InputError
 from scanwise.evaluation.segmentation import Confusion
 from scanwise.methods.geopurify.lift import lift
-from scanwise.methods.geopurify.lifted import Geometry, geometry_of, projected_features
+from scanwise.methods.geopurify.lifted import projected_features
 from scanwise.methods.geopurify.student import Student
-from scanwise.nn.pooling import affinity, pool
+from scanwise.nn.pooling import affinity, geometric_weights, pool
+from scanwise.progress import Progress, silent
 from scanwise.scene import Scene, View
 from scanwise.vision import Vision
 
@@ -41,7 +43,7 @@ class Exam:
 
     classes: list[str]
     labels: np.ndarray
-    geometry: Geometry
+    surface: Surface
     scores: torch.Tensor
     inputs: torch.Tensor
 
@@ -83,7 +85,7 @@ def exam_of(
     *,
     noise: Noise | None = None,
     device: str = "cpu",
-    progress: Callable[[str, float], None] = lambda stage, done: None,
+    progress: Progress = silent,
 ) -> Exam:
     """Makes a labelled scene ready.
 
@@ -96,27 +98,27 @@ def exam_of(
     if scene.labels is None or not scene.classes or not scene.views:
         raise InputError(f"{scene.name}: needs labels with class names, and pictures, to be measured")
     student.check_vision(vision.name, vision.dim, scene.name)
-    geometry = geometry_of(scene)
+    surface = Surface(scene)
     texts = vision.encode_texts([WORDS.get(name, name) for name in scene.classes]).float()
     basis = student.basis.cpu()
     reduced: torch.Tensor
     if noise is None:
         matrix = torch.cat([basis, texts.T], 1) if student.config.lifted else texts.T.contiguous()
-        found = projected_features(scene, geometry, vision, matrix, device=device, progress=progress)
+        found = projected_features(surface, vision, matrix, device=device, progress=progress)
         values = torch.from_numpy(np.array(found))
         reduced, scores = values[:, : basis.shape[1]], values[:, basis.shape[1] :] * vision.scale
     else:
-        shown = shown_classes(scene, geometry, noise, device=device)
+        shown = shown_classes(surface, noise, device=device)
         reduced, scores = shown @ texts @ basis if student.config.lifted else shown[:, :0], SURE * shown
     if student.config.lifted:
         reduced = student.centred(reduced)
-    inputs = student.inputs(reduced, geometry.colors, geometry.normals)
-    return Exam(list(scene.classes), scene.labels[scene.finite], geometry, scores.contiguous(), inputs)
+    inputs = student.inputs(reduced, surface.colors, surface.normals)
+    return Exam(list(scene.classes), scene.labels[scene.finite], surface, scores.contiguous(), inputs)
 
 
 def embedding_of(exam: Exam, student: Student) -> torch.Tensor:
     """(M, D) by the student."""
-    return student.embed(exam.geometry.coords, exam.inputs)
+    return student.embed(exam.surface.coords, exam.inputs)
 
 
 def marks(exams: Sequence[Exam], way: Way, embeddings: Sequence[torch.Tensor] = ()) -> Confusion:
@@ -127,23 +129,22 @@ def marks(exams: Sequence[Exam], way: Way, embeddings: Sequence[torch.Tensor] = 
     """
     counts = Confusion(exams[0].classes)
     for number, exam in enumerate(exams):
-        neighbours = np.array(exam.geometry.neighbours)
+        neighbours = np.array(exam.surface.neighbours)
         values = exam.scores
         if way == "geometry":
-            values = pool(values, neighbours, torch.from_numpy(np.array(exam.geometry.weights)))
+            values = pool(values, neighbours, torch.from_numpy(np.array(geometric_weights(exam.surface))))
         elif way == "learned":
             values = pool(values, neighbours, affinity(embeddings[number], neighbours))
-        counts.add(exam.labels, values.argmax(1).numpy()[exam.geometry.voxels.of_point])
+        counts.add(exam.labels, values.argmax(1).numpy()[exam.surface.voxels.of_point])
     return counts
 
 
 # The scene's own labels in place of a 2D model
 
 
-def shown_classes(
-    scene: Scene, geometry: Geometry, noise: Noise, *, device: str = "cpu", seed: int = 0
-) -> torch.Tensor:
+def shown_classes(surface: Surface, noise: Noise, *, device: str = "cpu", seed: int = 0) -> torch.Tensor:
     """(M, K) float32: how much of each class the pictures show of each voxel, spoilt by `noise`, and lifted."""
+    scene = surface.scene
     assert scene.classes is not None
     generator = np.random.default_rng(seed)
     maps = [spoilt(*seen, len(scene.classes), noise, generator).half() for seen in label_pictures(scene)]
@@ -152,7 +153,7 @@ def shown_classes(
         return SURE * features.float()
 
     return torch.from_numpy(
-        lift(geometry.centres, scene.views, maps.__getitem__, scores, device=device).features
+        lift(surface.centers, scene.views, maps.__getitem__, scores, device=device).features
     ).float()
 
 

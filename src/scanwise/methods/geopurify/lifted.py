@@ -1,104 +1,29 @@
-"""A scene's voxels, which of them are neighbours, and the 2D features lifted onto them: made once, then cached."""
+"""2D features lifted onto the voxels of a scene: made once, then cached."""
 
 from __future__ import annotations
 
 import shutil
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
 from scanwise import cache
-from scanwise.geometry.normals import estimate_normals
-from scanwise.geometry.voxels import Voxels, voxel_size_for, voxelize
+from scanwise.data.surface import Surface
 from scanwise.methods.geopurify.lift import Lifted, lift
-from scanwise.nn.pooling import affinity, hand_made_embedding, neighbour_table, times
-from scanwise.scene import Scene, View, array_digest
+from scanwise.nn.pooling import times
+from scanwise.progress import Progress, Stopwatch, silent
+from scanwise.scene import View, array_digest
 from scanwise.vision import Vision
 
-VOXEL = 0.02  # metres
-MOST_VOXELS = 400_000
-NORMAL_NEIGHBOURS = 24
-_GEOMETRY_VERSION, _LIFTED_VERSION = "2", "1"
-
-Progress = Callable[[str, float], None]
-
-
-@dataclass(frozen=True, eq=False)
-class Geometry:
-    """The voxels of a scene's finite points and the tables that pooling needs.
-
-    Attributes:
-        content: hash of the scene: part of the key of whatever is cached for it.
-        coords: (M, 3) int32 from 0. centres: (M, 3) metres. normals: (M, 3) unit. colors: (M, 3) float32 0..255.
-        neighbours: (M, K) int32. weights: (M, K) float32 of the embedding made by hand.
-    """
-
-    content: str
-    voxels: Voxels
-    coords: np.ndarray
-    centres: np.ndarray
-    normals: np.ndarray
-    colors: np.ndarray | None
-    neighbours: np.ndarray
-    weights: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.voxels)
-
-
-@dataclass
-class Stopwatch:
-    """Seconds spent by stage."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
-        started = time.perf_counter()
-        yield
-        self.seconds[stage] = time.perf_counter() - started
-
-
-def geometry_of(scene: Scene, watch: Stopwatch | None = None) -> Geometry:
-    """The geometry of a scene with at least one finite point."""
-    watch = watch or Stopwatch()
-    finite = scene.finite
-    with watch("voxels"):
-        points = scene.points[finite]
-        voxels = voxelize(points, voxel_size_for(points, VOXEL, MOST_VOXELS))
-        centres = voxels.mean(points)
-        coords = np.floor((points[voxels.first] - points.min(0)) / voxels.size).astype(np.int32)
-        colors = None if scene.colors is None else voxels.mean(scene.colors[finite])
-        content = scene.digest()
-    with watch("geometry"):
-        key = cache.key_of(_GEOMETRY_VERSION, content)
-        tables = cache.arrays("geometry", key, lambda: _tables(scene, voxels, centres, colors))
-    return Geometry(
-        content, voxels, coords, centres, tables["normals"], colors, tables["neighbours"], tables["weights"]
-    )
-
-
-def _tables(scene: Scene, voxels: Voxels, centres: np.ndarray, colors: np.ndarray | None) -> dict[str, np.ndarray]:
-    neighbours = neighbour_table(centres)
-    if scene.normals is None:
-        normals = estimate_normals(centres, neighbours[:, :NORMAL_NEIGHBOURS])
-    else:
-        normals = voxels.mean(scene.normals[scene.finite])
-    weights = affinity(hand_made_embedding(normals, colors), neighbours)
-    return {"neighbours": neighbours, "weights": weights.numpy(), "normals": normals}
+_VERSION = "1"
 
 
 def lifted_features(
-    scene: Scene,
-    geometry: Geometry,
+    surface: Surface,
     vision: Vision,
     *,
     device: str = "cpu",
-    progress: Progress = lambda stage, done: None,
+    progress: Progress = silent,
     watch: Stopwatch | None = None,
     keep: bool = True,
 ) -> Lifted:
@@ -110,30 +35,29 @@ def lifted_features(
     Raises:
         InputError: no picture sees the points.
     """
-    key = cache.key_of(_LIFTED_VERSION, geometry.content, vision_key(vision))
+    key = cache.key_of(_VERSION, surface.scene.digest(), vision_key(vision))
     found = cache.load_arrays("lifted", key)
     if found is not None:
         return Lifted(found["features"], found["seen"])
-    lifted = _lift(scene.views, geometry.centres, vision, key, device, progress, watch or Stopwatch())
+    lifted = _lift(surface.scene.views, surface.centers, vision, key, device, progress, watch or Stopwatch())
     if keep:
         cache.save_arrays("lifted", key, {"features": lifted.features, "seen": lifted.seen})
     return lifted
 
 
 def projected_features(
-    scene: Scene,
-    geometry: Geometry,
+    surface: Surface,
     vision: Vision,
     matrix: torch.Tensor,
     *,
     device: str = "cpu",
-    progress: Progress = lambda stage, done: None,
+    progress: Progress = silent,
 ) -> np.ndarray:
     """The lifted features times a matrix (C, P): (M, P) float32, which is all that is kept in the cache."""
-    key = cache.key_of(_LIFTED_VERSION, geometry.content, vision_key(vision), array_digest(matrix.cpu().numpy()))
+    key = cache.key_of(_VERSION, surface.scene.digest(), vision_key(vision), array_digest(matrix.cpu().numpy()))
 
     def make() -> dict[str, np.ndarray]:
-        lifted = lifted_features(scene, geometry, vision, device=device, progress=progress, keep=False)
+        lifted = lifted_features(surface, vision, device=device, progress=progress, keep=False)
         return {"values": times(lifted.features, matrix).numpy()}
 
     return cache.arrays("projected", key, make)["values"]
@@ -145,7 +69,7 @@ def vision_key(vision: Vision) -> str:
 
 
 def _lift(
-    views: list[View], centres: np.ndarray, vision: Vision, key: str, device: str, progress: Progress, watch: Stopwatch
+    views: list[View], centers: np.ndarray, vision: Vision, key: str, device: str, progress: Progress, watch: Stopwatch
 ) -> Lifted:
     """Features of every view, one file a view so that an interrupted run goes on, and then of every voxel."""
     maps = "maps-" + key
@@ -156,7 +80,7 @@ def _lift(
         progress("2d features", 1.0)
     with watch("lifting"):
         lifted = lift(
-            centres,
+            centers,
             views,
             lambda number: torch.from_numpy(np.array(_feature_map(vision, views[number], maps, number))),
             vision.class_scores,

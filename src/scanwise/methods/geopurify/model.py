@@ -30,15 +30,17 @@ from torch import nn
 
 from scanwise import cache
 from scanwise.data.datasets import Draw, Loader, Source, read_source, scene_paths
+from scanwise.data.surface import Surface
 from scanwise.errors import InputError
 from scanwise.evaluation.probes import Frozen
 from scanwise.files import replacing
 from scanwise.methods.geopurify.data import LessonBatch, Lessons, Studied, collate_lessons
 from scanwise.methods.geopurify.evaluate import Exam, embedding_of, exam_of, marks
-from scanwise.methods.geopurify.lifted import geometry_of, lifted_features, projected_features
+from scanwise.methods.geopurify.lifted import lifted_features, projected_features
 from scanwise.methods.geopurify.network import contrast_pairs, info_nce
 from scanwise.methods.geopurify.student import Student, StudentConfig, student_of
 from scanwise.nn.sparse import SparseTensor
+from scanwise.progress import Progress, silent
 from scanwise.scene import Scene
 from scanwise.training.backbones import weights_digest
 from scanwise.training.checkpoints import load
@@ -46,7 +48,6 @@ from scanwise.training.loop import Job, fit, parameter_groups
 from scanwise.training.recipe import Recipe
 from scanwise.vision import Vision
 
-Progress = Callable[[str, float], None]
 BASIS_SCENES, BASIS_VOXELS = 4, 4000
 _SUMMARY_VERSION = "1"
 
@@ -133,7 +134,7 @@ def choose_scenes(
     *,
     how: str = "diverse",
     seed: int = 0,
-    progress: Progress = lambda stage, done: None,
+    progress: Progress = silent,
 ) -> list[Source]:
     """The `count` scenes of a pool that differ most: k-means of what the teacher sees, one scene of each cluster.
 
@@ -206,7 +207,7 @@ def fit_basis(
     drawn = []
     for number, source in enumerate(sources[:BASIS_SCENES]):
         scene = read_source(source)
-        features = lifted_features(scene, geometry_of(scene), vision, device=device, progress=progress).features
+        features = lifted_features(Surface(scene), vision, device=device, progress=progress).features
         rows = np.random.default_rng(number).permutation(len(features))[:BASIS_VOXELS]
         drawn.append(torch.from_numpy(features[np.sort(rows)].astype(np.float32)))
     values = torch.cat(drawn).double()
@@ -221,17 +222,17 @@ def study(
 ) -> Studied:
     """A scene as both see it; what was lifted is kept in the cache."""
     scene = read_source(source)
-    geometry = geometry_of(scene)
-    reduced = torch.zeros(len(geometry), 0)
+    surface = Surface(scene)
+    reduced = torch.zeros(len(surface), 0)
     if student.config.lifted:
         basis = student.basis.cpu()
-        projected = projected_features(scene, geometry, vision, basis, device=device, progress=progress)
+        projected = projected_features(surface, vision, basis, device=device, progress=progress)
         reduced = student.centred(torch.from_numpy(np.array(projected)))
-    inputs = student.inputs(reduced, geometry.colors, geometry.normals)
+    inputs = student.inputs(reduced, surface.colors, surface.normals)
     sample, feats = teacher.encode(scene)
-    place = sample.of_point[geometry.voxels.first]
+    place = sample.of_point[surface.voxels.first]
     return Studied(
-        scene.name, geometry.coords, inputs.half().numpy(), geometry.neighbours, feats.astype(np.float16), place
+        scene.name, surface.coords, inputs.half().numpy(), surface.neighbours, feats.astype(np.float16), place
     )
 
 
@@ -249,7 +250,7 @@ def train(
     Args:
         teacher, vision: as the recipe names them.
     """
-    progress: Progress = options.get("progress", lambda stage, done: None)
+    progress: Progress = options.get("progress", silent)
     device = str(fabric.device)
     sources = choose_scenes(
         scene_paths(recipe.data, "train", recipe.share), teacher, recipe.scenes, how=recipe.choose, seed=recipe.seed,
@@ -302,12 +303,12 @@ def _labelled(source: Source) -> bool:
 
 def _marks_of(exams: Sequence[Exam]) -> Callable[[nn.Module], dict[str, float]]:
     """mIoU of class names with the student's pooling, and for comparison with the others'."""
-    plain = {way: marks(exams, way).figures()["miou"] for way in ("off", "geometry")}
+    plain = {way: marks(exams, way).metrics()["miou"] for way in ("off", "geometry")}
 
     def validate(module: nn.Module) -> dict[str, float]:
         assert isinstance(module, GeoPurify)
         learned = marks(exams, "learned", [embedding_of(exam, module.student) for exam in exams])
-        miou = learned.figures()["miou"]
+        miou = learned.metrics()["miou"]
         return {"score": miou, "miou": miou, **plain}
 
     return validate

@@ -1,4 +1,4 @@
-"""The yardsticks of STELLAR on the same ViT, the same pictures and the same loop: MAE, DINO, and labels from scratch.
+"""The baselines of STELLAR on the same ViT, the same pictures and the same loop: MAE, DINO, and labels from scratch.
 
 MAE: He et al., arXiv 2111.06377. A small decoder guesses the pixels of the three patches in four that the encoder did
 not see. DINO: Caron et al., arXiv 2104.14294. CLS of small crops and of two large views predicts what an EMA teacher
@@ -19,8 +19,8 @@ from pydantic import Field, model_validator
 from torch import nn
 from torch.nn import functional
 
-from scanwise.data.image_views import recolored
-from scanwise.data.images import ImageBatch, floats, read_pictures, subset
+from scanwise.data.image_views import color_jitter
+from scanwise.data.images import ImageBatch, read_images, subset, to_float
 from scanwise.errors import InputError
 from scanwise.evaluation.image_probes import knn_accuracy
 from scanwise.nn import masks
@@ -35,7 +35,7 @@ VALIDATION = 2000
 
 
 class BaselineRecipe(ImageRecipe):
-    """A run of one of the yardsticks.
+    """A run of one of the baselines.
 
     Attributes:
         method: which. drop: share of the patches that MAE's encoder does not see. decoder_*: of MAE.
@@ -79,7 +79,7 @@ class MAE(nn.Module):
         )  # fmt: skip
 
     def training_step(self, batch: ImageBatch, progress: float) -> dict[str, torch.Tensor]:
-        images = floats(batch.images)
+        images = to_float(batch.images)
         side = self.recipe.vit.grid
         keep = masks.draw(len(images), side, self.recipe.drop, focal=0.0, blocks=0.0, device=images.device)
         return {"loss": self.loss(images, keep)}
@@ -118,8 +118,8 @@ class DINO(nn.Module):
 
     def training_step(self, batch: ImageBatch, progress: float) -> dict[str, torch.Tensor]:
         assert batch.second is not None
-        large = recolored(floats(torch.cat([batch.images, batch.second])))
-        small = recolored(floats(batch.crops.transpose(0, 1).flatten(0, 1))) if batch.crops is not None else None
+        large = color_jitter(to_float(torch.cat([batch.images, batch.second])))
+        small = color_jitter(to_float(batch.crops.transpose(0, 1).flatten(0, 1))) if batch.crops is not None else None
         return {"loss": self.loss(large, small)}
 
     def loss(self, large: torch.Tensor, small: torch.Tensor | None) -> torch.Tensor:
@@ -164,7 +164,7 @@ class Supervised(nn.Module):
         return self.head(self.encoder(images).cls)
 
     def training_step(self, batch: ImageBatch, progress: float) -> dict[str, torch.Tensor]:
-        logits = self(recolored(floats(batch.images), blur=0.0)).float()
+        logits = self(color_jitter(to_float(batch.images), blur=0.0)).float()
         loss = functional.cross_entropy(logits, batch.labels, label_smoothing=0.1)
         return {"loss": loss, "accuracy": (logits.argmax(1) == batch.labels).float().mean()}
 
@@ -185,7 +185,7 @@ def train(recipe: BaselineRecipe, out: Path, fabric: Fabric, **options: Any) -> 
         InputError: supervised, and the pictures have no classes.
     """
     torch.manual_seed(recipe.seed)
-    known, asked = (read_pictures(recipe.data, split) for split in ("train", "test"))
+    known, asked = (read_images(recipe.data, split) for split in ("train", "test"))
     if recipe.method == "supervised" and (recipe.also or not known.classes):
         raise InputError(f"{recipe.also or recipe.data}: pictures without classes cannot be trained on with labels")
     makers: dict[str, Callable[[], nn.Module]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
-from scanwise.nn.neighbours import Table
+from scanwise.nn.kernel_maps import KernelMap
 
 TEMPERATURE = 0.05
 _MOST_POSITIVES, _MOST_NEGATIVES = 1024, 8192
@@ -74,7 +74,7 @@ def dice(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     return 1 - (2 * (chance @ truth) + 1) / (chance.sum() + truth.sum() + 1)
 
 
-def edges(target: torch.Tensor, table: Table) -> torch.Tensor:
+def edges(target: torch.Tensor, table: KernelMap) -> torch.Tensor:
     """(N,) bool: voxels one of whose 26 neighbours is on the other side of the mask (N,).
 
     Args:

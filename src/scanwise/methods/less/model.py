@@ -20,24 +20,25 @@ from torch import nn
 from torch.nn import functional
 
 from scanwise.data.clouds import FEATURES, Batch, Sample, collate
-from scanwise.data.datasets import Loader, Scenes, Source
+from scanwise.data.datasets import Loader, SceneDataset, Source
 from scanwise.data.referring import ReferBatch, cloud_of, collate_refer, plural, voxels_of
+from scanwise.data.surface import Surface
 from scanwise.errors import InputError
-from scanwise.evaluation.referring import Measured, Prediction, best_threshold, figures, measure
+from scanwise.evaluation.referring import Measured, Prediction, best_threshold, measure, metrics
 from scanwise.methods.less import losses
-from scanwise.methods.less.neighbour_views import ClippedNeighbours, RepeatedNeighbours
+from scanwise.methods.less.kernel_maps import ClippedKernelMaps, RepeatedKernelMaps
 from scanwise.methods.less.positions import Places
 from scanwise.methods.less.query_decoder import Proposals, QueryConfig, QueryDecoder, weigh
-from scanwise.nn.backbone import Backbone
-from scanwise.nn.neighbours import Neighbours
+from scanwise.nn.backbone import Backbone, build_backbone
+from scanwise.nn.kernel_maps import KernelMaps
 from scanwise.nn.sentence import SentenceEncoder, Words, sentence_encoder
 from scanwise.nn.sparse import SparseTensor
 from scanwise.nn.sparse_unet import SparseUNet, SparseUNetConfig
-from scanwise.nn.surface import Surface
 from scanwise.nn.word_fusion import WordFusion
 from scanwise.scene import Scene
 from scanwise.training.checkpoints import load
 from scanwise.training.loop import Job, fit
+from scanwise.training.recipe import BackboneName
 from scanwise.training.referring import SentenceRecipe, groups, sources, start_model, vocabulary
 
 _SECOND = 0.5  # weight of a query that is meant as well, over the greatest, where several things are asked for
@@ -62,7 +63,7 @@ class ReferRecipe(SentenceRecipe):
         official: everything as the official code has it.
     """
 
-    backbone: Literal["unet", "tiny", "small", "base"] = "unet"
+    backbone: Literal["unet"] | BackboneName = "unet"
     decoder: int = Field(1, ge=0)
     fusion: Literal["levels", "late", "queries", "none"] = "levels"
     places: bool = False
@@ -130,7 +131,7 @@ class LESS(nn.Module):
             widths = recipe.widths
             self.backbone, seen = SparseUNet(SparseUNetConfig(channels, widths, recipe.blocks)), recipe.media
         else:
-            self.backbone = Backbone(recipe.backbone, channels, decoder=recipe.decoder)
+            self.backbone = build_backbone(recipe.backbone, channels, decoder=recipe.decoder)
             widths, seen = (), self.backbone.channels
         if recipe.fusion != "levels":
             widths = (seen,) if recipe.fusion == "late" else ()
@@ -205,10 +206,10 @@ class LESS(nn.Module):
     def _repeated(self, voxels: SparseTensor, copies: int, clouds: int) -> SparseTensor:
         coords, batch = voxels.coords, voxels.batch
         if self.recipe.official:
-            return SparseTensor(coords, voxels.feats, batch, cache=ClippedNeighbours(coords, batch))
+            return SparseTensor(coords, voxels.feats, batch, cache=ClippedKernelMaps(coords, batch))
         if copies == 1:
             return voxels
-        cache = RepeatedNeighbours(voxels.cache, copies, clouds)
+        cache = RepeatedKernelMaps(voxels.cache, copies, clouds)
         return SparseTensor(*_with(cache, voxels.feats.repeat(copies, 1)), cache=cache)
 
     def _fused(self, voxels: SparseTensor, words: Words, attention: list[torch.Tensor] | None) -> torch.Tensor:
@@ -252,18 +253,18 @@ class LESS(nn.Module):
         copies = len(batch.targets) // len(voxels)
         edges = torch.zeros_like(batch.targets)
         if self.recipe.edge:
-            table = voxels.cache.same(0)
+            table = voxels.cache.submanifold(0)
             edges = torch.cat([losses.edges(each, table) for each in batch.targets.view(copies, -1)])
         lengths = [len(reply.logits) for reply in replies]
         per_sentence = zip(replies, batch.targets.split(lengths), edges.split(lengths), batch.present, strict=True)
         parts = [self._loss(*each) for each in per_sentence]
         total = {name: torch.stack([part[name] for part in parts]) for name in parts[0]}
         here = batch.present.to(replies[0].logits.dtype)
-        figures = {
+        metrics = {
             name: values.mean() if name == "presence" else (values * here).sum() / here.sum().clamp(min=1)
             for name, values in total.items()
         }
-        return {"loss": torch.stack(list(figures.values())).sum(), **{k: v.detach() for k, v in figures.items()}}
+        return {"loss": torch.stack(list(metrics.values())).sum(), **{k: v.detach() for k, v in metrics.items()}}
 
     def _loss(
         self, reply: Reply, target: torch.Tensor, edge: torch.Tensor, present: torch.Tensor
@@ -288,7 +289,7 @@ class LESS(nn.Module):
         return result
 
 
-def _with(cache: Neighbours, feats: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def _with(cache: KernelMaps, feats: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     coords, batch = cache.voxels(0)
     return coords, feats, batch
 
@@ -297,7 +298,7 @@ def _with(cache: Neighbours, feats: torch.Tensor) -> tuple[torch.Tensor, torch.T
 
 
 def train(recipe: ReferRecipe, out: Path, fabric: Fabric, **options: Any) -> dict[str, float]:
-    """Trains on the `train` scenes and validates on `val`; leaves `best.ckpt` in `out`. Gives its figures."""
+    """Trains on the `train` scenes and validates on `val`; leaves `best.ckpt` in `out`. Gives its metrics."""
     paths, validation = sources(recipe)
     words = vocabulary(recipe, paths)
     with fabric.init_module(empty_init=False):
@@ -307,7 +308,7 @@ def train(recipe: ReferRecipe, out: Path, fabric: Fabric, **options: Any) -> dic
         start_model(model, model.backbone, Path(recipe.init), "less")
     make = recipe.maker(official=recipe.official, several=recipe.several, strange=recipe.strange, others=paths)
     loader = Loader(
-        Scenes(paths, make), batch=recipe.batch // recipe.accumulate, seed=recipe.seed, collate=collate_refer,
+        SceneDataset(paths, make), batch=recipe.batch // recipe.accumulate, seed=recipe.seed, collate=collate_refer,
         workers=recipe.workers, rank=fabric.global_rank, world=fabric.world_size,
     )  # fmt: skip
 
@@ -315,7 +316,7 @@ def train(recipe: ReferRecipe, out: Path, fabric: Fabric, **options: Any) -> dic
         assert isinstance(module, LESS)
         outcomes = evaluate(module, validation, fabric).outcomes
         module.threshold.fill_(best_threshold(outcomes))
-        return figures(outcomes, float(module.threshold))
+        return metrics(outcomes, float(module.threshold))
 
     facts = {"kind": "less", "recipe": recipe.model_dump(mode="json"), "vocabulary": words}
     job = Job(model, loader, groups(model, recipe), validate, score="miou", facts=facts)

@@ -1,4 +1,4 @@
-"""Semantic segmentation with labels: the supervised yardstick, the linear probe and fine-tuning of any backbone.
+"""Semantic segmentation with labels: the supervised baseline, the linear probe and fine-tuning of any backbone.
 
 Losses: cross-entropy, and the Lovász extension of the Jaccard loss (Berman, Triki, Blaschko, CVPR 2018).
 """
@@ -14,21 +14,21 @@ import numpy as np
 import torch
 import torch.distributed as distributed
 from lightning_fabric import Fabric
-from pydantic import Field
+from pydantic import AliasChoices, Field
 from torch import nn
 from torch.nn import functional
 
 from scanwise.data.augment import Augmentation
 from scanwise.data.clouds import FEATURES, Batch, Cloud, Feature, Sample, collate, sample_of
-from scanwise.data.datasets import Loader, Scenes, Source, read_source, scene_paths
+from scanwise.data.datasets import Loader, SceneDataset, Source, read_source, scene_paths
 from scanwise.errors import InputError
 from scanwise.evaluation.segmentation import Confusion, tiles
-from scanwise.nn.backbone import Backbone
+from scanwise.nn.backbone import build_backbone
 from scanwise.nn.sparse import SparseTensor
 from scanwise.scene import Scene
 from scanwise.training.checkpoints import load, start_from
 from scanwise.training.loop import Job, fit, parameter_groups
-from scanwise.training.recipe import Recipe
+from scanwise.training.recipe import BackboneName, Recipe
 
 AUGMENTATIONS = {
     "none": Augmentation(),
@@ -44,7 +44,7 @@ class SegmentRecipe(Recipe):
     """A supervised run.
 
     Attributes:
-        size: of the backbone. decoder: blocks of each decoder stage; 0 = linear on up-cast encoder features.
+        backbone: its name, of `nn.backbone`; `size` in older recipes. decoder: blocks of each decoder stage; 0 = linear on up-cast encoder features.
         voxel: metres. features: inputs of each voxel. augment: how scenes are changed in training.
         crop: most points of a training scene; 0 = all.
         init: weights to start the backbone from; "" = random. freeze: train the head alone (linear probe).
@@ -53,7 +53,7 @@ class SegmentRecipe(Recipe):
         most_voxels: larger scenes are evaluated in overlapping tiles.
     """
 
-    size: Literal["tiny", "small", "base", "sonata"] = "small"
+    backbone: BackboneName = Field("small", validation_alias=AliasChoices("backbone", "size"))
     decoder: int = Field(1, ge=0)
     voxel: float = Field(0.08, gt=0)
     features: tuple[Feature, ...] = ("color", "normal")
@@ -92,7 +92,7 @@ class Segmenter(nn.Module):
     def __init__(self, recipe: SegmentRecipe, classes: list[str]) -> None:
         super().__init__()
         channels = sum(FEATURES[feature] for feature in recipe.features)
-        self.backbone = Backbone(recipe.size, channels, decoder=recipe.decoder, drop_path=recipe.drop_path)
+        self.backbone = build_backbone(recipe.backbone, channels, decoder=recipe.decoder, drop_path=recipe.drop_path)
         self.norm = nn.LayerNorm(self.backbone.channels)
         self.head = nn.Linear(self.backbone.channels, len(classes))
         self.recipe, self.classes = recipe, classes
@@ -150,7 +150,7 @@ def lovasz_softmax(probabilities: torch.Tensor, labels: torch.Tensor) -> torch.T
 
 
 def train(recipe: SegmentRecipe, out: Path, fabric: Fabric, **options: Any) -> dict[str, float]:
-    """Trains on the `train` scenes and validates on `val`; leaves `best.ckpt` in `out`. Gives its figures."""
+    """Trains on the `train` scenes and validates on `val`; leaves `best.ckpt` in `out`. Gives its metrics."""
     paths = scene_paths(recipe.data, "train", recipe.share)
     classes = read_source(paths[0]).classes or []
     with fabric.init_module(empty_init=False):
@@ -159,14 +159,14 @@ def train(recipe: SegmentRecipe, out: Path, fabric: Fabric, **options: Any) -> d
     if recipe.init:
         start_from(model.backbone, Path(recipe.init))
     loader = Loader(
-        Scenes(paths, MakeSample(recipe)), batch=recipe.batch // recipe.accumulate, seed=recipe.seed, collate=collate,
+        SceneDataset(paths, MakeSample(recipe)), batch=recipe.batch // recipe.accumulate, seed=recipe.seed, collate=collate,
         workers=recipe.workers, rank=fabric.global_rank, world=fabric.world_size,
     )  # fmt: skip
     validation = scene_paths(recipe.data, "val")
 
     def validate(module: nn.Module) -> dict[str, float]:
         assert isinstance(module, Segmenter)
-        return evaluate(module, validation, fabric)["all"].figures()
+        return evaluate(module, validation, fabric)["all"].metrics()
 
     facts = {"kind": "segment", "recipe": recipe.model_dump(mode="json"), "classes": classes}
     job = Job(model, loader, _groups(model), validate, score="miou", facts=facts)
@@ -200,10 +200,10 @@ def load_segmenter(path: Path) -> Segmenter:
 
 def predict(model: Segmenter, scene: Scene) -> np.ndarray:
     """(N,) int32 class of each point of a scene; -1 for points that are not finite. One prediction a point."""
-    return np.where(scene.finite, class_chances(model, scene).argmax(1), -1).astype(np.int32)
+    return np.where(scene.finite, class_probabilities(model, scene).argmax(1), -1).astype(np.int32)
 
 
-def class_chances(model: Segmenter, scene: Scene) -> np.ndarray:
+def class_probabilities(model: Segmenter, scene: Scene) -> np.ndarray:
     """(N, K) float32 probabilities of the classes for each point; 0 for points that are not finite."""
     sample = sample_of(Cloud.of(scene), model.recipe.voxel, model.recipe.features, scene.name)
     device = next(model.parameters()).device

@@ -25,8 +25,8 @@ from pydantic import Field, model_validator
 from torch import nn
 from torch.nn import functional
 
-from scanwise.data.image_views import recolored
-from scanwise.data.images import ImageBatch, floats, read_pictures, subset
+from scanwise.data.image_views import color_jitter
+from scanwise.data.images import ImageBatch, read_images, subset, to_float
 from scanwise.errors import InputError
 from scanwise.evaluation.image_probes import knn_accuracy, reconstruction_errors
 from scanwise.nn import masks
@@ -132,8 +132,8 @@ class Stellar(nn.Module):
     def training_step(self, batch: ImageBatch, progress: float) -> dict[str, torch.Tensor]:
         """Losses of a batch of pictures; those beside "loss" are for the log."""
         recipe = self.recipe
-        images = floats(batch.images)
-        views = recolored(images.repeat_interleave(recipe.masked_views, 0))
+        images = to_float(batch.images)
+        views = color_jitter(images.repeat_interleave(recipe.masked_views, 0))
         side = images.shape[2] // recipe.patch
         keep = masks.draw(
             len(views), side, recipe.drop, focal=recipe.focal, blocks=recipe.blocks, device=images.device,
@@ -141,8 +141,8 @@ class Stellar(nn.Module):
         ) if recipe.masked_views else torch.zeros(0, 0, dtype=torch.int64)  # fmt: skip
         crops = None
         if batch.crops is not None:
-            crops = recolored(floats(batch.crops.flatten(0, 1))).unflatten(0, batch.crops.shape[:2])
-        taught = images if batch.second is None else floats(batch.second)
+            crops = color_jitter(to_float(batch.crops.flatten(0, 1))).unflatten(0, batch.crops.shape[:2])
+        taught = images if batch.second is None else to_float(batch.second)
         losses = self.losses(
             images, views.unflatten(0, (len(images), -1)) if recipe.masked_views else None, keep, crops,
             taught=taught if progress < recipe.teacher else None,
@@ -258,7 +258,7 @@ def train(
 ) -> dict[str, float]:
     """Trains on the `train` pictures; the weights with the best kNN on `test` are `best.ckpt` in `out`.
 
-    Pictures without classes are validated by their reconstruction. Gives the best figures.
+    Pictures without classes are validated by their reconstruction. Gives the best metrics.
     """
     torch.manual_seed(recipe.seed)
     model = Stellar(recipe, SparseTokens(recipe.network(tokenizer.codes if tokenizer else 0)), tokenizer)
@@ -267,19 +267,19 @@ def train(
     loader = image_loader(
         recipe, fabric, second=recipe.second_view, crops=recipe.crops, crop_size=recipe.crop_size
     )  # fmt: skip
-    splits = [read_pictures(recipe.data, split) for split in ("train", "test")]
+    splits = [read_images(recipe.data, split) for split in ("train", "test")]
     known, asked = (subset(pictures, min(1.0, VALIDATION / len(pictures))) for pictures in splits)
 
     def validate(module: nn.Module) -> dict[str, float]:
         assert isinstance(module, Stellar)
         network = module.network
         device = fabric.device
-        figures = reconstruction_errors(
+        metrics = reconstruction_errors(
             lambda images: network.reconstruct(images, tokenizer), asked, recipe.image, device
         )
         if known.classes:
-            figures |= knn_accuracy(lambda images: image_features(network, images), known, asked, recipe.image, device)
-        return {**figures, "score": figures.get("knn_sparse", figures["psnr"])}
+            metrics |= knn_accuracy(lambda images: image_features(network, images), known, asked, recipe.image, device)
+        return {**metrics, "score": metrics.get("knn_sparse", metrics["psnr"])}
 
     facts = {"kind": "stellar", "recipe": recipe.model_dump(mode="json"), "network": asdict(model.network.config)}
     job = Job(model, loader, None, validate, score="score", facts=facts)

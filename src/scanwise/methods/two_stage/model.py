@@ -1,4 +1,4 @@
-"""The yardstick of LESS: first all objects of a scene, then which of them a sentence means (after TGNN, AAAI 2021).
+"""The baseline of LESS: first all objects of a scene, then which of them a sentence means (after TGNN, AAAI 2021).
 
 It is taught with the class and the object of every point, LESS with one mask a sentence; backbone, words, metrics and
 the loop that measures are the same.
@@ -19,10 +19,10 @@ from torch import nn
 from torch.nn import functional
 
 from scanwise.data.clouds import FEATURES, Batch, Cloud, Sample, collate
-from scanwise.data.datasets import Loader, Scenes, Source, read_source
+from scanwise.data.datasets import Loader, SceneDataset, Source, read_source
 from scanwise.data.referring import cloud_of, draw_sentences, voxels_of
 from scanwise.errors import InputError
-from scanwise.evaluation.referring import Measured, Prediction, best_threshold, figures, measure
+from scanwise.evaluation.referring import Measured, Prediction, best_threshold, measure, metrics
 from scanwise.methods.two_stage.proposals import (
     Instances,
     ProposalHead,
@@ -45,7 +45,7 @@ _LOOKED_AT = 40  # scenes that say which classes are objects
 
 
 class TwoStageRecipe(SentenceRecipe):
-    """A run of the yardstick.
+    """A run of the baseline.
 
     Attributes:
         width, layers, neighbours: of the graph of objects.
@@ -105,7 +105,7 @@ class MakeLesson:
     def __call__(self, scene: Scene, generator: np.random.Generator) -> Lesson:
         recipe, base = self.recipe, self.classes + 1
         if scene.labels is None or scene.instances is None:
-            raise InputError(f"{scene.name}: the two-stage yardstick needs the class and the object of every point")
+            raise InputError(f"{scene.name}: the two-stage baseline needs the class and the object of every point")
         referrals, free = draw_sentences(scene, recipe.sentences, generator)
         cloud = Cloud.of(scene)
         assert cloud.labels is not None
@@ -245,11 +245,11 @@ def _some(words: Words, places: list[int]) -> Words:
 
 
 def train(recipe: TwoStageRecipe, out: Path, fabric: Fabric, **options: Any) -> dict[str, float]:
-    """Trains on the `train` scenes and validates on `val`; leaves `best.ckpt` in `out`. Gives its figures."""
+    """Trains on the `train` scenes and validates on `val`; leaves `best.ckpt` in `out`. Gives its metrics."""
     paths, validation = sources(recipe)
     classes = read_source(paths[0]).classes
     if not classes:
-        raise InputError(f"{recipe.data}: names no classes, which the two-stage yardstick is taught with")
+        raise InputError(f"{recipe.data}: names no classes, which the two-stage baseline is taught with")
     things, words = _things(paths, len(classes)), vocabulary(recipe, paths)
     with fabric.init_module(empty_init=False):
         torch.manual_seed(recipe.seed)
@@ -258,7 +258,7 @@ def train(recipe: TwoStageRecipe, out: Path, fabric: Fabric, **options: Any) -> 
     if recipe.init:
         start_model(model, model.backbone, Path(recipe.init), "two-stage")
     loader = Loader(
-        Scenes(paths, MakeLesson(recipe, len(classes))), batch=recipe.batch // recipe.accumulate, seed=recipe.seed,
+        SceneDataset(paths, MakeLesson(recipe, len(classes))), batch=recipe.batch // recipe.accumulate, seed=recipe.seed,
         collate=collate_lessons, workers=recipe.workers, rank=fabric.global_rank, world=fabric.world_size,
     )  # fmt: skip
 
@@ -266,7 +266,7 @@ def train(recipe: TwoStageRecipe, out: Path, fabric: Fabric, **options: Any) -> 
         assert isinstance(module, TwoStage)
         outcomes = evaluate(module, validation, fabric).outcomes
         module.threshold.fill_(best_threshold(outcomes))
-        return figures(outcomes, float(module.threshold))
+        return metrics(outcomes, float(module.threshold))
 
     facts = {
         "kind": "two-stage", "recipe": recipe.model_dump(mode="json"), "vocabulary": words, "classes": classes,
@@ -282,7 +282,7 @@ def _things(paths: Sequence[Source], classes: int) -> list[bool]:
     for path in paths[:: max(1, len(paths) // _LOOKED_AT)]:
         scene = read_source(path)
         if scene.labels is None or scene.instances is None:
-            raise InputError(f"{scene.name}: the two-stage yardstick needs the class and the object of every point")
+            raise InputError(f"{scene.name}: the two-stage baseline needs the class and the object of every point")
         known = scene.labels >= 0
         points += np.bincount(scene.labels[known], minlength=classes)
         inside += np.bincount(scene.labels[known & (scene.instances >= 0)], minlength=classes)
@@ -321,9 +321,9 @@ def predict(model: TwoStage, scene: Scene, texts: Sequence[str]) -> list[Predict
         proposed = model.propose(sample.centers, logits, offsets)
         if not len(proposed):
             return [Prediction(np.zeros(len(scene), np.float32), 0.0) for _ in texts]
-        chances = model.match(feats, logits, proposed, model.text(texts)).float().softmax(1).cpu().numpy()
+        probabilities = model.match(feats, logits, proposed, model.text(texts)).float().softmax(1).cpu().numpy()
     result = []
-    for row in chances:
+    for row in probabilities:
         of_object = np.append(0.5 * row[:-1], 0).astype(np.float32)  # the last is that of voxels of no object
         of_object[row[:-1].argmax()] += 0.501
         scores = np.zeros(len(scene), np.float32)

@@ -22,7 +22,7 @@ from torch import nn
 from torch.nn import functional
 
 from scanwise.data.datasets import Draw, Loader, scene_paths
-from scanwise.data.frames import Frames, Pixels
+from scanwise.data.frames import FrameDataset, Pixels
 from scanwise.evaluation.segmentation import Confusion
 from scanwise.methods.vision.data import Crops, PixelBatch, collate
 from scanwise.nn.pixel_text import PixelText, PlaceText, class_logits, late_blocks
@@ -162,8 +162,8 @@ def name_loss(logits: torch.Tensor, words: torch.Tensor, rivals: torch.Tensor) -
 
 def train(recipe: RoomsVisionRecipe, out: Path, fabric: Fabric, **options: Any) -> dict[str, float]:
     """Trains on the `train` scenes' pictures and validates on some of `val`; leaves `best.ckpt` and the weights that
-    `vision rooms:PATH` reads, `rooms-vision.safetensors`, in `out`. Gives the best figures."""
-    frames = Frames(scene_paths(recipe.data, "train", recipe.share), Crops(recipe.crop))
+    `vision rooms:PATH` reads, `rooms-vision.safetensors`, in `out`. Gives the best metrics."""
+    frames = FrameDataset(scene_paths(recipe.data, "train", recipe.share), Crops(recipe.crop))
     with fabric.init_module(empty_init=False):
         torch.manual_seed(recipe.seed)
         model = RoomsVision(recipe, Words(frames.names, frames.classes))
@@ -171,7 +171,7 @@ def train(recipe: RoomsVisionRecipe, out: Path, fabric: Fabric, **options: Any) 
         frames, batch=recipe.batch // recipe.accumulate, seed=recipe.seed, collate=collate,
         workers=recipe.workers, rank=fabric.global_rank, world=fabric.world_size,
     )  # fmt: skip
-    shown = Frames(scene_paths(recipe.data, "val"), whole, frames.names)
+    shown = FrameDataset(scene_paths(recipe.data, "val"), whole, frames.names)
     shown.frames = shown.frames[:: max(1, len(shown) // recipe.validation_frames)]
 
     def validate(module: nn.Module) -> dict[str, float]:
@@ -187,10 +187,10 @@ def train(recipe: RoomsVisionRecipe, out: Path, fabric: Fabric, **options: Any) 
     if recipe.trunk:
         facts |= {"network": asdict(model.encoder.trunk.config), "fusion": {"rooms": 1.0, "conse": 0.0}}
     job = Job(model, loader, _groups(model), validate, score="miou", facts=facts)
-    figures = fit(job, recipe, out, fabric, **options)
+    metrics = fit(job, recipe, out, fabric, **options)
     if fabric.is_global_zero:
         export(out / "best.ckpt", out / "rooms-vision.safetensors")
-    return figures
+    return metrics
 
 
 def _groups(model: RoomsVision) -> list[dict[str, Any]]:
@@ -223,7 +223,7 @@ def whole(image: np.ndarray, pixels: Pixels, generator: np.random.Generator) -> 
     return image, pixels
 
 
-def evaluate(encoder: PlaceText, frames: Frames, words: Words) -> dict[str, float]:
+def evaluate(encoder: PlaceText, frames: FrameDataset, words: Words) -> dict[str, float]:
     """Pixels' labels found again, by the words of all classes and by all open names.
 
     Returns:
@@ -249,5 +249,5 @@ def evaluate(encoder: PlaceText, frames: Frames, words: Words) -> dict[str, floa
         found = scores[rows, :count].masked_fill(~words.rivals[wanted], -torch.inf).argmax(1).numpy()
         met += np.bincount(wanted, minlength=count)
         hits += np.bincount(wanted[found == wanted], minlength=count)
-    figures = confusion.figures()
-    return {"miou": figures["miou"], "macc": figures["macc"], "names": float((hits[met > 0] / met[met > 0]).mean())}
+    metrics = confusion.metrics()
+    return {"miou": metrics["miou"], "macc": metrics["macc"], "names": float((hits[met > 0] / met[met > 0]).mean())}

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import torch
 
-from scanwise.nn.neighbours import Chunk, Neighbours, Table, _halving_table
+from scanwise.nn.kernel_maps import Chunk, KernelMap, KernelMaps, strided_map
 
 
-class RepeatedNeighbours(Neighbours):
+class RepeatedKernelMaps(KernelMaps):
     """The voxels of another cache, `copies` times one after the other, each copy with clouds of its own.
 
     Tables are those of the other cache, shifted: nothing is searched or sorted again. So several sentences about one
@@ -19,7 +19,7 @@ class RepeatedNeighbours(Neighbours):
         base: the cache. copies: how often. clouds: in the base's batch; cloud b of copy j becomes j * clouds + b.
     """
 
-    def __init__(self, base: Neighbours, copies: int, clouds: int) -> None:
+    def __init__(self, base: KernelMaps, copies: int, clouds: int) -> None:
         self._base, self._copies, self._clouds = base, copies, clouds
         super().__init__(*self._repeat(0))
 
@@ -28,24 +28,24 @@ class RepeatedNeighbours(Neighbours):
             self._levels.append(self._repeat(len(self._levels)))
         return self._levels[level]
 
-    def same(self, level: int) -> Table:
-        if level not in self._same:
-            self._same[level] = self._repeat_table(self._base.same(level))
-        return self._same[level]
+    def submanifold(self, level: int) -> KernelMap:
+        if level not in self._submanifold:
+            self._submanifold[level] = self._repeat_table(self._base.submanifold(level))
+        return self._submanifold[level]
 
-    def halving(self, level: int) -> Table:
-        if level not in self._halving:
-            table = self._base.halving(level)
-            self._halving[level] = self._repeat_table(table)
-            self._halving[level].reverse = self._repeat_table(table.reverse)  # rather than sorting it out again
-        return self._halving[level]
+    def strided(self, level: int) -> KernelMap:
+        if level not in self._strided:
+            table = self._base.strided(level)
+            self._strided[level] = self._repeat_table(table)
+            self._strided[level].reverse = self._repeat_table(table.reverse)  # rather than sorting it out again
+        return self._strided[level]
 
     def _repeat(self, level: int) -> tuple[torch.Tensor, torch.Tensor]:
         coords, batch = self._base.voxels(level)
         copy = torch.arange(self._copies, device=batch.device).repeat_interleave(len(batch))
         return coords.repeat(self._copies, 1), batch.repeat(self._copies) + (copy * self._clouds).to(batch.dtype)
 
-    def _repeat_table(self, table: Table) -> Table:
+    def _repeat_table(self, table: KernelMap) -> KernelMap:
         def shifted(chunk: Chunk, copy: int) -> Chunk:
             into = copy * table.outputs
             rows = slice(chunk.rows.start + into, chunk.rows.stop + into)
@@ -59,10 +59,10 @@ class RepeatedNeighbours(Neighbours):
         chunks = [shifted(chunk, copy) for copy in range(self._copies) for chunk in table.chunks]
         inputs, outputs = table.inputs * self._copies, table.outputs * self._copies
         order, place = repeated(table.order), repeated(table.place)
-        return Table(inputs, outputs, table.taps, chunks, order, place, table.mirrored)
+        return KernelMap(inputs, outputs, table.taps, chunks, order, place, table.mirrored)
 
 
-class ClippedNeighbours(Neighbours):
+class ClippedKernelMaps(KernelMaps):
     """Tables as spconv makes them on a grid that ends: where its size is odd, the last plane has no coarser voxel.
 
     Voxels there vanish on the way down and get zeros on the way up. LESS's official code loses them so.
@@ -75,14 +75,14 @@ class ClippedNeighbours(Neighbours):
         super().__init__(coords, batch)
         self.shape = (coords.amax(0) + 1).clamp(min=least)
 
-    def halving(self, level: int) -> Table:
-        if level not in self._halving:
+    def strided(self, level: int) -> KernelMap:
+        if level not in self._strided:
             coords, batch = self._levels[level]
             coarser = self.shape.to(coords) >> (level + 1)
             kept = ((coords >> 1) < coarser).all(1).nonzero().squeeze(1).int()
-            coarse, clouds, table = _halving_table(coords[kept], batch[kept])
+            coarse, clouds, table = strided_map(coords[kept], batch[kept])
             chunks = [replace(chunk, sources=kept[chunk.sources]) for chunk in table.chunks]
             if level + 1 == len(self._levels):
                 self._levels.append((coarse, clouds))
-            self._halving[level] = Table(len(coords), table.outputs, table.taps, chunks)
-        return self._halving[level]
+            self._strided[level] = KernelMap(len(coords), table.outputs, table.taps, chunks)
+        return self._strided[level]

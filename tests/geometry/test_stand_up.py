@@ -8,7 +8,7 @@ from scipy.spatial.transform import Rotation
 
 import scanwise
 from scanwise.errors import InputError
-from scanwise.geometry.standing import AXES
+from scanwise.geometry.upright import AXES
 from scanwise.scene import Scene
 from tests.worlds import corner_scene
 

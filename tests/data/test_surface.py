@@ -3,8 +3,9 @@
 import numpy as np
 import torch
 
+from scanwise.data.surface import Surface
 from scanwise.methods.less.positions import Places
-from scanwise.nn.surface import Surface
+from scanwise.nn.sharpening import Sharpener
 from scanwise.scene import Scene
 
 
@@ -46,7 +47,7 @@ def iou(mask: np.ndarray, truth: np.ndarray) -> float:
 def test_a_coarse_mask_is_sharpened():
     scene, box = box_on_floor()
     scores = coarse(scene, box, 0.08)
-    sharp = Surface(scene).sharpened(scores, 0.08)
+    sharp = Sharpener(Surface(scene), 0.08)(scores)
     assert iou(scores > 0.5, box) < 0.77
     assert iou(sharp > 0.5, box) > 0.87
     assert abs((sharp > 0.5).sum() / (scores > 0.5).sum() - 1) < 0.1
@@ -64,15 +65,15 @@ def test_points_that_are_not_finite_keep_their_scores():
         normals=np.concatenate([scene.normals, [[0, 0, 1]]]).astype(np.float32),
     )  # fmt: skip
     scores = coarse(scene, box, 0.08)
-    sharp = Surface(holed).sharpened(np.append(scores, np.float32(0)), 0.08)
-    np.testing.assert_array_equal(sharp[:-1], Surface(scene).sharpened(scores, 0.08))
+    sharp = Sharpener(Surface(holed), 0.08)(np.append(scores, np.float32(0)))
+    np.testing.assert_array_equal(sharp[:-1], Sharpener(Surface(scene), 0.08)(scores))
     assert sharp[-1] == 0
 
 
 def test_an_empty_mask_stays_empty():
     scene, box = box_on_floor()
     scores = np.full(len(box), 0.2, np.float32)
-    assert (Surface(scene).sharpened(scores, 0.08) == scores).all()
+    assert (Sharpener(Surface(scene), 0.08)(scores) == scores).all()
 
 
 def test_normals_of_a_scan_without():

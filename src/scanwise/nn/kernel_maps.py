@@ -40,7 +40,7 @@ class Chunk:
 
 
 @dataclass(eq=False)
-class Table:
+class KernelMap:
     """All pairs of one kernel between the voxels that it reads and those that it writes.
 
     Attributes:
@@ -71,18 +71,18 @@ class Table:
         return sum(len(chunk.sources) for chunk in self.chunks)
 
     @cached_property
-    def reverse(self) -> Table:
+    def reverse(self) -> KernelMap:
         """The same pairs, inputs and outputs exchanged; for tables that are not mirrored."""
         if not self.chunks:
-            return Table(self.outputs, self.inputs, self.taps, [])
+            return KernelMap(self.outputs, self.inputs, self.taps, [])
         sources = torch.cat([chunk.sources for chunk in self.chunks])
         targets = torch.cat([chunk.targets for chunk in self.chunks])
         counts = torch.tensor([chunk.counts for chunk in self.chunks]).flatten()
         taps = torch.arange(self.taps).repeat(len(self.chunks)).repeat_interleave(counts).to(sources.device)
-        return table_of_pairs(targets, sources, taps, self.outputs, self.inputs, self.taps)
+        return kernel_map_of_pairs(targets, sources, taps, self.outputs, self.inputs, self.taps)
 
 
-class Neighbours:
+class KernelMaps:
     """Voxels of a batch at every resolution (level 0 as given, each further one half as fine) and their tables.
 
     Args:
@@ -95,33 +95,33 @@ class Neighbours:
     def __init__(self, coords: torch.Tensor, batch: torch.Tensor) -> None:
         _check(coords, batch)
         self._levels = [(coords, batch)]
-        self._same: dict[int, Table] = {}
-        self._halving: dict[int, Table] = {}
+        self._submanifold: dict[int, KernelMap] = {}
+        self._strided: dict[int, KernelMap] = {}
         self.foreign: dict[int, dict[str, Any]] = {}  # what another backend keeps for the voxels of a level
 
     def voxels(self, level: int) -> tuple[torch.Tensor, torch.Tensor]:
         """coords (N, 3) and batch (N,) of a level that is there already."""
         return self._levels[level]
 
-    def same(self, level: int) -> Table:
+    def submanifold(self, level: int) -> KernelMap:
         """Neighbours within 3x3x3: tap (i, j, k) of output v reads the voxel at v + (i, j, k) - 1."""
-        if level not in self._same:
-            self._same[level] = _neighbour_table(*self._levels[level])
-        return self._same[level]
+        if level not in self._submanifold:
+            self._submanifold[level] = _submanifold_map(*self._levels[level])
+        return self._submanifold[level]
 
-    def halving(self, level: int) -> Table:
+    def strided(self, level: int) -> KernelMap:
         """Each voxel v of a level to voxel floor(v / 2) of the next one, tap v mod 2; coarse rows come sorted."""
-        if level not in self._halving:
-            coords, batch, table = _halving_table(*self._levels[level])
+        if level not in self._strided:
+            coords, batch, table = strided_map(*self._levels[level])
             if level + 1 == len(self._levels):
                 self._levels.append((coords, batch))
-            self._halving[level] = table
-        return self._halving[level]
+            self._strided[level] = table
+        return self._strided[level]
 
 
-def table_of_pairs(
+def kernel_map_of_pairs(
     sources: torch.Tensor, targets: torch.Tensor, tap: torch.Tensor, inputs: int, outputs: int, taps: int
-) -> Table:
+) -> KernelMap:
     """The table of any pairs; each output row is reached by one pair at least."""
     order = torch.argsort(targets.long() * taps + tap)
     sources, targets, tap = sources[order], targets[order], tap[order]
@@ -145,16 +145,16 @@ def table_of_pairs(
                 torch.searchsorted(targets[begin:end].contiguous(), rows, out_int32=True),
             )
         )
-    return Table(inputs, outputs, taps, chunks)
+    return KernelMap(inputs, outputs, taps, chunks)
 
 
-def _neighbour_table(coords: torch.Tensor, batch: torch.Tensor) -> Table:
+def _submanifold_map(coords: torch.Tensor, batch: torch.Tensor) -> KernelMap:
     keys, (x_step, y_step) = _keys(coords, batch)
     keys, order = torch.sort(keys)
     if bool((keys[1:] == keys[:-1]).any()):
         raise InputError("two rows of a sparse tensor are the same voxel of the same cloud; voxelise the cloud first")
     steps = torch.tensor([dx * x_step + dy * y_step - 1 for dx, dy in _COLUMNS], device=keys.device)
-    table = Table(len(keys), len(keys), 27, list(_Finder(keys, steps).chunks()), mirrored=True)
+    table = KernelMap(len(keys), len(keys), 27, list(_Finder(keys, steps).chunks()), mirrored=True)
     rows = torch.arange(len(keys), device=keys.device)
     if not torch.equal(order, rows):
         table.order = order.int()
@@ -205,7 +205,7 @@ class _Finder:
         return self.padded.index_select(0, place.flatten()).view_as(place)
 
 
-def _halving_table(coords: torch.Tensor, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, Table]:
+def strided_map(coords: torch.Tensor, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, KernelMap]:
     coarse = coords >> 1  # rounds down, below zero too
     keys, _ = _keys(coarse, batch)
     unique, target = torch.unique(keys, return_inverse=True)
@@ -214,7 +214,7 @@ def _halving_table(coords: torch.Tensor, batch: torch.Tensor) -> tuple[torch.Ten
     first[target] = source  # any of the up to eight: all have the same coarse coordinates
     bits = (coords & 1).long()
     tap = bits[:, 0] * 4 + bits[:, 1] * 2 + bits[:, 2]
-    table = table_of_pairs(source, target, tap, len(coords), len(unique), 8)
+    table = kernel_map_of_pairs(source, target, tap, len(coords), len(unique), 8)
     return coarse[first], batch[first], table
 
 
