@@ -30,6 +30,7 @@ STEPS, WARM = 6, 2
 
 
 def main() -> None:
+    """Measures sizes and voxels, alone and in two processes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     rows = Rows("", parser)
     for size in ("tiny", "small"):

@@ -70,8 +70,8 @@ def color_deviation(views: list[View], points: np.ndarray) -> float:
     """Root of the mean variance of the colours that views give a point, over points of three views or more."""
     sums = np.zeros((3, len(points), 3))
     for view in views:
-        places, colors, _ = fuse([view], voxel=VOXEL)
-        distance, nearest = cKDTree(places).query(points, distance_upper_bound=VOXEL)
+        positions, colors, _ = fuse([view], voxel=VOXEL)
+        distance, nearest = cKDTree(positions).query(points, distance_upper_bound=VOXEL)
         met = np.isfinite(distance)
         paint = colors[nearest[met]].astype(float)
         sums[:, met] += np.stack([np.ones_like(paint), paint, paint**2])

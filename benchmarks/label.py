@@ -30,13 +30,13 @@ def main() -> None:
     rows = Rows(__doc__ or "", parser)
     scene = rows.arguments.scene
     params = {"scene": scene.name, "cores": os.cpu_count(), "machine": machine()}
-    with tempfile.TemporaryDirectory() as place:
-        wall, report = run(scene, COLD, Path(place))
+    with tempfile.TemporaryDirectory() as folder:
+        wall, report = run(scene, COLD, Path(folder))
         rows.add("cold, whole command", wall, "s", **params)
         for stage, seconds in report["seconds"].items():
             rows.add(f"cold, {stage}", seconds, "s", **params)
         rows.add("cold, peak memory", report["peak_memory_bytes"] / 1e9, "GB", **params)
-        warm = [run(scene, WARM, Path(place)) for _ in range(5)]
+        warm = [run(scene, WARM, Path(folder)) for _ in range(5)]
         rows.add("warm, whole command, median of 5", statistics.median(wall for wall, _ in warm), "s", **params)
         for stage, seconds in warm[-1][1]["seconds"].items():
             rows.add(f"warm, {stage}", seconds, "s", **params)
@@ -44,7 +44,7 @@ def main() -> None:
     rows.write()
 
 
-def run(scene: Path, texts: str, place: Path) -> tuple[float, dict[str, Any]]:
+def run(scene: Path, texts: str, folder: Path) -> tuple[float, dict[str, Any]]:
     """Wall seconds of one `scanwise label` process, and its labels.json."""
     command = [
         sys.executable,
@@ -55,11 +55,11 @@ def run(scene: Path, texts: str, place: Path) -> tuple[float, dict[str, Any]]:
         "--text",
         texts,
         "--out",
-        str(place / "out"),
+        str(folder / "out"),
     ]
     started = time.perf_counter()
-    subprocess.run(command, check=True, capture_output=True, env=os.environ | {"SCANWISE_CACHE": str(place / "cache")})
-    return time.perf_counter() - started, json.loads((place / "out" / "labels.json").read_text())
+    subprocess.run(command, check=True, capture_output=True, env=os.environ | {"SCANWISE_CACHE": str(folder / "cache")})
+    return time.perf_counter() - started, json.loads((folder / "out" / "labels.json").read_text())
 
 
 if __name__ == "__main__":

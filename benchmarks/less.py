@@ -14,11 +14,12 @@ import torch
 from rows import Rows, machine, median_seconds
 
 from scanwise.formats.registry import read_scene
-from scanwise.methods.less.model import load_trained
+from scanwise.methods.less import load_trained
 from scanwise.understand.prepared import SHIPPED_MODEL, ask
 
 
 def main() -> None:
+    """Measures, and writes the rows."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scene", type=Path, help="with ten sentences or more")
     rows = Rows("", parser)

@@ -15,6 +15,7 @@ from typing import Any
 
 
 def main() -> None:
+    """Writes the rows of the files named on the command line into the page named before them."""
     page = Path(sys.argv[1])
     text = page.read_text()
     for path in map(Path, sys.argv[2:]):

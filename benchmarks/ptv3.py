@@ -1,8 +1,9 @@
 """Point Transformer V3: Sonata's own encoder on grid_30k, and what a training step costs from 5 000 to 500 000 voxels.
 
-    python benchmarks/ptv3.py --json out/ptv3.json --picture docs/growth.png
+    python benchmarks/ptv3.py --voxels timing_inputs.safetensors --json out/ptv3.json --picture docs/growth.png
 
-The official code took 2.8-3.0 s a forward on one thread of such a machine (shared/golden/README.md, section 6).
+The voxels are those that the official code was timed on (shared/golden/timing_inputs.safetensors). It took 2.8-3.0 s a
+forward on one thread of such a machine (shared/golden/README.md, section 6).
 The share of the GEMM peak counts the multiplications of all linear layers, kernels and attention.
 """
 
@@ -24,14 +25,14 @@ from scanwise.nn.backbone import build_backbone
 from scanwise.nn.ptv3 import SIZES, Level, PointTransformerV3
 from scanwise.nn.sparse import SparseTensor
 
-VOXELS = Path(__file__).parents[1].parent / "shared" / "golden" / "timing_inputs.safetensors"
 OFFICIAL = 2.88  # seconds, the middle of what was measured for the official code
 GROWTH = (5_000, 15_000, 50_000, 150_000, 500_000)
 
 
 def main() -> None:
+    """Measures the encoder and the growth of a step's cost."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--voxels", type=Path, default=VOXELS, help="a safetensors file with grid_30k (N, 3)")
+    parser.add_argument("--voxels", type=Path, required=True, help="a safetensors file with grid_30k (N, 3)")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--picture", type=Path, help="draw the growth of cost here")
     rows = Rows("", parser)
@@ -45,6 +46,7 @@ def main() -> None:
 
 
 def encoder(rows: Rows, coords: torch.Tensor, threads: int, repeats: int) -> None:
+    """Sonata's encoder on voxels (N, 3)."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     network = PointTransformerV3(SIZES["sonata"]).eval()
@@ -125,6 +127,7 @@ def surface(count: int) -> torch.Tensor:
 
 
 def draw(costs: list[tuple[str, int, float, float]], path: Path) -> None:
+    """Draws seconds and memory over voxels, by size."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 3.6), layout="constrained")

@@ -13,7 +13,16 @@ from typing import Any
 
 
 class Rows:
-    """Collects a benchmark's rows, prints each as it comes, and writes them where --json says."""
+    """Collects a benchmark's rows, prints each as it comes, and writes them where --json says.
+
+    Args:
+        description: of the benchmark, for --help.
+        parser: with options of its own; None = without.
+
+    Attributes:
+        arguments: of the command line.
+        rows: so far.
+    """
 
     def __init__(self, description: str, parser: argparse.ArgumentParser | None = None) -> None:
         parser = parser or argparse.ArgumentParser(description=description)
@@ -22,7 +31,15 @@ class Rows:
         self.rows: list[dict[str, Any]] = []
 
     def add(self, name: str, value: float, unit: str, reference: float | None = None, **params: Any) -> None:
-        """`ratio` = value / reference; both are null where there is nothing to compare with."""
+        """Adds and prints a row.
+
+        Args:
+            name: what was measured.
+            value: of it.
+            unit: of the value.
+            reference: what it is compared with; `ratio` = value / reference, and both are null without one.
+            **params: what it was measured with.
+        """
         ratio = None if reference is None else value / reference
         row = {"name": name, "params": params, "value": value, "unit": unit, "reference": reference, "ratio": ratio}
         self.rows.append(row)
@@ -31,6 +48,7 @@ class Rows:
         print(f"{name:<34} {settings:<40} {value:10.4g} {unit}{told}", flush=True)
 
     def write(self) -> None:
+        """Writes the rows, where --json names a file."""
         if self.arguments.json:
             self.arguments.json.parent.mkdir(parents=True, exist_ok=True)
             self.arguments.json.write_text(json.dumps(self.rows, indent=1) + "\n")

@@ -2,8 +2,8 @@
 
     python benchmarks/sparse.py --json out/sparse.json
 
-The voxels are grid_50k of shared/golden/timing_inputs, tables are cached. spconv runs on one thread only: on two its
-CPU sums are wrong. It is installed by this script into a folder of its own, beside nothing of ours. Our runs and
+The voxels are grid_50k of shared/golden/timing_inputs, kernel maps are cached. spconv runs on one thread only: on two
+its CPU sums are wrong. It is installed by this script into a folder of its own, beside nothing of ours. Our runs and
 spconv's take turns, and the metrics are medians, so that a busy machine slows both alike.
 """
 
@@ -37,6 +37,7 @@ GROWTH_WIDTH = 32
 
 
 def main() -> None:
+    """Measures everything and writes the rows."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--voxels", type=Path, default=VOXELS, help="a safetensors file with grid_50k (N, 3)")
     parser.add_argument("--repeats", type=int, default=15)
@@ -48,7 +49,7 @@ def main() -> None:
     peak = gemm_peak()
     rows.add("float32 GEMM peak", peak / 1e9, "GFLOP/s", threads=1, machine=machine())
     spconv = import_spconv()
-    tables(rows, spconv, coords, repeats)
+    kernel_maps(rows, spconv, coords, repeats)
     for width in WIDTHS:
         convolutions(rows, spconv, coords, width, peak, repeats, "as given")
     for width in WIDTHS:
@@ -57,8 +58,8 @@ def main() -> None:
     rows.write()
 
 
-def tables(rows: Rows, spconv: Any, coords: torch.Tensor, repeats: int) -> None:
-    """Building the neighbour table against spconv's index building: its first call less a later one."""
+def kernel_maps(rows: Rows, spconv: Any, coords: torch.Tensor, repeats: int) -> None:
+    """Building the submanifold map against spconv's index pairs: its first call less a later one."""
     batch = torch.zeros(len(coords), dtype=torch.long)
     layer = spconv_layer(spconv, 32)
     feats = torch.randn(len(coords), 32)
@@ -70,12 +71,13 @@ def tables(rows: Rows, spconv: Any, coords: torch.Tensor, repeats: int) -> None:
     ours, cold, cached = interleaved(
         [lambda: KernelMaps(coords, batch).submanifold(0), theirs_cold, lambda: layer(warm)], repeats
     )
-    rows.add("build table", ours, "s", cold - cached, voxels=len(coords), threads=1)
+    rows.add("build kernel map", ours, "s", cold - cached, voxels=len(coords), threads=1)
 
 
 def convolutions(
     rows: Rows, spconv: Any, coords: torch.Tensor, width: int, peak: float, repeats: int, order: str
 ) -> None:
+    """Forward and backward of one width, on one thread and two, against spconv's forward."""
     count = len(coords)
     feats = torch.randn(count, width)
     x = SparseTensor(coords, feats, torch.zeros(count, dtype=torch.long))
@@ -102,7 +104,7 @@ def convolutions(
         conv(x)
 
     one = [lambda: layer(theirs), lambda: conv(x), train, lambda: low_conv(low)]
-    reference, forward, both, halved = interleaved(one, repeats)
+    reference, forward, both, in_bfloat16 = interleaved(one, repeats)
     _, parallel = interleaved([lambda: layer(theirs), two_threads], repeats)
     flops = 2 * x.cache.submanifold(0).pairs * width**2
     params = {"C": width, "rows": order}
@@ -110,11 +112,11 @@ def convolutions(
     rows.add("forward", parallel, "s", reference, threads=2, **params)
     share = round(3 * flops / both / peak, 3)
     rows.add("forward + backward, over forward", both, "s", forward, threads=1, share_of_peak=share, **params)
-    rows.add("bfloat16 forward, over float32", halved, "s", forward, threads=1, **params)
+    rows.add("bfloat16 forward, over float32", in_bfloat16, "s", forward, threads=1, **params)
 
 
 def growth(rows: Rows, coords: torch.Tensor) -> None:
-    """Seconds and peak memory of one forward and backward, table included, over copies of the scene side by side."""
+    """Seconds and peak memory of one forward and backward, kernel map included, over copies of the scene in a row."""
     length = int(coords[:, 0].max()) + 1
     many = torch.cat([coords + torch.tensor([length * copy, 0, 0]) for copy in range(10)])
     many = many[torch.argsort(many[:, 0], stable=True)]
@@ -169,10 +171,12 @@ def gemm_peak() -> float:
 
 
 def spconv_layer(spconv: Any, width: int) -> Any:
-    return spconv.SubMConv3d(width, width, 3, bias=False, indice_key="same", algo=spconv.ConvAlgo.Native)
+    """A submanifold convolution of spconv."""
+    return spconv.SubMConv3d(width, width, 3, bias=False, indice_key="submanifold", algo=spconv.ConvAlgo.Native)
 
 
 def spconv_voxels(spconv: Any, coords: torch.Tensor, feats: torch.Tensor) -> Any:
+    """Voxels of one cloud as spconv takes them."""
     indices = torch.cat([torch.zeros(len(coords), 1, dtype=torch.int32), coords.int()], 1)
     return spconv.SparseConvTensor(feats, indices, (coords.amax(0) + 1).tolist(), 1)
 

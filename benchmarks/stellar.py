@@ -1,8 +1,8 @@
-"""STELLAR's pictures a second in training and in encoding, and peak memory: how they grow with tokens and picture size.
+"""STELLAR's images a second in training and in encoding, and peak memory: how they grow with tokens and image size.
 
     python benchmarks/stellar.py --json out/stellar.json --picture docs/stellar-growth.png
 
-The recipe is stellar-cifar-tiny, one thread, pictures already decoded. Each number comes from a process of its own, and
+The recipe is stellar-cifar-tiny, one thread, images already decoded. Each number comes from a process of its own, and
 is of processor time, so that other work on the machine matters less.
 """
 
@@ -20,7 +20,8 @@ from rows import Rows, machine
 from transport import memory
 
 from scanwise.data.images import ImageBatch
-from scanwise.methods.stellar.model import Stellar, StellarRecipe
+from scanwise.methods.stellar.model import Stellar
+from scanwise.methods.stellar.recipe import StellarRecipe
 from scanwise.nn.sparse_tokens import SparseTokens
 from scanwise.training.loop import return_free_memory
 from scanwise.training.recipe import read_recipe
@@ -53,7 +54,7 @@ def main() -> None:
 
 
 def cost(name: str, tokens: int, side: int, batch: int, repeats: int) -> tuple[float, float]:
-    """Processor seconds a picture, the best of some batches, and MiB at most beyond what was there."""
+    """Processor seconds an image, the best of some batches, and MiB at most beyond what was there."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     recipe = read_recipe(RECIPE, StellarRecipe, [f"tokens={tokens}", f"image={side}", "teacher=0"])
@@ -75,7 +76,7 @@ def train(model: Stellar, optimizer: torch.optim.Optimizer, batch: int) -> None:
     """A step."""
     recipe = model.recipe
     crops = torch.randint(0, 256, (batch, recipe.crops, 3, recipe.crop_size, recipe.crop_size), dtype=torch.uint8)
-    seen = ImageBatch(pictures(recipe, batch), torch.full((batch,), -1), None, crops)
+    seen = ImageBatch(images(recipe, batch), torch.full((batch,), -1), None, crops)
     model.training_step(seen, 0.0)["loss"].backward()
     optimizer.step()
     optimizer.zero_grad()
@@ -83,10 +84,10 @@ def train(model: Stellar, optimizer: torch.optim.Optimizer, batch: int) -> None:
 
 @torch.no_grad()
 def encode(model: Stellar, batch: int) -> None:
-    model.network.encode(pictures(model.recipe, batch).float() / 255)
+    model.network.encode(images(model.recipe, batch).float() / 255)
 
 
-def pictures(recipe: StellarRecipe, batch: int) -> torch.Tensor:
+def images(recipe: StellarRecipe, batch: int) -> torch.Tensor:
     return torch.randint(0, 256, (batch, 3, recipe.image, recipe.image), dtype=torch.uint8)
 
 
@@ -95,15 +96,15 @@ def draw(costs: dict[tuple[str, int, int], float], path: Path) -> None:
 
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     by_tokens, by_side = figure.subplots(1, 2)
-    places = [(side // 4) ** 2 for side in SIDES]
+    patches = [(side // 4) ** 2 for side in SIDES]
     for name in ("training", "encoding"):
         some = [tokens for tokens in TOKENS if tokens]
         by_tokens.plot(some, [1000 * costs[name, tokens, SIDES[0]] for tokens in some], "o-", label=name)
         times = [costs[name, 16, side] for side in SIDES]
         slope = np.polyfit(np.log([side**2 for side in SIDES]), np.log(times), 1)[0]
-        by_side.loglog(places, [1000 * value for value in times], "o-",
+        by_side.loglog(patches, [1000 * value for value in times], "o-",
                        label=f"{name}: slope {slope:.2f}")  # fmt: skip
-    by_side.set_xticks(places, [str(place) for place in places])
+    by_side.set_xticks(patches, [str(count) for count in patches])
     by_side.minorticks_off()
     by_tokens.set_xlabel("tokens, 64 patches")
     by_side.set_xlabel("patches, 16 tokens")

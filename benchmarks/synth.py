@@ -20,6 +20,7 @@ ROOMS, DRIVES = 44, 4
 
 
 def main() -> None:
+    """Makes both sets and writes the rows."""
     rows = Rows(__doc__ or "")
     cores = os.cpu_count() or 1
     params = {"processes": cores, "machine": machine()}

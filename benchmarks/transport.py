@@ -25,6 +25,7 @@ REPEATS = 3
 
 
 def main() -> None:
+    """Measures every form and writes the rows."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="+", default=[512, 2048], help="tokens of a batch")
     rows = Rows("", parser)
@@ -71,6 +72,7 @@ def memory(field: str) -> float:
 
 
 def plain_assignment(scores: torch.Tensor) -> torch.Tensor:
+    """Rows that sum to 1, the matrix divided by its sums each time."""
     result = torch.exp(scores - scores.amax(0) + 50)
     for _ in range(ITERATIONS):
         result = result / (result.sum(0) + 1e-8)
@@ -79,6 +81,7 @@ def plain_assignment(scores: torch.Tensor) -> torch.Tensor:
 
 
 def plain_plan(scores: torch.Tensor) -> torch.Tensor:
+    """The plan with a Zipfian prior, in logarithms."""
     target, share = zipf_prior(PROTOTYPES, 1.3).log(), -torch.tensor(float(len(scores))).log()
     rows, columns = scores.new_zeros(len(scores), 1), torch.zeros_like(target)
     for _ in range(ITERATIONS):
@@ -88,10 +91,12 @@ def plain_plan(scores: torch.Tensor) -> torch.Tensor:
 
 
 def assignment(scores: torch.Tensor) -> torch.Tensor:
+    """Our rows that sum to 1."""
     return sinkhorn(scores, iterations=ITERATIONS)
 
 
 def plan(scores: torch.Tensor) -> torch.Tensor:
+    """Our plan with a Zipfian prior."""
     return sinkhorn(scores, iterations=ITERATIONS, prior=zipf_prior(PROTOTYPES, 1.3))
 
 

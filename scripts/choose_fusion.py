@@ -18,10 +18,11 @@ import torch
 from torch.nn import functional
 
 from scanwise.data.datasets import Draw, scene_paths
-from scanwise.data.frames import STEP, FrameDataset, Pixels
+from scanwise.data.frames import FrameDataset, Pixels
 from scanwise.evaluation.segmentation import Confusion
+from scanwise.geometry.pixels import STEP
 from scanwise.methods.vision.data import repainted, through_camera
-from scanwise.nn.pixel_text import DIM
+from scanwise.nn.dense_text import DIM
 from scanwise.vision.rooms import UNNAMED, Rooms, load_weights, save_weights
 
 WEIGHTS = (0.0, 0.0625, 0.125, 0.25, 0.375, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)

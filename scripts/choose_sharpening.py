@@ -8,49 +8,50 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from unittest.mock import patch
 
 import numpy as np
 
 from scanwise.data.datasets import read_source, scene_paths
+from scanwise.data.surface import Surface
 from scanwise.evaluation.referring import mask_iou, second_pass
 from scanwise.files import replacing
-from scanwise.methods.less.model import load_trained, predict
-from scanwise.nn import surface
+from scanwise.methods.less import load_trained, predict
+from scanwise.nn.sharpening import Sharpener
 
-ROOMS = scene_paths(Path("data/rooms-1"), "val")[20:26]
+DATA, ROOMS = Path("data/rooms-1"), slice(20, 26)  # of its validation rooms
 TRIES = [(24, 0), (24, 6), (24, 12), (24, 24), (24, 48), (48, 24)]  # neighbours, applications
 
 
 def main() -> None:
+    """Tries each, and writes a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path)
     parser.add_argument("--json", type=Path, required=True)
     arguments = parser.parse_args()
     model = load_trained(arguments.model)
     masks = []
-    for path in ROOMS:
+    for path in scene_paths(DATA, "val")[ROOMS]:
         scene = read_source(path)
         assert scene.instances is not None
         meant = [each for each in scene.sentences if each.instance >= 0]
         found = predict(model, scene, [each.text for each in meant])
         masks.append((scene, list(zip(meant, found, strict=True))))
     ious = [mask_iou(one.scores, scene.instances == each.instance) for scene, pairs in masks for each, one in pairs]
-    rows = [measured("as they are", ious)]
+    rows = [row_of("as they are", ious)]
     for neighbours, applications in TRIES:
-        with patch.multiple(surface, NEIGHBOURS=neighbours, APPLICATIONS=applications):
-            ious = []
-            for scene, pairs in masks:
-                own = surface.Surface(scene)
-                refined = [second_pass(own, each.text, one, model.recipe.voxel).scores for each, one in pairs]
-                truths = [scene.instances == each.instance for each, _ in pairs]
-                ious += [mask_iou(*each) for each in zip(refined, truths, strict=True)]
-        rows.append(measured(f"one piece, pooled over {neighbours} neighbours {applications} times", ious))
+        ious = []
+        for scene, pairs in masks:
+            sharpen = Sharpener(Surface(scene), model.recipe.voxel, neighbours=neighbours, applications=applications)
+            refined = [second_pass(sharpen, each.text, one).scores for each, one in pairs]
+            truths = [scene.instances == each.instance for each, _ in pairs]
+            ious += [mask_iou(*each) for each in zip(refined, truths, strict=True)]
+        rows.append(row_of(f"one piece, pooled over {neighbours} neighbours {applications} times", ious))
     with replacing(arguments.json) as temporary:
         temporary.write_text(json.dumps(rows, indent=1) + "\n")
 
 
-def measured(name: str, ious: list[float]) -> dict[str, object]:
+def row_of(name: str, ious: list[float]) -> dict[str, object]:
+    """A row of the table, of the IoU of each mask."""
     values = np.array(ious)
     row: dict[str, object] = {"name": name, "masks": len(values), "miou": float(values.mean())}
     row |= {f"acc{percent}": float((values >= percent / 100).mean()) for percent in (25, 50)}

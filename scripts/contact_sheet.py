@@ -1,5 +1,6 @@
-"""A sheet of scenes from a set: each room from above in its colours and its classes, with two of its pictures; each
-sweep in its classes.
+"""A sheet of scenes from a set.
+
+Each room is seen from above in its colours and its classes, with two of its pictures; each sweep in its classes.
 
     python scripts/contact_sheet.py data/rooms-1 docs/rooms.png 12
     python scripts/contact_sheet.py data/streets-1 docs/streets.png 6
@@ -22,6 +23,7 @@ TILE = (240, 320)
 
 
 def main() -> None:
+    """Draws the sheet of a set's folder, of so many scenes."""
     folder, out, count = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
     entries = json.loads((folder / "index.json").read_text())["scenes"]
     chosen = [entries[place] for place in np.linspace(0, len(entries) - 1, count).astype(int)]

@@ -31,6 +31,7 @@ WORDS = {
 
 
 def main() -> None:
+    """Fills the page."""
     tables = {
         "ladder": ladder, "protocols": protocols, "tail": tail, "streets": streets, "shipped": shipped, "cost": cost,
     }  # fmt: skip
@@ -38,6 +39,7 @@ def main() -> None:
 
 
 def ladder() -> str:
+    """The steps from a naive start to the paper."""
     lines = ["| target and input | seed 1 | seed 2 | seed 3 | mean | the paper's |", "|---|---|---|---|---|---|"]
     random = [miou(RUNS / f"random-{seed}.json") for seed in SEEDS]
     lines.append(row("random weights", random, ""))
@@ -48,6 +50,7 @@ def ladder() -> str:
 
 
 def protocols() -> str:
+    """Probes, fine-tuning and supervision, with all labels and few."""
     lines = ["| labels | method | seed 1 | seed 2 | seed 3 | mean |", "|---|---|---|---|---|---|"]
     for share, steps in SHARES.items():
         probes = [
@@ -64,6 +67,7 @@ def protocols() -> str:
 
 
 def tail() -> str:
+    """Rare open names and the others."""
     lines = ["| | seed | rarest third: accuracy | IoU | the rest: accuracy | IoU |", "|---|---|---|---|---|---|"]
     for step in MAIN[3:]:
         for seed in SEEDS:
@@ -76,6 +80,7 @@ def tail() -> str:
 
 
 def streets() -> str:
+    """LiDAR sweeps, made and real."""
     lines = ["| tested on | weights | seed 1 | seed 2 | seed 3 | mean |", "|---|---|---|---|---|---|"]
     for world, words in (("streets", "4 made drives"), ("kitti", "the real SemanticKITTI sweep")):
         for name in ("random", "dos"):
@@ -85,6 +90,7 @@ def streets() -> str:
 
 
 def shipped() -> str:
+    """The shipped weights against random ones, in either world."""
     lines = ["| probed on | weights | mIoU |", "|---|---|---|"]
     for world in WORLDS:
         for name in SHIPPED:
@@ -95,6 +101,7 @@ def shipped() -> str:
 
 
 def cost() -> str:
+    """Seconds and memory of a step, as benchmarks/dos.py measured them."""
     if not COST.exists():
         return "not measured\n"
     rows = json.loads(COST.read_text())
@@ -114,6 +121,7 @@ def cost() -> str:
 
 
 def miou(path: Path) -> float | None:
+    """Per cent, mean over the seeds, of a JSON of `scanwise probe` or `scanwise evaluate`; None where it is missing."""
     if not path.exists():
         return None
     metrics = json.loads(path.read_text())
@@ -122,6 +130,7 @@ def miou(path: Path) -> float | None:
 
 
 def row(name: str, values: list[float | None], *more: str) -> str:
+    """A row of a table: the values, their mean and spread, and further cells."""
     known = [value for value in values if value is not None]
     spread = f" ± {np.std(known, ddof=1):.1f}" if len(known) > 1 else ""
     mean = f"**{np.mean(known):.1f}**{spread}" if known else "not run"

@@ -3,7 +3,7 @@
     OMP_NUM_THREADS=1 python scripts/dos_runs.py ladder              # 5 steps x 3 seeds, 4 variants x 1
     OMP_NUM_THREADS=1 python scripts/dos_runs.py protocols           # supervised, fine-tuned, few labels
     OMP_NUM_THREADS=1 python scripts/dos_runs.py tail                # rare open names, alpha 1.3 against 0
-    OMP_NUM_THREADS=1 python scripts/dos_runs.py streets --seeds 1   # LiDAR sweeps, made and real
+    OMP_NUM_THREADS=1 python scripts/dos_runs.py streets --seeds 1 --kitti SWEEP.bin     # LiDAR sweeps, made and real
     OMP_NUM_THREADS=1 python scripts/dos_runs.py shipped --seeds 1   # the shipped weights, also in the other world
 
 Two can run beside each other, one a core (`--seeds 1` and `--seeds 2 3`). scripts/dos_results.py writes the page.
@@ -16,8 +16,9 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +26,8 @@ import numpy as np
 from scanwise.data.datasets import Source, read_source, scene_paths
 from scanwise.evaluation.probes import LinearProbe, gather, measure_voxels
 from scanwise.files import replacing
-from scanwise.methods.dos.model import load_backbone
 from scanwise.scene import Scene
+from scanwise.training.backbones import load_backbone
 
 DATA = Path("data/rooms-1")
 RUNS = Path("out/dos-study")
@@ -35,7 +36,10 @@ SIDE = ("3-regression", "zipf-1.0", "zipf-1.6", "zipf-2")
 PRETRAIN = ("steps=250", "crop=[0.2, 0.4]", "validate_every=250", "probe_scenes=4", "momentum=0.98")
 PROBE_SCENES = 100
 STREETS = Path("data/streets-1")  # 24 made drives of 20 sweeps
-KITTI = Path("../shared/data/lidar/semantickitti_000000.bin")
+NEEDS_KITTI = (
+    "streets needs --kitti SWEEP.bin: sequences/00/velodyne/000000.bin of SemanticKITTI, with labels/000000.label; the "
+    "sweeps are KITTI's odometry laser data (www.cvlibs.net/datasets/kitti), the labels are from semantic-kitti.org"
+)
 SUPERVISED = ("size=tiny", "voxel=0.1", "ema=0.99", "drop_path=0", "validate_every=10000")
 SHARES = {1.0: 400, 0.01: 200}  # share of the labelled scenes: steps
 SHIPPED = ("dos-rooms-small", "dos-streets-small")
@@ -44,15 +48,25 @@ LEAST_OBJECTS = 5  # of a name, in the training scenes that are probed
 
 
 def main() -> None:
+    """Runs a part for each seed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part", choices=list(PARTS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument(
+        "--kitti", type=Path, metavar="SWEEP.bin", help="a labelled sweep of SemanticKITTI, for streets"
+    )
     arguments = parser.parse_args()
+    part = PARTS[arguments.part]
+    if part is streets:
+        if arguments.kitti is None or not arguments.kitti.exists():
+            parser.error(NEEDS_KITTI)
+        part = partial(streets, kitti=arguments.kitti)
     for seed in arguments.seeds:
-        PARTS[arguments.part](seed)
+        part(seed)
 
 
 def ladder(seed: int) -> None:
+    """The steps from a naive start to the paper, and for the first seed those beside them."""
     for step in (*MAIN, *(SIDE if seed == 1 else ())):
         pretrain(step, seed)
     probe(run_of(MAIN[-1], seed), RUNS / f"random-{seed}.json", "--random")
@@ -69,6 +83,7 @@ def pretrain(step: str, seed: int) -> None:
 
 
 def probe(model: Path, metrics: Path, *options: str) -> None:
+    """A linear probe on the test scenes."""
     if not metrics.exists():
         scanwise(
             "probe", DATA, "--model", model, "--split", "test", "--scenes", PROBE_SCENES, "--out", metrics, *options
@@ -98,15 +113,16 @@ class OpenNames:
     names: tuple[str, ...]
 
     def read(self) -> Scene:
+        """The scene."""
         return by_open_name(read_source(self.source), self.names)
 
 
 def by_open_name(scene: Scene, names: Sequence[str]) -> Scene:
     """A scene whose objects are labelled by their open names; the rest, and other names, are unlabelled."""
-    place = {name: number for number, name in enumerate(names)}
+    index = {name: number for number, name in enumerate(names)}
     of_instance = np.full(1 + max((box.instance for box in scene.boxes), default=0) + 1, -1, np.int32)
     for box in scene.boxes:
-        of_instance[box.instance] = place.get(box.name, -1)
+        of_instance[box.instance] = index.get(box.name, -1)
     assert scene.instances is not None
     return replace(scene, labels=of_instance[scene.instances], classes=list(names))
 
@@ -141,14 +157,14 @@ def tail(seed: int) -> None:
         print(step, seed, found, flush=True)
 
 
-def streets(seed: int) -> None:
+def streets(seed: int, kitti: Path) -> None:
     """Pretraining on made sweeps; linear probes with their labels, on made sweeps and on the real SemanticKITTI one."""
     out = RUNS / f"streets-{seed}"
     if not (out / "best.ckpt").exists():
         keys = (f"data={STREETS}", "steps=200", "momentum=0.98", "validate_every=200", "probe_scenes=4", f"seed={seed}")
         scanwise("pretrain", "dos", "recipes/dos-streets-tiny.yaml", "--out", out, *settings(*keys))
     for name, extra in (("dos", ()), ("random", ("--random",))):
-        for world, where in (("streets", ("--split", "test")), ("kitti", ("--on", KITTI))):
+        for world, where in (("streets", ("--split", "test")), ("kitti", ("--on", kitti))):
             metrics = RUNS / f"{world}-probe-{name}-{seed}.json"
             if not metrics.exists():
                 scanwise("probe", STREETS, "--model", out, "--scenes", 120, "--out", metrics, *where, *extra)
@@ -166,20 +182,29 @@ def shipped(seed: int) -> None:
 
 
 def run_of(step: str, seed: int) -> Path:
+    """Folder of a pretraining."""
     return RUNS / f"{step}-{seed}"
 
 
 def settings(*pairs: str) -> Sequence[str]:
+    """Words of a command for "key=value" each."""
     return [word for pair in pairs for word in ("--set", pair)]
 
 
 def scanwise(*words: object) -> None:
+    """Runs a command, and stops where it fails."""
     command = [sys.executable, "-m", "scanwise", *map(str, words)]
     print("$ scanwise", *command[3:], flush=True)
     subprocess.run(command, check=True)
 
 
-PARTS = {"ladder": ladder, "protocols": protocols, "tail": tail, "streets": streets, "shipped": shipped}
+PARTS: dict[str, Callable[..., None]] = {
+    "ladder": ladder,
+    "protocols": protocols,
+    "tail": tail,
+    "streets": streets,
+    "shipped": shipped,
+}
 
 if __name__ == "__main__":
     main()

@@ -25,6 +25,7 @@ MADE = "They were learned from rooms and streets that scanwise made."
 
 
 def main() -> None:
+    """Writes weights and card."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("name")
@@ -60,9 +61,9 @@ def main() -> None:
         lines += ["", f"On test ({metrics.stem}): {json.dumps(json.loads(metrics.read_text()))}"]
     lines += ["", "## Licence", f"That of scanwise (LICENSE). {arguments.data}"]
     for attribution in attributions(checkpoint.facts["recipe"]):
-        place = SHIPPED / f"attribution-{attribution.parent.name}.md"
-        shutil.copyfile(attribution, place)
-        lines += ["", f"Whose models stand in those rooms: {place.name}."]
+        copy = SHIPPED / f"attribution-{attribution.parent.name}.md"
+        shutil.copyfile(attribution, copy)
+        lines += ["", f"Whose models stand in those rooms: {copy.name}."]
     card = SHIPPED / f"{arguments.name}.md"
     card.write_text("\n".join(lines) + "\n")
     print(SHIPPED / f"{arguments.name}.safetensors", card)

@@ -20,7 +20,6 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -29,11 +28,11 @@ from dos_runs import by_open_name
 from scanwise.data.datasets import read_source, scene_paths
 from scanwise.evaluation.segmentation import Confusion
 from scanwise.files import replacing
-from scanwise.methods.geopurify.evaluate import WORDS, Exam, Noise, embedding_of, exam_of
-from scanwise.methods.geopurify.model import load_student
-from scanwise.methods.geopurify.student import Student
-from scanwise.nn.pooling import SHARPNESS, affinity, hand_made_embedding, pool
-from scanwise.understand.shapes import SHIPPED, look, with_pictures
+from scanwise.methods.geopurify.evaluate import PROMPTS, LabelledScene, labelled_scene
+from scanwise.methods.geopurify.model import Student, load_student
+from scanwise.methods.geopurify.noise import Noise
+from scanwise.nn.pooling import SHARPNESS, affinity, geometric_weights, hand_made_embedding, pool
+from scanwise.understand.shapes import SHIPPED, FusionWeights, predict_shapes, with_pictures
 from scanwise.vision import Vision, load_vision
 
 DATA = Path("data/rooms-1")
@@ -55,7 +54,7 @@ PICTURES_WRONG, STRANGE = (0.05, 0.2, 0.5, 0.8), (0.0, 0.1, 0.5, 1.0)
 ITERATIONS = (0, 5, 18, 36)
 RARE = 3  # the rarest third of open names
 
-Weights = Callable[[Exam, torch.Tensor], torch.Tensor]
+Weights = Callable[[LabelledScene, torch.Tensor], torch.Tensor]
 
 
 def main() -> None:
@@ -79,21 +78,21 @@ def students() -> None:
 # Ways of pooling
 
 
-def of_student(exam: Exam, embedding: torch.Tensor) -> torch.Tensor:
-    return affinity(embedding, np.array(exam.geometry.neighbours))
+def of_student(scene: LabelledScene, embedding: torch.Tensor) -> torch.Tensor:
+    return affinity(embedding, np.array(scene.surface.neighbours))
 
 
-def of_geometry(exam: Exam, embedding: torch.Tensor) -> torch.Tensor:
-    return torch.from_numpy(np.array(exam.geometry.weights))
+def of_geometry(scene: LabelledScene, embedding: torch.Tensor) -> torch.Tensor:
+    return torch.from_numpy(np.array(geometric_weights(scene.surface)))
 
 
-def of_both(exam: Exam, embedding: torch.Tensor) -> torch.Tensor:
+def of_both(scene: LabelledScene, embedding: torch.Tensor) -> torch.Tensor:
     """Sharpness times the sum of both cosines: a neighbour must be alike to both."""
-    return affinity(joined(exam, embedding), np.array(exam.geometry.neighbours), 2 * SHARPNESS)
+    return affinity(joined(scene, embedding), np.array(scene.surface.neighbours), 2 * SHARPNESS)
 
 
-def joined(exam: Exam, embedding: torch.Tensor) -> torch.Tensor:
-    made = hand_made_embedding(exam.geometry.normals, exam.geometry.colors)
+def joined(scene: LabelledScene, embedding: torch.Tensor) -> torch.Tensor:
+    made = hand_made_embedding(scene.surface.normals, scene.surface.colors)
     unit = torch.nn.functional.normalize(embedding, dim=1)
     return torch.cat([unit, made], 1) / 2**0.5
 
@@ -105,23 +104,23 @@ WEIGHTS: dict[str, Weights] = {
 }
 
 
-def symmetric(exam: Exam, weights: torch.Tensor, applications: int) -> torch.Tensor:
+def symmetric(scene: LabelledScene, weights: torch.Tensor, applications: int) -> torch.Tensor:
     """(W + W^T), rows scaled to 1, in place of W."""
     count, k = weights.shape
     row = torch.arange(count).repeat_interleave(k)
-    column = torch.from_numpy(np.array(exam.geometry.neighbours)).reshape(-1).long()
-    places = torch.cat([torch.stack([row, column]), torch.stack([column, row])], 1)
-    matrix = torch.sparse_coo_tensor(places, weights.reshape(-1).repeat(2), (count, count)).coalesce().to_sparse_csr()
-    values = exam.scores
+    column = torch.from_numpy(np.array(scene.surface.neighbours)).reshape(-1).long()
+    cells = torch.cat([torch.stack([row, column]), torch.stack([column, row])], 1)
+    matrix = torch.sparse_coo_tensor(cells, weights.reshape(-1).repeat(2), (count, count)).coalesce().to_sparse_csr()
+    values = scene.scores
     total = matrix @ torch.ones(count, 1)
     for _ in range(applications):
         values = (matrix @ values) / total
     return values
 
 
-def stopping(exam: Exam, weights: torch.Tensor, applications: int, change: float = 0.03) -> torch.Tensor:
+def stopping(scene: LabelledScene, weights: torch.Tensor, applications: int, change: float = 0.03) -> torch.Tensor:
     """A voxel keeps its scores once an application changes the entropy of its softmax by less than `change`."""
-    neighbours, values = np.array(exam.geometry.neighbours), exam.scores
+    neighbours, values = np.array(scene.surface.neighbours), scene.scores
     going, entropy = torch.ones(len(values), dtype=torch.bool), entropy_of(values)
     for _ in range(applications):
         pooled = pool(values, neighbours, weights, 1)
@@ -140,82 +139,86 @@ def entropy_of(scores: torch.Tensor) -> torch.Tensor:
 def choose() -> None:
     """Which neighbours count, and how often, on validation rooms."""
     student = load_student(RUNS / MAIN)
-    exams = exams_of(student, "rooms", "val", VALIDATION_ROOMS)
-    embeddings = [embedding_of(exam, student) for exam in exams]
-    record("choose", ["off", ""], lambda e, w: e.scores, exams, [None] * len(exams))
+    scenes = scenes_of(student, "rooms", "val", VALIDATION_ROOMS)
+    embeddings = [scene.embedding(student) for scene in scenes]
+    record("choose", ["off", ""], lambda s, w: s.scores, scenes, [None] * len(scenes))
     for name, way in WEIGHTS.items():
-        weights = [way(exam, embedding) for exam, embedding in zip(exams, embeddings, strict=True)]
+        weights = [way(scene, embedding) for scene, embedding in zip(scenes, embeddings, strict=True)]
         for count in ITERATIONS:
-            record("choose", [name, f"T = {count}"], lambda e, w, n=count: plain(e, w, n), exams, weights)
-        record("choose", [name, "symmetric"], lambda e, w: symmetric(e, w, 19), exams, weights)
-        record("choose", [name, "stopping"], lambda e, w: stopping(e, w, 19), exams, weights)
+            record("choose", [name, f"T = {count}"], lambda s, w, n=count: plain(s, w, n), scenes, weights)
+        record("choose", [name, "symmetric"], lambda s, w: symmetric(s, w, 19), scenes, weights)
+        record("choose", [name, "stopping"], lambda s, w: stopping(s, w, 19), scenes, weights)
 
 
-def plain(exam: Exam, weights: torch.Tensor, iterations: int) -> torch.Tensor:
-    return pool(exam.scores, np.array(exam.geometry.neighbours), weights, iterations + 1)
+def plain(scene: LabelledScene, weights: torch.Tensor, iterations: int) -> torch.Tensor:
+    return pool(scene.scores, np.array(scene.surface.neighbours), weights, iterations + 1)
 
 
 def test() -> None:
     """Every student, on lifted features and on spoilt labels; open names."""
     embedded: dict[str, list[torch.Tensor]] = {}
     for source in ("rooms", *NOISES, "open names"):
-        exams = exams_of(load_student(RUNS / MAIN), source, "test", TEST_ROOMS)
-        record("test", [source, "off"], lambda e, w: e.scores, exams, [None] * len(exams))
-        weights = [of_geometry(exam, torch.empty(0)) for exam in exams]
-        record("test", [source, "geometry"], lambda e, w: plain(e, w, 18), exams, weights)
+        scenes = scenes_of(load_student(RUNS / MAIN), source, "test", TEST_ROOMS)
+        record("test", [source, "off"], lambda s, w: s.scores, scenes, [None] * len(scenes))
+        weights = [of_geometry(scene, torch.empty(0)) for scene in scenes]
+        record("test", [source, "geometry"], lambda s, w: plain(s, w, 18), scenes, weights)
         del weights
         for name in STUDENTS:
             if not (RUNS / name / "done").exists() or (source == "open names" and name != MAIN):
                 continue
             student = load_student(RUNS / name)
-            own = exams_of(student, source, "test", TEST_ROOMS) if student.config.lifted else exams
+            own = scenes_of(student, source, "test", TEST_ROOMS) if student.config.lifted else scenes
             if student.config.lifted or name not in embedded:
-                embedded[name] = [embedding_of(exam, student) for exam in own]
-            weights = [of_student(exam, each) for exam, each in zip(own, embedded[name], strict=True)]
-            record("test", [source, name], lambda e, w: plain(e, w, 18), own, weights)
+                embedded[name] = [scene.embedding(student) for scene in own]
+            weights = [of_student(scene, each) for scene, each in zip(own, embedded[name], strict=True)]
+            record("test", [source, name], lambda s, w: plain(s, w, 18), own, weights)
 
 
 def shapes() -> None:
     """Pictures alone, a 3D network with classes alone, and both, pooled by geometry."""
     for source in ("rooms", "open names"):
-        exams, pictures, probabilities, known = witnesses(source, "test", TEST_ROOMS)
-        record("shapes", [source, "pictures"], lambda e, own: own, exams, pictures)
-        record("shapes", [source, "shapes"], lambda e, own: own, exams, probabilities)
+        scenes, pictures, probabilities, known = witnesses(source, "test", TEST_ROOMS)
+        record("shapes", [source, "pictures"], lambda s, own: own, scenes, pictures)
+        record("shapes", [source, "shapes"], lambda s, own: own, scenes, probabilities)
         pairs = list(zip(pictures, probabilities, strict=True))
-        record("shapes", [source, "both"], lambda e, own, k=known: with_pictures(own[0], own[1], k), exams, pairs)
+        record("shapes", [source, "both"], lambda s, own, k=known: with_pictures(own[0], own[1], k), scenes, pairs)
 
 
 def fusion() -> None:
     """How often either is taken to be quite wrong, and what is said of words that are strange to the network."""
     for source in ("rooms", "open names"):
-        exams, pictures, probabilities, known = witnesses(source, "val", VALIDATION_ROOMS)
+        scenes, pictures, probabilities, known = witnesses(source, "val", VALIDATION_ROOMS)
         pairs = list(zip(pictures, probabilities, strict=True))
         for wrong in PICTURES_WRONG:
             for strange in STRANGE:
                 key = [source, f"pictures wrong {wrong}", f"strange {strange}"]
-                with patch.multiple("scanwise.understand.shapes", PICTURES_WRONG=wrong, STRANGE=strange):
-                    record("fusion", key, lambda e, own, k=known: with_pictures(own[0], own[1], k), exams, pairs)
+                weights = FusionWeights(wrong, strange)
+                record("fusion", key, lambda s, own, k=known, w=weights: with_pictures(*own, k, w), scenes, pairs)
 
 
 def witnesses(
     source: str, split: str, count: int
-) -> tuple[list[Exam], list[torch.Tensor], list[torch.Tensor], torch.Tensor]:
-    """Scenes, the logits of their pictures and the chances of their shapes, both pooled; how known the words are."""
-    exams = exams_of(load_student(RUNS / MAIN), source, split, count)
-    words = [WORDS.get(name, name) for name in exams[0].classes]
+) -> tuple[list[LabelledScene], list[torch.Tensor], list[torch.Tensor], torch.Tensor]:
+    """Scenes, the logits of their pictures, the probabilities of their shapes, both pooled; how known the words are."""
+    scenes = scenes_of(load_student(RUNS / MAIN), source, split, count)
+    words = [PROMPTS.get(name, name) for name in scenes[0].classes]
     pictures, probabilities, known = [], [], torch.empty(0)
-    for path, exam in zip(scene_paths(DATA, split), exams, strict=False):
-        neighbours, weights = np.array(exam.geometry.neighbours), of_geometry(exam, torch.empty(0))
-        found = look(read_source(path), exam.geometry, SHIPPED, "cpu")
+    for scene in scenes:
+        neighbours, weights = np.array(scene.surface.neighbours), of_geometry(scene, torch.empty(0))
+        found = predict_shapes(scene.surface, SHIPPED, "cpu")
         of_classes = pool(torch.from_numpy(np.array(found.probabilities, np.float32)), neighbours, weights)
         of_words, known = replace(found, probabilities=of_classes.numpy()).of_texts(words)
-        pictures.append(pool(exam.scores, neighbours, weights))
+        pictures.append(pool(scene.scores, neighbours, weights))
         probabilities.append(of_words)
-    return exams, pictures, probabilities, known
+    return scenes, pictures, probabilities, known
 
 
 def record(
-    part: str, key: list[str], way: Callable[[Exam, Any], torch.Tensor], exams: list[Exam], weights: list[Any]
+    part: str,
+    key: list[str],
+    way: Callable[[LabelledScene, Any], torch.Tensor],
+    scenes: list[LabelledScene],
+    weights: list[Any],
 ) -> None:
     """mIoU and accuracy to out/geopurify-study/PART.json, unless they are there."""
     path = RUNS / f"{part}.json"
@@ -223,10 +226,9 @@ def record(
     name = " | ".join(key)
     if name in found:
         return
-    confusion = Confusion(exams[0].classes)
-    for exam, weight in zip(exams, weights, strict=True):
-        labels = way(exam, weight).argmax(1).numpy()[exam.geometry.voxels.of_point]
-        confusion.add(exam.labels, labels)
+    confusion = Confusion(scenes[0].classes)
+    for scene, weight in zip(scenes, weights, strict=True):
+        confusion.matrix += scene.confusion(way(scene, weight)).matrix
     metrics = confusion.metrics()
     iou = np.asarray(confusion.iou)
     known = np.flatnonzero(confusion.matrix.sum(1) > 0)
@@ -242,14 +244,14 @@ def rooms_vision() -> Vision:
     return load_vision("rooms")
 
 
-def exams_of(student: Student, source: str, split: str, count: int) -> list[Exam]:
+def scenes_of(student: Student, source: str, split: str, count: int) -> list[LabelledScene]:
     """Scenes with the scores of the 2D model, of it for open names, or of spoilt labels."""
     scenes = [read_source(path) for path in scene_paths(DATA, split)[:count]]
     if source == "open names":
         names = sorted({box.name for scene in scenes for box in scene.boxes})
         scenes = [by_open_name(scene, names) for scene in scenes]
     noise = Noise.parse(source) if ":" in source else None
-    return [exam_of(scene, student, rooms_vision(), noise=noise) for scene in scenes]
+    return [labelled_scene(scene, student, rooms_vision(), noise=noise) for scene in scenes]
 
 
 PARTS = {"students": students, "choose": choose, "test": test, "fusion": fusion, "shapes": shapes}

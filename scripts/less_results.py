@@ -17,7 +17,7 @@ from tables import fill
 
 SEEDS = (1, 2, 3)
 SHIPPED = Path("out/less-rooms")
-FIGURES = {
+METRICS = {
     "miou": "mIoU",
     "acc25": "Acc@0.25",
     "acc50": "Acc@0.5",
@@ -44,6 +44,7 @@ WORDS = {
 
 
 def main() -> None:
+    """Fills all tables."""
     tables = {
         "main": against, "losses": losses, "parts": parts, "starts": starts, "shipped": shipped, "kinds": kinds,
         "sharpening": sharpening, "time": seconds,
@@ -53,43 +54,48 @@ def main() -> None:
 
 def against() -> str:
     """LESS and the baseline, each seed and their mean."""
-    lines = ["| | seed | " + " | ".join([*FIGURES.values(), *SURE.values()]) + " |", "|---" * 10 + "|"]
+    lines = ["| | seed | " + " | ".join([*METRICS.values(), *SURE.values()]) + " |", "|---" * 10 + "|"]
     for name, words in ((TWO_STAGE, "two-stage: classes and objects"), (LESS, "LESS: binary masks")):
         found = [metrics(run_of(name, seed) / "test.json") for seed in SEEDS]
         for seed, each in zip(SEEDS, found, strict=True):
-            lines.append(line(f"{words} | {seed}", each, (*FIGURES, *SURE)))
+            lines.append(line(f"{words} | {seed}", each, (*METRICS, *SURE)))
         known = [each for each in found if each]
         if known:
             mean = {key: float(np.mean([each[key] for each in known])) for key in known[0]}
-            lines.append(line(f"**{words}** | mean", mean, (*FIGURES, *SURE)))
+            lines.append(line(f"**{words}** | mean", mean, (*METRICS, *SURE)))
         second = metrics(run_of(name, 1) / "second" / "test.json")
-        lines.append(line(f"{words}, with the second pass | 1", second, (*FIGURES, *SURE)))
+        lines.append(line(f"{words}, with the second pass | 1", second, (*METRICS, *SURE)))
     return "\n".join(lines) + "\n"
 
 
 def losses() -> str:
+    """What each loss adds."""
     return of_runs((*LOSSES, LESS))
 
 
 def parts() -> str:
+    """What words and queries add."""
     return of_runs((LESS, *PARTS_OF), {LESS: "20 queries, words reach voxels after the backbone: ours"})
 
 
 def starts() -> str:
+    """DOS against random weights."""
     return of_runs(tuple(STARTS))
 
 
 def of_runs(names: tuple[str, ...], other_words: Mapping[str, str] | None = None) -> str:
+    """Test metrics of runs, seed 1."""
     words = WORDS | dict(other_words or {})
-    lines = ["| | " + " | ".join(FIGURES.values()) + " |", "|---" * 6 + "|"]
-    lines += [line(words[name], metrics(run_of(name, 1) / "test.json"), FIGURES) for name in names]
+    lines = ["| | " + " | ".join(METRICS.values()) + " |", "|---" * 6 + "|"]
+    lines += [line(words[name], metrics(run_of(name, 1) / "test.json"), METRICS) for name in names]
     return "\n".join(lines) + "\n"
 
 
 def shipped() -> str:
-    lines = ["| | " + " | ".join([*FIGURES.values(), *SURE.values()]) + " |", "|---" * 9 + "|"]
+    """The shipped weights, without and with the second pass."""
+    lines = ["| | " + " | ".join([*METRICS.values(), *SURE.values()]) + " |", "|---" * 9 + "|"]
     for words, folder in (("masks of 8 cm voxels", SHIPPED), ("with the second pass at 2 cm", SHIPPED / "second")):
-        lines.append(line(words, metrics(folder / "test.json"), (*FIGURES, *SURE)))
+        lines.append(line(words, metrics(folder / "test.json"), (*METRICS, *SURE)))
     return "\n".join(lines) + "\n"
 
 
@@ -105,6 +111,7 @@ def kinds() -> str:
 
 
 def sharpening() -> str:
+    """How masks are best sharpened."""
     path = SHIPPED / "sharpening.json"
     lines = ["| masks | sentences | mIoU | Acc@0.25 | Acc@0.5 |", "|---" * 5 + "|"]
     for row in json.loads(path.read_text()) if path.exists() else []:
@@ -114,6 +121,7 @@ def sharpening() -> str:
 
 
 def seconds() -> str:
+    """Processor seconds of both methods."""
     path = RUNS / "time.json"
     if not path.exists():
         return "not run\n"
@@ -126,10 +134,12 @@ def seconds() -> str:
 
 
 def metrics(path: Path) -> dict[str, Any] | None:
+    """Of all sentences; None where it was not run."""
     return json.loads(path.read_text())["all"] if path.exists() else None
 
 
 def line(words: str, found: Mapping[str, float] | None, keys: Mapping[str, str] | tuple[str, ...]) -> str:
+    """A row of a table."""
     cells = ["not run"] * len(keys) if found is None else [f"{100 * found[key]:.1f}" for key in keys]
     return "| " + " | ".join([words, *cells]) + " |"
 

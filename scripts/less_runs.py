@@ -23,8 +23,7 @@ from dos_runs import scanwise, settings
 
 from scanwise.data.datasets import read_source, scene_paths
 from scanwise.files import replacing
-from scanwise.methods.less import model as less
-from scanwise.methods.two_stage import model as two_stage
+from scanwise.methods import less, two_stage
 from scanwise.scene import Scene
 
 DATA = Path("data/rooms-1")
@@ -44,7 +43,7 @@ PARTS_OF = {
     "queries-60": ("queries=60",),
     "levels": ("fusion=levels",),
 }
-POINT_TRANSFORMER = ("backbone=tiny", "features=[color, normal]", "places=true")
+POINT_TRANSFORMER = ("backbone=tiny", "features=[color, normal]", "positions=true")
 DOS = ("init=out/dos-study/5-zipf-1.3-1/best.ckpt", "init_rate=0.5")
 STARTS = {
     "random-1": POINT_TRANSFORMER,
@@ -56,6 +55,7 @@ TIMED, ROUNDS = 20, 3  # scenes, and how often each is timed
 
 
 def main() -> None:
+    """Runs the parts that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part", choices=["main", "losses", "parts", "starts", "time"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
@@ -85,12 +85,13 @@ def run(name: str, changes: Sequence[str], seed: int) -> None:
 
 
 def run_of(name: str, seed: int) -> Path:
+    """Folder of a run."""
     return RUNS / f"{name}-{seed}"
 
 
 def take_time() -> None:
     """Seconds of processor that either takes for all sentences of a scene, medians, in turns."""
-    one, two = less.load_trained(run_of(LESS, 1)), two_stage.load_two_stage(run_of(TWO_STAGE, 1))
+    one, two = less.load_trained(run_of(LESS, 1)), two_stage.load_trained(run_of(TWO_STAGE, 1))
     answer = {
         LESS: lambda scene, texts: less.predict(one, scene, texts),
         TWO_STAGE: lambda scene, texts: two_stage.predict(two, scene, texts),

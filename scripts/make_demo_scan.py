@@ -89,6 +89,12 @@ WALK: list[tuple[tuple[float, float], tuple[float, float, float]]] = [
 
 
 def main(furniture: Path, out: Path) -> None:
+    """Makes the demo scan.
+
+    Args:
+        furniture: folder of the catalogues.
+        out: folder that is replaced.
+    """
     bodies = room() + furnish(Catalogue.in_folder(furniture))
     renderer = Renderer(
         [(body.mesh, np.eye(4)) for body in bodies],
@@ -144,6 +150,7 @@ def room() -> list[Body]:
 
 
 def window_frame(color: tuple[int, int, int]) -> Mesh:
+    """The frame, a bar and the sill."""
     y0, y1, z0, z1 = WINDOW
     near, far, bar = WIDTH - 0.03, WIDTH + 0.10, 0.06
     middle = (y0 + y1) / 2
@@ -271,6 +278,7 @@ def measured(depth: np.ndarray, focal: float, rng: np.random.Generator) -> np.nd
 
 
 def camera_entry(intrinsics: np.ndarray) -> dict[str, float]:
+    """A camera as calibration.json has it."""
     return {
         "fx": float(intrinsics[0, 0]),
         "fy": float(intrinsics[1, 1]),
@@ -337,6 +345,7 @@ Scopia Visual Interfaces Systems, s.l. (<http://www.scopia.es>). Blend Swap: aut
 
 
 def write_json(path: Path, content: object) -> None:
+    """Writes JSON with a line for each value."""
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 

@@ -16,6 +16,7 @@ from scanwise.scene import Box
 
 
 def main() -> None:
+    """Prints so many sentences of a set's folder."""
     root, count = Path(sys.argv[1]), int(sys.argv[2])
     generator = random.Random(1)
     paths = sorted(path.parent for path in root.glob("*/*/scene.json"))
@@ -38,6 +39,7 @@ def main() -> None:
 
 
 def described(box: Box) -> str:
+    """A thing in words, with its colour."""
     return f"{box.color} {box.name}".strip()
 
 

@@ -17,6 +17,7 @@ from scanwise.training.logs import read_log
 
 
 def main() -> None:
+    """Writes the page."""
     run, page = Path(sys.argv[1]), Path(sys.argv[2])
     checkpoint = load(run / "best.ckpt")
     recipe, metrics = checkpoint.facts["recipe"], checkpoint.facts["metrics"]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 
 def main() -> None:
+    """Prints the table of a set's folder."""
     folder = Path(sys.argv[1])
     index = json.loads((folder / "index.json").read_text())
     scenes = index["scenes"]

@@ -77,8 +77,8 @@ def best(probe: str, name: str, seed: int) -> float | None:
 
 
 def excess(seed: int) -> float | None:
-    ours = figure(STELLAR, seed, "decoder of sparse", "mse")
-    theirs = figure(MAE, seed, "decoder of dense", "mse")
+    ours = metric(STELLAR, seed, "decoder of sparse", "mse")
+    theirs = metric(MAE, seed, "decoder of dense", "mse")
     return None if ours is None or theirs is None else 100 * (ours / theirs - 1)
 
 
@@ -88,7 +88,7 @@ def reconstruction() -> str:
         ways = [("own decoder", "L S", "its own")] if name == STELLAR else []
         ways += [(f"decoder of {kind}", words, "fitted") for kind, words in PATCHES.items()]
         for way, source, decoder in ways:
-            if any(figure(name, seed, way, "mse") is not None for seed in SEEDS):
+            if any(metric(name, seed, way, "mse") is not None for seed in SEEDS):
                 lines.append(f"| {WORDS[name]} | {source} | {decoder} | " + " | ".join(errors(name, way)) + " |")
     return "\n".join(lines) + "\n"
 
@@ -97,7 +97,7 @@ def errors(name: str, way: str, seeds: tuple[int, ...] = SEEDS) -> list[str]:
     """Cells: mean over the seeds, with the deviation."""
     cells = []
     for key, scale, form in (("mse", 1000, ".2f"), ("psnr", 1, ".2f"), ("ssim", 1, ".3f"), ("frechet", 1, ".2f")):
-        values = [figure(name, seed, way, key) for seed in seeds]
+        values = [metric(name, seed, way, key) for seed in seeds]
         cells.append(mean_of([None if value is None else scale * value for value in values], form))
     return cells
 
@@ -120,13 +120,13 @@ def frames() -> str:
     for share in SHARES:
         for name in (RANDOM, *MAIN, "stellar-cifar-dense"):
             for kind, words in PATCHES.items():
-                values = [frame_figure(name, share, seed, kind) for seed in SEEDS]
+                values = [frame_metric(name, share, seed, kind) for seed in SEEDS]
                 if any(value is not None for value in values):
                     lines.append(row(f"{100 * share:g} % | {WORDS[name]} | {words}", values, ".1f"))
     return "\n".join(lines) + "\n"
 
 
-def frame_figure(name: str, share: float, seed: int, kind: str) -> float | None:
+def frame_metric(name: str, share: float, seed: int, kind: str) -> float | None:
     path = frames_file(name, share, seed)
     found = json.loads(path.read_text()).get(kind) if path.exists() else None
     return None if found is None else 100 * found["miou"]
@@ -195,13 +195,13 @@ def read(path: Path) -> dict[str, Any]:
 # Cells
 
 
-def figure(name: str, seed: int, group: str, key: str) -> float | None:
+def metric(name: str, seed: int, group: str, key: str) -> float | None:
     file = "decoders.json" if group.startswith("decoder of") else "metrics.json"
     return read(run_of(name, seed) / file).get(group, {}).get(key)
 
 
 def percent(name: str, seed: int, group: str, key: str) -> float | None:
-    value = figure(name, seed, group, key)
+    value = metric(name, seed, group, key)
     return None if value is None else 100 * value
 
 

@@ -1,4 +1,4 @@
-"""Small rooms with sentences: a floor with a red and a blue block, whose places change."""
+"""Small rooms with sentences: a floor with a red and a blue block, whose positions change."""
 
 from __future__ import annotations
 

@@ -11,7 +11,8 @@ from PIL import Image
 
 import scanwise
 from scanwise.app import cli
-from scanwise.methods.segment.model import Segmenter, SegmentRecipe
+from scanwise.methods.segment.model import Segmenter
+from scanwise.methods.segment.recipe import SegmentRecipe
 from scanwise.training.checkpoints import Checkpoint, save
 from tests.scenes import CLASSES, write_scenes
 from tests.worlds import COLOURS, ColourVision, corner_scene

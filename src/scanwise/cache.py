@@ -62,7 +62,12 @@ def key_of(*parts: str) -> str:
 
 
 def load_arrays(kind: str, key: str) -> dict[str, np.ndarray] | None:
-    """The arrays of an entry, memory-mapped, or None when there is no whole one."""
+    """The arrays of an entry, memory-mapped, or None when there is no whole one.
+
+    Args:
+        kind: of entries.
+        key: of the entry, as of `key_of`.
+    """
     folder = cache_dir() / kind / key
     try:
         arrays = {path.stem: np.load(path, mmap_mode="r", allow_pickle=False) for path in folder.glob("*.npy")}
@@ -75,7 +80,13 @@ def load_arrays(kind: str, key: str) -> dict[str, np.ndarray] | None:
 
 
 def save_arrays(kind: str, key: str, arrays: Mapping[str, np.ndarray]) -> None:
-    """Stores an entry whole; a cache that cannot be written is no reason to lose the result."""
+    """Stores an entry whole; a cache that cannot be written is no reason to lose the result.
+
+    Args:
+        kind: of entries.
+        key: of the entry.
+        arrays: by name.
+    """
     try:
         with replacing_folder(cache_dir() / kind / key) as folder:
             for name, array in arrays.items():
@@ -86,7 +97,13 @@ def save_arrays(kind: str, key: str, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def arrays(kind: str, key: str, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """The entry's arrays, made and stored when they are not there yet."""
+    """The entry's arrays, made and stored when they are not there yet.
+
+    Args:
+        kind: of entries.
+        key: of the entry.
+        make: makes the arrays.
+    """
     found = load_arrays(kind, key)
     if found is None:
         found = make()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import io
+import json
 import os
 import shutil
 import tempfile
@@ -12,12 +13,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from scanwise.errors import InputError, OutputError
+
+_PREFIX = ".scanwise-"  # of temporary names
 
 
 @contextmanager
@@ -25,54 +28,119 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Gives a temporary path beside `path` to write to, and renames it on success; on failure nothing is left.
 
     The temporary name keeps the suffix, for libraries that choose the format by it.
-    Raises OutputError when the place cannot be written or the disk is full.
+
+    Args:
+        path: of the file; its folder is made.
+
+    Raises:
+        OutputError: the place cannot be written, or the disk is full.
     """
     path = Path(path)
-    temporary: Path | None = None
-    try:
+    with _writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".scanwise-", suffix=path.suffix)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_PREFIX, suffix=path.suffix)
         os.close(handle)
         temporary = Path(name)
-        yield temporary
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise OutputError(cannot_write(path, error)) from error
-    finally:
-        if temporary is not None:
+        try:
+            yield temporary
+            os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, path)
+        finally:
             temporary.unlink(missing_ok=True)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Writes a text file, in UTF-8, whole or not at all.
+
+    Args:
+        path: of the file.
+        text: what it holds.
+
+    Raises:
+        OutputError: the place cannot be written, or the disk is full.
+    """
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Writes a JSON file, a line a value and one more at the end, whole or not at all.
+
+    Args:
+        path: of the file.
+        value: what it holds.
+
+    Raises:
+        OutputError: the place cannot be written, or the disk is full.
+    """
+    write_text(path, json.dumps(value, indent=1) + "\n")
 
 
 @contextmanager
 def replacing_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Like `replacing`, for a folder that is made whole and then put in place of an older one."""
+    """Like `replacing`, for a folder that is made whole and then put in place of an older one.
+
+    Args:
+        path: of the folder.
+
+    Raises:
+        OutputError: the place cannot be written, or the disk is full.
+    """
     path = Path(path)
-    temporary: Path | None = None
-    try:
+    with _writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=".scanwise-"))
-        os.chmod(temporary, 0o777 & ~_umask())
-        yield temporary
-        if path.exists():
-            old = Path(tempfile.mkdtemp(dir=path.parent, prefix=".scanwise-old-"))
-            os.replace(path, old / "was")
-            os.replace(temporary, path)
-            shutil.rmtree(old)
-        else:
-            os.replace(temporary, path)
+        with _temporary_folder(path.parent) as temporary:
+            os.chmod(temporary, 0o777 & ~_umask())
+            yield temporary
+            if path.exists():
+                old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f"{_PREFIX}old-"))
+                os.replace(path, old / "was")
+                os.replace(temporary, path)
+                shutil.rmtree(old)
+            else:
+                os.replace(temporary, path)
+
+
+@contextmanager
+def adding_files(folder: Path) -> Iterator[Path]:
+    """A temporary folder within `folder`, whose files move there when all are written; other files there stay.
+
+    Args:
+        folder: is made where it is missing.
+
+    Raises:
+        OutputError: the place cannot be written, or the disk is full.
+    """
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with _temporary_folder(folder) as temporary:
+            yield temporary
+            for file in sorted(temporary.iterdir()):
+                os.replace(file, folder / file.name)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
-        raise OutputError(cannot_write(path, error)) from error
+        raise cannot_write(path, error) from error
+
+
+@contextmanager
+def _temporary_folder(parent: Path) -> Iterator[Path]:
+    temporary = Path(tempfile.mkdtemp(dir=parent, prefix=_PREFIX))
+    try:
+        yield temporary
     finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
-def cannot_write(path: Path, error: OSError) -> str:
-    """The one line for a failed write."""
+def cannot_write(path: Path, error: OSError) -> OutputError:
+    """The error that a failed write to `path` is."""
     if error.errno == errno.ENOSPC:
-        return f"{path}: the disk is full; free some space or choose another --out"
-    return f"{path}: cannot write here ({error.strerror or error}); choose another --out"
+        return OutputError(f"{path}: the disk is full; free some space or choose another place", option="out")
+    return OutputError(f"{path}: cannot write here ({error.strerror or error}); choose another place", option="out")
 
 
 def _umask() -> int:
@@ -82,53 +150,91 @@ def _umask() -> int:
 
 
 def read_bytes(path: Path) -> bytes:
-    """The file's bytes. Raises InputError when it cannot be read."""
+    """The file's bytes.
+
+    Raises:
+        InputError: it cannot be read.
+    """
     try:
         return path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot read ({error.strerror or error})") from error
 
 
+def read_json(path: Path, what: str = "JSON") -> Any:
+    """What a JSON file holds.
+
+    Args:
+        path: of the file.
+        what: what it is called in the error.
+
+    Raises:
+        InputError: it cannot be read, or is not JSON.
+    """
+    try:
+        return json.loads(read_bytes(path))
+    except ValueError as error:
+        raise InputError(f"{path}: damaged {what} ({error})") from error
+
+
 @dataclass(frozen=True, eq=False)
 class ImageFile:
-    """A colour picture on disk: any mode and 8 or 16 bits in, uint8 (H, W, 3) out."""
+    """A colour picture on disk: any mode and 8 or 16 bits in, uint8 (H, W, 3) out.
+
+    Attributes:
+        path: of the file.
+    """
 
     path: Path
 
     def read(self) -> np.ndarray:
+        """The picture, uint8 (H, W, 3)."""
         return to_rgb8(decode(self.path, self.path))
 
     def size(self) -> tuple[int, int]:
+        """(H, W), without decoding the whole."""
         return picture_size(self.path, self.path)
 
     def digest(self) -> str:
+        """Hex SHA-256 of what `read` gives, by the bytes of the file."""
         return hashlib.sha256(read_bytes(self.path)).hexdigest()
 
 
 @dataclass(frozen=True, eq=False)
 class EncodedImage:
-    """A picture held as the bytes of its file, as a camera would store it; `suffix` is the file's (".jpg")."""
+    """A picture held as the bytes of its file, as a camera would store it.
+
+    Attributes:
+        data: the file's bytes.
+        suffix: of the file (".jpg").
+    """
 
     data: bytes
     suffix: str
 
     def read(self) -> np.ndarray:
+        """The picture, uint8 (H, W, 3)."""
         with Image.open(io.BytesIO(self.data)) as picture:
             return np.asarray(picture.convert("RGB"))
 
     def size(self) -> tuple[int, int]:
+        """(H, W), without decoding the whole."""
         with Image.open(io.BytesIO(self.data)) as picture:
             return picture.height, picture.width
 
     def digest(self) -> str:
+        """Hex SHA-256 of what `read` gives, by the bytes of the file."""
         return hashlib.sha256(self.data).hexdigest()
 
 
 @dataclass(frozen=True, eq=False)
 class DepthFile:
-    """A depth map on disk, stored as `units_per_metre` times metres.
+    """A depth map on disk, read as float32 metres (H, W), 0 = no reading.
 
-    Readings beyond `far` metres, and the largest value of a 16-bit file, become 0 (no reading).
+    Attributes:
+        path: of a picture, or of a .npy file.
+        units_per_metre: stored values that make a metre.
+        far: metres; readings beyond it, and the largest value of a 16-bit file, become 0.
     """
 
     path: Path
@@ -136,16 +242,19 @@ class DepthFile:
     far: float = float("inf")
 
     def read(self) -> np.ndarray:
+        """The depth map, float32 (H, W) in metres."""
         stored = self._array() if self.path.suffix == ".npy" else decode(self.path, self.path)
         return to_metres(stored, self.units_per_metre, self.far, self.path)
 
     def size(self) -> tuple[int, int]:
+        """(H, W), without decoding the whole."""
         if self.path.suffix == ".npy":
             height, width = self._array(mmap_mode="r").shape[:2]
             return height, width
         return picture_size(self.path, self.path)
 
     def digest(self) -> str:
+        """Hex SHA-256 of what `read` gives, by the bytes of the file."""
         state = hashlib.sha256(read_bytes(self.path))
         state.update(f"{self.units_per_metre} {self.far}".encode())
         return state.hexdigest()
@@ -158,14 +267,30 @@ class DepthFile:
 
 
 def decode(source: Path | BinaryIO, where: object) -> np.ndarray:
-    """The pixels of a picture as they are stored; of palettes and CMYK, RGB. Errors begin with `where`."""
+    """The pixels of a picture as they are stored; of palettes and CMYK, RGB.
+
+    Args:
+        source: the file.
+        where: what errors begin with.
+
+    Raises:
+        InputError: there is no such picture, or it is damaged.
+    """
     with _opened(source, where) as picture:
         picture.load()
         return np.asarray(picture.convert("RGB") if picture.mode in ("P", "CMYK", "YCbCr") else picture)
 
 
 def picture_size(source: Path | BinaryIO, where: object) -> tuple[int, int]:
-    """(H, W), without decoding the whole. Errors begin with `where`."""
+    """(H, W), without decoding the whole.
+
+    Args:
+        source: the file.
+        where: what errors begin with.
+
+    Raises:
+        InputError: there is no such picture, or it is damaged.
+    """
     with _opened(source, where) as picture:
         return picture.height, picture.width
 
@@ -182,8 +307,17 @@ def _opened(source: Path | BinaryIO, where: object) -> Iterator[Image.Image]:
 
 
 def to_metres(stored: np.ndarray, units_per_metre: float, far: float, where: object) -> np.ndarray:
-    """float32 metres of a stored depth map (H, W); what is no reading (not finite, negative, beyond `far` metres, the
-    largest value of 16 bits) is 0. Raises InputError, which begins with `where`, when it has several channels."""
+    """float32 metres (H, W) of a stored depth map.
+
+    Args:
+        stored: (H, W) of any type.
+        units_per_metre: stored values that make a metre.
+        far: metres. What is no reading (beyond that, negative, not finite, the largest value of 16 bits) is 0.
+        where: what errors begin with.
+
+    Raises:
+        InputError: it has several channels.
+    """
     if stored.ndim != 2:
         raise InputError(f"{where}: a depth map has one channel, this one is {stored.shape}")
     depth = stored.astype(np.float32) / np.float32(units_per_metre)
@@ -195,7 +329,7 @@ def to_metres(stored: np.ndarray, units_per_metre: float, far: float, where: obj
 
 
 def to_rgb8(pixels: np.ndarray) -> np.ndarray:
-    """uint8 (H, W, 3) of decoded pixels with one to four channels, of 1, 8 or 16 bits."""
+    """uint8 (H, W, 3) of decoded pixels (H, W) or (H, W, 1 to 4), of 1, 8 or 16 bits."""
     if pixels.ndim == 2:
         pixels = pixels[:, :, None]
     if pixels.dtype == bool:

@@ -15,10 +15,12 @@ from scanwise.errors import InputError
 class Raster(Protocol):
     """An image or depth map that is read when it is touched, and known by its content."""
 
-    def read(self) -> np.ndarray: ...
+    def read(self) -> np.ndarray:
+        """The pixels."""
+        ...
 
     def size(self) -> tuple[int, int]:
-        """(H, W), without decoding the whole."""
+        """Height and width, without decoding the whole."""
         ...
 
     def digest(self) -> str:
@@ -28,17 +30,24 @@ class Raster(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class ArrayRaster:
-    """A raster that is already in memory."""
+    """A raster that is already in memory.
+
+    Attributes:
+        array: (H, W, ...) pixels.
+    """
 
     array: np.ndarray
 
     def read(self) -> np.ndarray:
+        """The array."""
         return self.array
 
     def size(self) -> tuple[int, int]:
+        """Height and width."""
         return self.array.shape[0], self.array.shape[1]
 
     def digest(self) -> str:
+        """Hex digest of the array."""
         return array_digest(self.array)
 
 
@@ -70,21 +79,28 @@ class View:
 
     @property
     def image(self) -> np.ndarray:
-        """uint8 (H, W, 3), read anew at every touch."""
+        """The picture, uint8 (H, W, 3), read anew at every touch."""
         return self.image_raster.read()
 
     @property
     def image_size(self) -> tuple[int, int]:
-        """(H, W) of `image`, without decoding it."""
+        """Height and width of `image`, without decoding it."""
         return self.image_raster.size()
 
     @property
     def depth(self) -> np.ndarray | None:
-        """float32 (H', W') metres, 0 = no reading, read anew at every touch; None without depth."""
+        """The depth map, float32 (H', W') metres, 0 = no reading, read anew at every touch; None without."""
         return None if self.depth_raster is None else self.depth_raster.read()
 
     def depth_camera(self, depth_size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-        """Intrinsics (3, 3) and pose (4, 4) of the depth camera for a depth map of this (H', W')."""
+        """The depth camera.
+
+        Args:
+            depth_size: (H', W') of the depth map.
+
+        Returns:
+            Intrinsics (3, 3) and pose (4, 4).
+        """
         pose = self.camera_to_world if self.depth_to_world is None else self.depth_to_world
         if self.depth_intrinsics is not None:
             return self.depth_intrinsics, pose
@@ -107,7 +123,12 @@ class View:
 
 @dataclass(frozen=True)
 class Referral:
-    """A sentence and the object that it means; `instance` -1 says that nothing in the scene fits."""
+    """A sentence and the object that it means.
+
+    Attributes:
+        text: the sentence.
+        instance: id of the object; -1 says that nothing in the scene fits.
+    """
 
     text: str
     instance: int
@@ -118,11 +139,14 @@ class Box:
     """An object of the scene and the upright box around it.
 
     Attributes:
-        instance: its id in `Scene.instances`. name: what a person would call it ("office chair").
-        center: (x, y, z) of the box, scene coordinates. size: (length, width, height) along the box's own
-            x (forward), y (left) and z (up), metres. heading: radians from the scene's x axis, counter-clockwise.
+        instance: its id in `Scene.instances`.
+        name: what a person would call it ("office chair").
+        center: (x, y, z) of the box, scene coordinates.
+        size: (length, width, height) along the box's own x (forward), y (left) and z (up), metres.
+        heading: radians from the scene's x axis, counter-clockwise.
         velocity: (x, y) metres per second; None = not known.
-        color: a colour word for it, "" = none. model: where its shape came from, "" = not known.
+        color: a colour word for it, "" = none.
+        model: where its shape came from, "" = not known.
         held_out: the shape is kept from training.
     """
 
@@ -138,7 +162,13 @@ class Box:
 
     @classmethod
     def around(cls, points: np.ndarray, instance: int, name: str) -> Box:
-        """The smallest box along the scene's axes that holds these points (N, 3), N at least 1."""
+        """The smallest box along the scene's axes that holds some points.
+
+        Args:
+            points: (N, 3), N at least 1.
+            instance: id of the object.
+            name: of the object.
+        """
         low, high = points.min(0).astype(float), points.max(0).astype(float)
         return cls(instance, name, tuple(((low + high) / 2).tolist()), tuple((high - low).tolist()))
 
@@ -151,10 +181,15 @@ class Scene:
 
     Attributes:
         points: (N, 3) float32. Rows that are not finite are kept, so that outputs match inputs row by row.
-        colors: (N, 3) uint8 RGB. normals: (N, 3) float32 unit. intensity: (N,) float32 in 0..1.
-        labels: (N,) int32 index into `classes`, -1 = unlabelled. instances: (N,) int32, -1 = none.
+        colors: (N, 3) uint8 RGB.
+        normals: (N, 3) float32 unit.
+        intensity: (N,) float32 in 0..1.
+        labels: (N,) int32 index into `classes`, -1 = unlabelled.
+        instances: (N,) int32, -1 = none.
         classes: names that `labels` points into; None where the file has numbers alone.
-        boxes: the objects, one each. views: the posed pictures. sentences: referring expressions of objects.
+        boxes: the objects, one each.
+        views: the posed pictures.
+        sentences: referring expressions of objects.
         name: short name, for titles and folders.
         to_source: (4, 4) float64, scene coordinates to the source's own frame and units.
         source_points: (N, 3) in the file's own frame and precision, when `to_source` alone would round.
@@ -201,11 +236,11 @@ class Scene:
 
     @property
     def finite(self) -> np.ndarray:
-        """(N,) bool: rows whose three coordinates are finite."""
+        """Rows (N,) bool whose three coordinates are finite."""
         return np.isfinite(self.points).all(1)
 
     def points_in_source(self) -> np.ndarray:
-        """(N, 3) float64 (or the file's own type): the points as the source has them."""
+        """The points (N, 3) as the source has them, float64 or the file's own type."""
         if self.source_points is not None:
             return self.source_points
         if np.array_equal(self.to_source, np.eye(4)):
@@ -213,7 +248,7 @@ class Scene:
         return self.points.astype(np.float64) @ self.to_source[:3, :3].T + self.to_source[:3, 3]
 
     def normals_in_source(self) -> np.ndarray | None:
-        """(N, 3) unit normals turned into the source's frame; None without normals."""
+        """Unit normals (N, 3) turned into the source's frame; None without normals."""
         if self.normals is None or np.array_equal(self.to_source[:3, :3], np.eye(3)):
             return self.normals
         turned = self.normals.astype(np.float64) @ np.linalg.inv(self.to_source[:3, :3])
@@ -221,8 +256,11 @@ class Scene:
         return (turned / np.where(length > 0, length, 1)).astype(np.float32)
 
     def turned(self, rotation: np.ndarray) -> Scene:
-        """The same scene in a frame turned by (3, 3) `rotation`, `points @ rotation.T`; boxes, which stand upright, are
-        left out."""
+        """The same scene in a turned frame; boxes, which stand upright, are left out.
+
+        Args:
+            rotation: (3, 3), `points @ rotation.T`.
+        """
         turn = np.eye(4)
         turn[:3, :3] = rotation
         return replace(
@@ -275,7 +313,13 @@ def array_digest(array: np.ndarray) -> str:
 
 
 def scale_intrinsics(intrinsics: np.ndarray, old: tuple[int, int], new: tuple[int, int]) -> np.ndarray:
-    """Intrinsics (3, 3) of the same camera when its (H, W) image is resized from `old` to `new`."""
+    """Intrinsics (3, 3) of the same camera when its image is resized.
+
+    Args:
+        intrinsics: (3, 3) of the image as it was.
+        old: (H, W) that it had.
+        new: (H, W) that it has.
+    """
     sy, sx = new[0] / old[0], new[1] / old[1]
     result = np.array(intrinsics, np.float64)
     result[0, 0] *= sx

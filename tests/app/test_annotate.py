@@ -10,12 +10,13 @@ import scanwise
 from scanwise.app.cli import app
 from scanwise.data.annotations import annotated_scenes, read
 from scanwise.errors import InputError, ScanwiseWarning
-from scanwise.methods.less.model import LESS, ReferRecipe, load_trained, train
+from scanwise.methods.less import LESS, LESSRecipe, load_trained
+from scanwise.methods.less.train import train
 from scanwise.nn.sentence import sentence_encoder
 from scanwise.scene import Scene
-from scanwise.training.checkpoints import load
+from scanwise.training.checkpoints import load, start_from
 from scanwise.training.launch import make_fabric
-from scanwise.training.referring import sources, start_model
+from scanwise.training.referring import sources
 from tests.rooms_with_sentences import room
 
 
@@ -72,12 +73,12 @@ def test_what_cannot_be_marked(scan: Path, arguments: list[str], part: str) -> N
     assert not (scan.parent / "ours.jsonl").exists()
 
 
-def small(**changes: object) -> ReferRecipe:
+def small(**changes: object) -> LESSRecipe:
     settings: dict[str, object] = {
         "text": "gru", "media": 8, "levels": 2, "blocks": 1, "queries": 4, "width": 16, "hidden": 16, "voxel": 0.1,
         "sentences": 2, "fusion": "late", "batch": 1, "steps": 2, "validate_every": 2, "several": 0.5,
     }  # fmt: skip
-    return ReferRecipe.model_validate(settings | changes)
+    return LESSRecipe.model_validate(settings | changes)
 
 
 def test_training_on_annotations_and_from_whole_weights(scan: Path, tmp_path: Path) -> None:
@@ -92,7 +93,7 @@ def test_training_on_annotations_and_from_whole_weights(scan: Path, tmp_path: Pa
     first = load(tmp_path / "first").tensors
     vocabulary = ["block", "blue", "red", "the"]
     model = LESS(small(annotations=ours), sentence_encoder("gru", trained=True, vocabulary=vocabulary))
-    start_model(model, model.backbone, tmp_path / "first", "less")
+    start_from(model, tmp_path / "first", "less")
     assert all(bool((value == first[name]).all()) for name, value in model.state_dict().items())
     assert load_trained(tmp_path / "first").recipe.annotations == ours
 
@@ -134,10 +135,10 @@ def test_weights_that_fit_in_part_or_not_at_all(scan: Path, tmp_path: Path) -> N
     encoder = sentence_encoder("gru", trained=True, vocabulary=["block", "red", "the", "vase"])
     wider = LESS(small(annotations=ours, width=32), encoder)
     with pytest.warns(ScanwiseWarning, match="start at random"):
-        start_model(wider, wider.backbone, tmp_path / "first", "less")
+        start_from(wider, tmp_path / "first", "less")
     other = LESS(small(annotations=ours, media=16, features=["color"]), encoder)
     with pytest.raises(InputError, match="nothing in it fits"):
-        start_model(other, other.backbone, tmp_path / "first", "less")
+        start_from(other, tmp_path / "first", "less")
 
 
 def test_a_recipe_needs_scenes() -> None:

@@ -12,6 +12,7 @@ from PIL import Image
 
 import scanwise
 from scanwise.app import cli, results
+from scanwise.errors import InputError
 from scanwise.scene import Scene
 from scanwise.understand.prepared import prepare
 from tests.worlds import ColourVision, corner_scene
@@ -136,13 +137,37 @@ def test_out_that_is_a_file_or_the_scan_itself_or_not_writable(run, corner, tmp_
     for out, words in (
         (tmp_path / "file", ["is a file"]),
         (corner, ["the scan itself"]),
-        (tmp_path / "file" / "below", ["cannot write"]),
-        ("/proc/out", ["cannot write"]),
+        (tmp_path / "file" / "below", ["cannot write", "(--out)"]),
+        ("/proc/out", ["cannot write", "(--out)"]),
     ):
         code, _, said = run("label", corner, "--text", "red,green", "--out", out)
         assert code == 2
         one_line(said, *words)
     assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("convert", "{corner}", "/proc/out.ply"), "choose another place (OUT)"),
+        (("annotate", "{corner}", "a wall", "--absent", "--to", "/proc/a.jsonl"), "choose another place (--to)"),
+        (("annotate", "{corner}", "a wall", "--point", "9,9,9"), "click on the thing itself (--point)"),
+        (("synth", "rooms", "/proc/rooms", "-n", "1"), "choose another place (OUT)"),
+    ],
+)
+def test_an_error_from_below_says_what_to_type_here(run, corner, arguments, told):
+    code, _, said = run(*[argument.format(corner=corner) for argument in arguments])
+    assert code == 2
+    one_line(said)
+    assert said.endswith(told + "\n")
+
+
+def test_a_parameter_that_the_verb_has_not_is_not_named(run, corner, monkeypatch):
+    def fail(path: object) -> None:
+        raise InputError("odd", option="vision")
+
+    monkeypatch.setattr("scanwise.app.info.read_scene", fail)
+    assert run("info", corner) == (2, "", "error: odd\n")
 
 
 def test_a_disk_that_fills_up_leaves_nothing_half_written(run, corner, tmp_path, monkeypatch):

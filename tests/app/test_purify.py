@@ -7,7 +7,7 @@ import pytest
 
 from scanwise.app import cli
 from scanwise.formats import folder
-from tests.methods.geopurify.test_model import TINY, coloured
+from tests.methods.geopurify.corners import TINY, coloured
 from tests.worlds import ColourVision
 
 
@@ -77,6 +77,7 @@ def test_from_scans_to_labels_by_the_student(run, data):
         (["train", "geopurify", "{data}/tiny.yaml", "--set", "teacher=no/run"], ["no/run"]),
         (["train", "geopurify", "{data}/tiny.yaml", "--set", "scenes=9"], ["9 scenes", "pool of 2"]),
         (["evaluate", "geopurify", "{data}/none", "{data}/data"], ["none"]),
+        (["evaluate", "geopurify", "{data}/none", "{data}/data", "--noise", "flip"], ["flip: give", "--noise"]),
     ],
 )
 def test_one_line_says_what_is_wrong(run, data, arguments, words):

@@ -1,19 +1,13 @@
 """Pictures on the command line: training in a minute, then tokens, reconstruct and similar."""
 
-import json
 import sys
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from safetensors.torch import save_file
 
 from scanwise.app import cli
-from scanwise.app.tokens import draw_tokens, load_network, read_image
-from scanwise.methods.stellar.model import StellarRecipe
-from scanwise.nn.sparse_tokens import SparseTokens
-from scanwise.training.checkpoints import load
 from tests.methods.stellar.test_official import TINY, official
 from tests.pictures import write_folder
 
@@ -61,26 +55,6 @@ def test_tokens_are_drawn(trained, tmp_path, monkeypatch, capsys):
     assert np.asarray(Image.open(target)).std() > 5
 
 
-def test_a_token_is_bright_where_patches_look_at_it(tmp_path):
-    picture = np.full((32, 32, 3), 200, np.uint8)
-    shares = np.full((2, 4, 4), 0.1)
-    shares[0, :, :2] = shares[1, :, 2:] = 0.3
-    draw_tokens(tmp_path / "a.png", picture, shares)
-    drawn = np.asarray(Image.open(tmp_path / "a.png").convert("RGB")).astype(float)
-    _, likeliest, first, second = np.array_split(drawn[60:-40], 4, axis=1)  # after the picture itself
-    middle = first.shape[1] // 2
-
-    def halves(tile):
-        return tile[:, 40 : middle - 30].mean((0, 1)), tile[:, middle + 30 : -40].mean((0, 1))
-
-    left, right = halves(likeliest)
-    assert np.abs(left - right).max() > 50  # in different colours
-    left, right = halves(first)
-    assert left.mean() > right.mean() + 60
-    left, right = halves(second)
-    assert left.mean() < right.mean() - 60
-
-
 def test_a_picture_comes_back(trained, tmp_path, monkeypatch, capsys):
     image = trained / "data/test/blue/000.png"
     assert run(monkeypatch, "reconstruct", image, "--weights", trained / "run/best.ckpt", "--out", tmp_path) == 0
@@ -102,17 +76,7 @@ def test_the_most_similar_picture_is_itself(trained, tmp_path, monkeypatch, caps
     assert float(lines[0].split()[0]) == pytest.approx(1, abs=1e-3)
 
 
-def test_weights_as_they_are_shipped(trained, tmp_path):
-    stored = load(trained / "run")
-    half = {name: value.half() if value.is_floating_point() else value for name, value in stored.tensors.items()}
-    save_file(half, tmp_path / "small.safetensors", {"facts": json.dumps(stored.facts)})
-    images = torch.rand(2, 3, 16, 16)
-    found, expected = (load_network(path).encode(images).sparse for path in (tmp_path / "small.safetensors",
-                                                                             trained / "run"))  # fmt: skip
-    torch.testing.assert_close(found, expected, atol=0.02, rtol=0.02)
-
-
-def test_yardsticks_are_trained(trained, tmp_path, monkeypatch):
+def test_baselines_are_trained(trained, tmp_path, monkeypatch):
     recipe = tmp_path / "mae.yaml"
     recipe.write_text(
         f"method: mae\ndata: {trained / 'data'}\nsize: nano\nimage: 16\ncrop_size: 8\nbatch: 4\nsteps: 1\n"
@@ -136,13 +100,3 @@ def test_what_cannot_be_done_is_one_line(trained, tmp_path, monkeypatch, capsys)
         errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
         assert len(errors) == 1
         assert said in errors[0]
-
-
-def test_pictures_are_scaled_to_whole_patches(tmp_path):
-    Image.fromarray(np.zeros((50, 101, 3), np.uint8)).save(tmp_path / "a.png")
-    network = SparseTokens(StellarRecipe(data=".", size="nano", image=16).network())
-    picture, pixels = read_image(tmp_path / "a.png", network, 0)
-    assert picture.shape == (16, 32, 3)
-    assert pixels.shape == (1, 3, 16, 32)
-    assert read_image(tmp_path / "a.png", network, 24, square=True)[1].shape == (1, 3, 24, 24)
-    assert pixels.dtype == torch.float32

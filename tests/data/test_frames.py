@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from scanwise.data.datasets import Draw, scene_paths
-from scanwise.data.frames import NONE, REACH, STEP, FrameDataset, label_views
+from scanwise.data.frames import NONE, FrameDataset, label_views
 from scanwise.errors import InputError
+from scanwise.geometry.pixels import REACH, STEP
 from scanwise.scene import ArrayRaster
 from tests.framed import COLORS, framed_scene, write_framed
 

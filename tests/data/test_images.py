@@ -119,6 +119,17 @@ def test_what_is_damaged_or_missing_is_said_in_one_line(tmp_path):
         read_images(tmp_path / "bad.tar")
 
 
+def test_cifar_that_is_not_there_says_where_to_get_it(tmp_path):
+    said = r"cifar10\.zip: no such .*cs\.toronto\.edu/~kriz/cifar\.html.*train/CLASS"
+    with pytest.raises(InputError, match=said) as error:
+        read_images(tmp_path / "cifar10.zip")
+    assert error.value.option == "changes"
+    assert "--set" not in str(error.value)
+    with pytest.raises(InputError) as error:
+        read_images(tmp_path / "photos.zip")
+    assert "CIFAR" not in str(error.value)
+
+
 def test_a_smaller_share_is_in_a_larger_and_has_all_classes(pictures):
     half, quarter = subset(pictures, 0.5), subset(pictures, 0.25)
     assert np.bincount(half.labels).tolist() == [2, 2, 2]
@@ -128,10 +139,10 @@ def test_a_smaller_share_is_in_a_larger_and_has_all_classes(pictures):
 
 
 def test_batches_go_on_from_any_step_and_are_dealt_out(pictures):
-    images = ImageDataset(pictures, Views(16, second=True, crops=3, crop_size=8))
+    dataset = ImageDataset(pictures, Views(16, second=True, crops=3, crop_size=8))
 
     def loader(**options):
-        return Loader(images, batch=4, seed=3, collate=collate, **options)
+        return Loader(dataset, batch=4, seed=3, collate=collate, **options)
 
     stream = loader().batches(0)
     batches = [next(stream) for _ in range(5)]
@@ -147,8 +158,8 @@ def test_batches_go_on_from_any_step_and_are_dealt_out(pictures):
 
 
 def test_a_draw_is_what_its_seed_says(pictures):
-    images = ImageDataset(pictures, Views(16))
-    one, same, other = (images[Draw(5, seed)] for seed in ((1, 0, 5), (1, 0, 5), (1, 1, 5)))
+    dataset = ImageDataset(pictures, Views(16))
+    one, same, other = (dataset[Draw(5, seed)] for seed in ((1, 0, 5), (1, 0, 5), (1, 1, 5)))
     assert np.array_equal(one.image, same.image)
     assert not np.array_equal(one.image, other.image)
     assert one.label == 1

@@ -3,11 +3,22 @@ import pytest
 import torch
 from PIL import Image
 
-from scanwise.data.datasets import scene_paths
+from scanwise.data.datasets import read_source, scene_paths
 from scanwise.errors import InputError
 from scanwise.evaluation.features import draw_voxels, pca_colors, rank_me
-from scanwise.evaluation.probes import Frozen, KNNProbe, Labelled, LinearProbe, gather, measure, measure_voxels
+from scanwise.evaluation.probes import (
+    KNNProbe,
+    Labelled,
+    LinearProbe,
+    fit_and_measure,
+    gather,
+    mean_and_spread,
+    measure,
+    measure_voxels,
+    with_classes,
+)
 from scanwise.nn.backbone import build_backbone
+from scanwise.nn.frozen import Frozen
 from scanwise.scene import Scene
 from tests.scenes import CLASSES, labelled_scene, write_scenes
 
@@ -74,21 +85,40 @@ def test_every_point_is_measured(frozen, data):
     assert counts.metrics()["miou"] > 0.9  # each class has a colour of its own
 
 
-def test_tiles_give_nearly_the_features_of_the_whole(frozen):
-    scene = labelled_scene(3, 3000)
-    sample, whole = frozen.encode(scene)
-    tiled, parts = Frozen(frozen.backbone, 0.1, frozen.features, most_voxels=len(sample) // 2).encode(scene)
-    assert len(tiled) == len(sample)
-    cosine = torch.cosine_similarity(torch.from_numpy(whole), torch.from_numpy(parts))
-    assert 0.8 < float(cosine.mean()) < 1.0
-
-
 def test_scenes_without_labels_are_refused(frozen, tmp_path):
     from scanwise.formats import folder
 
     folder.write(Scene(labelled_scene(0).points), tmp_path / "train" / "bare")
     with pytest.raises(InputError, match="labels"):
         gather(frozen, scene_paths(tmp_path, "train"), voxels=10)
+
+
+@pytest.mark.parametrize("knn", [False, True])
+def test_a_probe_is_fitted_and_measured_for_each_seed(frozen, data, knn):
+    known, tested = scene_paths(data, "train"), scene_paths(data, "val")
+    results = list(fit_and_measure(frozen, known, tested, CLASSES, voxels=50, seeds=2, knn=knn))
+    assert [(result.seed, result.voxels) for result in results] == [(0, 100), (1, 100)]
+    labelled = gather(frozen, known, voxels=50, seed=1)
+    probe = KNNProbe(labelled, 3) if knn else LinearProbe.fit(labelled, 3, seed=1)
+    np.testing.assert_array_equal(results[1].counts.matrix, measure(frozen, probe, tested, CLASSES).matrix)
+    scenes = [read_source(source) for source in tested]
+    np.testing.assert_array_equal(results[1].counts.matrix, measure(frozen, probe, scenes, CLASSES).matrix)
+
+
+def test_a_mean_has_a_spread_where_there_are_several():
+    assert mean_and_spread([0.5]) == (0.5, None)
+    assert mean_and_spread([1.0, 3.0]) == (2.0, pytest.approx(2**0.5))
+
+
+def test_classes_are_matched_by_their_names():
+    scene = Scene(np.zeros((4, 3)), labels=np.array([0, 1, 2, -1]), classes=["block", "lamp", "floor"], name="scan")
+    found = with_classes(scene, CLASSES)
+    assert found.labels.tolist() == [2, -1, 0, -1]  # of CLASSES: floor, wall, block
+    assert found.classes == CLASSES
+    with pytest.raises(InputError, match=r"^scan: has no labels of the classes sky, \.\.\."):
+        with_classes(scene, ["sky"])
+    with pytest.raises(InputError, match="has no labels"):
+        with_classes(Scene(np.zeros((4, 3))), CLASSES)
 
 
 # Features looked at
@@ -111,9 +141,9 @@ def test_groups_of_features_have_colours_of_their_own():
 
 
 def test_voxels_are_drawn_in_their_colours(tmp_path):
-    places = np.stack(np.meshgrid(np.arange(30), np.arange(30), [0]), -1).reshape(-1, 3) * 0.1
+    positions = np.stack(np.meshgrid(np.arange(30), np.arange(30), [0]), -1).reshape(-1, 3) * 0.1
     red = np.tile(np.uint8([200, 10, 20]), (900, 1))
-    draw_voxels(tmp_path / "picture.png", places, 0.1, ("red", red), ("green", red[:, [1, 0, 2]]))
+    draw_voxels(tmp_path / "picture.png", positions, 0.1, ("red", red), ("green", red[:, [1, 0, 2]]))
     picture = np.asarray(Image.open(tmp_path / "picture.png").convert("RGB")).reshape(-1, 3).astype(int)
     for color in (red[0], red[0, [1, 0, 2]]):
         assert (np.abs(picture - color).max(1) < 4).mean() > 0.1

@@ -8,12 +8,12 @@ import pytest
 
 from scanwise.data.surface import Surface
 from scanwise.evaluation.referring import (
-    Outcome,
     Prediction,
+    SentenceResult,
     best_threshold,
     breakdown,
+    evaluate_sentences,
     mask_iou,
-    measure,
     metrics,
     second_pass,
     unique_instances,
@@ -33,15 +33,15 @@ def test_iou_and_the_official_fallback() -> None:
     assert mask_iou(np.zeros(8000), target) == 0
 
 
-def test_figures_by_hand() -> None:
-    outcomes = [
-        Outcome(0.6, 0.9, True, True, "the lamp"),
-        Outcome(0.3, 0.8, True, False, "the chair next to the large table in the corner"),
-        Outcome(0.0, 0.2, True, False, "the chair left of the desk"),
-        Outcome(0.0, 0.1, False, None, "the piano"),
-        Outcome(0.0, 0.7, False, None, "the boat"),
+def test_metrics_by_hand() -> None:
+    results = [
+        SentenceResult(0.6, 0.9, True, True, "the lamp"),
+        SentenceResult(0.3, 0.8, True, False, "the chair next to the large table in the corner"),
+        SentenceResult(0.0, 0.2, True, False, "the chair left of the desk"),
+        SentenceResult(0.0, 0.1, False, None, "the piano"),
+        SentenceResult(0.0, 0.7, False, None, "the boat"),
     ]
-    result = metrics(outcomes)
+    result = metrics(results)
     assert result["miou"] == pytest.approx(0.3)
     assert result["acc25"] == pytest.approx(2 / 3)
     assert result["acc50"] == pytest.approx(1 / 3)
@@ -49,7 +49,7 @@ def test_figures_by_hand() -> None:
     assert result["multiple_miou"] == pytest.approx(0.15)
     assert result["found"] == pytest.approx(2 / 3)
     assert result["not_here"] == pytest.approx(0.5)
-    parts = breakdown(outcomes)
+    parts = breakdown(results)
     assert parts["near"]["miou"] == pytest.approx(0.3)
     assert parts["view"]["sentences"] == 1
     assert parts["no relation"]["miou"] == pytest.approx(0.6)
@@ -57,12 +57,14 @@ def test_figures_by_hand() -> None:
 
 
 def test_the_threshold_parts_best() -> None:
-    def outcomes(here: list[float], absent: list[float]) -> list[Outcome]:
-        return [Outcome(0, p, True, None, "a") for p in here] + [Outcome(0, p, False, None, "a") for p in absent]
+    def results(here: list[float], absent: list[float]) -> list[SentenceResult]:
+        return [SentenceResult(0, p, True, None, "a") for p in here] + [
+            SentenceResult(0, p, False, None, "a") for p in absent
+        ]
 
-    assert 0.3 < best_threshold(outcomes([0.9, 0.6], [0.3, 0.1])) < 0.6
-    assert best_threshold(outcomes([0.9], [])) == 0.5
-    hard = outcomes([0.8, 0.2], [0.5, 0.1])
+    assert 0.3 < best_threshold(results([0.9, 0.6], [0.3, 0.1])) < 0.6
+    assert best_threshold(results([0.9], [])) == 0.5
+    hard = results([0.8, 0.2], [0.5, 0.1])
     assert metrics(hard, best_threshold(hard))["balanced"] == pytest.approx(0.75)
 
 
@@ -79,21 +81,21 @@ def test_all_sentences_of_a_scene_are_asked_at_once(tmp_path: Path) -> None:
     asked = []
 
     def knowing(scene: Scene, texts: Sequence[str]) -> list[Prediction]:
-        """The red block for every sentence,."""
+        """The red block for every sentence."""
         asked.append(list(texts))
         assert scene.instances is not None
         red = (scene.instances == 0).astype(np.float32)
         return [Prediction(red, 0.9 if "block" in text else 0.1) for text in texts]
 
-    measured = measure(knowing, [data / "val" / "0000", data / "val" / "0001"])
+    found = evaluate_sentences(knowing, [data / "val" / "0000", data / "val" / "0001"])
     assert asked == [TEXTS[:3], TEXTS[:3]]
-    assert [each.iou for each in measured.outcomes] == [1, 0, 0, 1, 0, 0]
-    assert [each.here for each in measured.outcomes] == [True, True, False] * 2
-    assert [each.unique for each in measured.outcomes[:3]] == [False, False, None]
-    assert len(measured.seconds) == len(measured.processor) == 2
-    timing = measured.timing()
+    assert [each.iou for each in found.sentences] == [1, 0, 0, 1, 0, 0]
+    assert [each.here for each in found.sentences] == [True, True, False] * 2
+    assert [each.unique for each in found.sentences[:3]] == [False, False, None]
+    assert len(found.seconds) == len(found.cpu_seconds) == 2
+    timing = found.timing()
     assert timing["seconds_a_scene"] == pytest.approx(3 * timing["seconds_a_sentence"])
-    assert metrics(measured.outcomes)["balanced"] == 1
+    assert metrics(found.sentences)["balanced"] == 1
 
 
 def test_the_second_pass_keeps_the_piece_of_the_surest_point() -> None:
@@ -121,5 +123,7 @@ def test_the_second_pass_is_measured(tmp_path: Path) -> None:
         assert scene.instances is not None
         return [Prediction((0.6 + 0.1 * (scene.instances == 1)).astype(np.float32), 1.0)] * len(texts)
 
-    raw, refined = (measure(predict, [root / "test" / "0000"], reach=reach).outcomes for reach in (0.0, 0.1))
+    raw, refined = (
+        evaluate_sentences(predict, [root / "test" / "0000"], reach=reach).sentences for reach in (0.0, 0.1)
+    )
     assert refined[1].iou != raw[1].iou

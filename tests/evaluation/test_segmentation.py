@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchmetrics.classification import MulticlassAccuracy, MulticlassJaccardIndex
 
-from scanwise.evaluation.segmentation import Confusion, tiles
+from scanwise.evaluation.segmentation import Confusion
 
 
 def test_iou_and_accuracy_by_hand():
@@ -20,7 +20,7 @@ def test_iou_and_accuracy_by_hand():
 
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10_000))
-def test_figures_are_those_of_torchmetrics(seed):
+def test_metrics_are_those_of_torchmetrics(seed):
     random = np.random.default_rng(seed)
     truth, predicted = random.integers(-1, 4, 400), random.integers(0, 4, 400)
     counts = Confusion(list("abcd"))
@@ -47,23 +47,3 @@ def test_a_confusion_matrix_is_drawn(tmp_path):
     counts.add(np.array([0, 1, 1]), np.array([0, 1, 0]))
     counts.draw(tmp_path / "c.png")
     assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
-
-
-@settings(max_examples=30, deadline=None)
-@given(seed=st.integers(0, 1000), most=st.integers(20, 400), overlap=st.floats(0, 3))
-def test_tiles_cover_every_row(seed, most, overlap):
-    places = np.random.default_rng(seed).uniform(0, [10, 4, 2], (500, 3))
-    parts = tiles(places, most, overlap)
-    assert np.array_equal(np.unique(np.concatenate(parts)), np.arange(500))
-    assert max(map(len, parts)) <= most
-
-
-def test_tiles_overlap_and_a_small_cloud_is_one():
-    places = np.random.default_rng(0).uniform(0, [10, 4, 2], (500, 3))
-    assert len(tiles(places, 500, 1.0)) == 1
-    parts = tiles(places, 300, 1.0)
-    assert sum(map(len, parts)) > 500
-
-
-def test_points_at_one_place_end_in_a_tile():
-    assert sum(map(len, tiles(np.zeros((50, 3)), 20, 1.0))) == 50

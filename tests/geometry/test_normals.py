@@ -1,7 +1,7 @@
 import numpy as np
 
 from scanwise.geometry.neighbours import neighbour_table
-from scanwise.geometry.normals import estimate_normals, srgb_to_lab
+from scanwise.geometry.normals import estimate_normals
 
 
 def test_normals_of_a_tilted_plane_and_a_sphere():
@@ -23,9 +23,3 @@ def test_a_neighbourhood_without_extent_points_up():
     points = np.zeros((3, 3))
     found = estimate_normals(points, np.array([[1, 2], [0, 2], [0, 1]]))
     np.testing.assert_array_equal(found, [[0, 0, 1]] * 3)
-
-
-def test_lab_of_known_colours():
-    colours = np.array([[0, 0, 0], [255, 255, 255], [255, 0, 0], [0, 0, 255], [119, 119, 119]])
-    expected = [[0, 0, 0], [100, 0, 0], [53.24, 80.09, 67.20], [32.30, 79.19, -107.86], [50.03, 0, 0]]
-    np.testing.assert_allclose(srgb_to_lab(colours), expected, atol=0.03)

@@ -1,12 +1,15 @@
 """Choosing points: box, lasso, and what grows from a click."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from scanwise.errors import InputError
-from scanwise.geometry.selection import grown, in_box, in_lasso
+from scanwise.geometry.selection import grown, in_box, in_lasso, select_box, select_clicks, select_lasso
+from scanwise.scene import Scene
 
 
 def test_a_box_takes_its_faces_whichever_corners_are_given() -> None:
@@ -78,5 +81,31 @@ def test_growing_ends_at_the_reach_and_needs_a_near_click() -> None:
     mask = grown(points, colors, normals, np.array([[-0.5, -0.5, 0.0]]), reach=0.2)
     assert mask.any()
     assert np.linalg.norm(points[mask] - [-0.5, -0.5, 0], axis=1).max() <= 0.2
-    with pytest.raises(InputError, match="--point 9,9,9: no point within"):
+    with pytest.raises(InputError, match="9,9,9: no point within") as caught:
         grown(points, colors, normals, np.array([[9.0, 9, 9]]))
+    assert caught.value.option == "point"
+
+
+def test_a_scan_that_was_turned_is_selected_in_the_frame_of_its_file() -> None:
+    points, colors, normals, _ = blocks()
+    upright = Scene(points, colors, normals)
+    turned = replace(upright, to_source=np.array([[1, 0, 0, 5], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1.0]]))
+    own = np.array([[5.2, 0.41, -0.2]])  # on top of the red cube: the file's y points up
+    box = select_box(upright, (-0.01, -0.01, 0.01), (0.395, 0.41, 0.41))
+    assert box.any()
+    assert np.array_equal(select_box(turned, (4.99, 0.01, 0.01), (5.395, 0.41, -0.41)), box)
+    corners = np.array([[-0.01, -0.01], [0.395, -0.01], [0.395, 0.41], [-0.01, 0.41]])
+    lasso = select_lasso(upright, corners, (0.05, 2))
+    assert lasso.any()
+    assert np.array_equal(select_lasso(turned, corners * [1, -1] + [5, 0], (2, 0.05)), lasso)
+    clicked = select_clicks(upright, np.array([[0.2, 0.2, 0.41]]))
+    assert clicked.any()
+    assert np.array_equal(select_clicks(turned, own), clicked)
+
+
+def test_a_lasso_needs_a_vertical_axis() -> None:
+    tilt = np.eye(4)
+    tilt[:3, :3] = [[1, 0, 0], [0, 0.7071, -0.7071], [0, 0.7071, 0.7071]]
+    with pytest.raises(InputError, match="no axis of this scan is vertical") as caught:
+        select_lasso(replace(Scene(blocks()[0]), to_source=tilt), np.eye(3)[:, :2], (0, 1))
+    assert caught.value.option == "lasso"

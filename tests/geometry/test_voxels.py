@@ -25,6 +25,13 @@ def test_mean_by_hand():
     np.testing.assert_array_equal(values[voxels.of_point], [[3, 0], [3, 0], [9, 1]])
 
 
+def test_coords_are_the_cells_of_the_points():
+    points = np.random.default_rng(0).uniform(-5, 5, (300, 3)).astype(np.float32)
+    voxels = voxelize(points, 0.7)
+    cells = np.floor((points - points.min(0)) / 0.7)
+    np.testing.assert_array_equal(voxels.coords(points)[voxels.of_point], cells)
+
+
 @given(st.lists(st.tuples(*[st.integers(0, 2**20 - 1)] * 3), min_size=1, max_size=20))
 def test_morton_interleaves_bits(triples):
     for triple, code in zip(triples, morton(np.array(triples)).tolist(), strict=True):

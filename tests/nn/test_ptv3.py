@@ -50,7 +50,7 @@ def test_every_parameter_is_trained(network):
     assert [name for name, value in network.named_parameters() if value.grad is None] == []
 
 
-def test_levels_halve_the_resolution_and_know_their_parents(network):
+def test_levels_have_stride_2_and_know_their_parents(network):
     levels = network(batch_of(cloud(120, 1), cloud(90, 2)))
     for finer, coarser in pairwise(levels):
         assert torch.equal(coarser.voxels.coords[finer.parent], finer.voxels.coords >> 1)
@@ -64,7 +64,7 @@ def test_patches_hold_every_row_of_one_cloud(counts):
     batch = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
     curve = torch.cat([torch.randperm(count) + sum(counts[:k]) for k, count in enumerate(counts)])
     patches = Patches.cut(curve, batch, 16, official=False)
-    assert torch.equal(patches.rows.flatten()[patches.place], torch.arange(len(batch)))
+    assert torch.equal(patches.rows.flatten()[patches.inverse], torch.arange(len(batch)))
     clouds = batch[patches.rows]
     assert torch.equal(clouds, clouds[:, :1].expand_as(clouds))
     if patches.valid is not None:  # what is masked is in clouds that have less than a patch

@@ -62,7 +62,7 @@ def test_submanifold_is_the_dense_convolution_at_the_voxels(count, seed):
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(1, 900), st.integers(0, 10**6))
-def test_halving_and_its_inverse_are_the_dense_ones(count, seed):
+def test_stride_2_and_its_inverse_are_the_dense_ones(count, seed):
     x = cloud(count, seed=seed)
     down, up = SparseConv3d(5, 6).double(), SparseInverseConv3d(6, 3).double()
     low = dense(x, low=-4, size=10)
@@ -98,15 +98,15 @@ def test_pooling_takes_the_occupied_voxels_only(mode, small_chunks):
 
 def test_gradients_are_those_of_finite_differences(small_chunks):
     x = cloud(60, channels=2)
-    table = x.cache.submanifold(0)
-    assert len(table.chunks) == 2
-    inverse = x.cache.strided(0).reverse
+    submanifold, strided = x.cache.submanifold(0), x.cache.strided(0)
+    assert len(submanifold.chunks) == 2
+    inverse = strided.reverse
     coarse = torch.randn(inverse.inputs, 2, dtype=torch.float64)
-    for taps, feats, pairs in ((3, x.feats, table), (2, x.feats, x.cache.strided(0)), (2, coarse, inverse)):
-        weight = torch.randn(3, taps, taps, taps, 2, dtype=torch.float64, requires_grad=True)
+    for size, feats, kernel_map in ((3, x.feats, submanifold), (2, x.feats, strided), (2, coarse, inverse)):
+        weight = torch.randn(3, size, size, size, 2, dtype=torch.float64, requires_grad=True)
         bias = torch.randn(3, dtype=torch.float64, requires_grad=True)
         feats = feats.clone().requires_grad_()
-        assert torch.autograd.gradcheck(lambda *inputs, t=pairs: convolve(*inputs, t), (feats, weight, bias))
+        assert torch.autograd.gradcheck(lambda *inputs, m=kernel_map: convolve(*inputs, m), (feats, weight, bias))
     for mode in ("max", "mean"):
         pool = SparsePool3d(mode)
         assert torch.autograd.gradcheck(lambda f, p=pool: p(x.replace(f)).feats, x.feats.clone().requires_grad_())
@@ -208,7 +208,7 @@ def test_wide_products_summed_tap_by_tap_are_the_same(small_chunks, monkeypatch)
     torch.testing.assert_close(wide, layers(x).feats)
 
 
-def test_tables_are_built_once_and_shared(monkeypatch):
+def test_kernel_maps_are_built_once_and_shared(monkeypatch):
     built = []
     real = kernel_maps._submanifold_map
     monkeypatch.setattr(kernel_maps, "_submanifold_map", lambda *voxels: built.append(1) or real(*voxels))

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from scanwise.nn.word_fusion import Attention
+from scanwise.nn.word_fusion import Attention, WordFusion
 
 
 @pytest.mark.parametrize("heads", [1, 4])
@@ -50,3 +50,14 @@ def test_words_that_are_not_allowed_change_nothing():
     changed = keys.clone()
     changed[2:] = 7
     assert torch.equal(attention(queries, keys, allowed), attention(queries, changed, allowed))
+
+
+@pytest.mark.parametrize("official", [False, True])
+def test_padding_counts_in_the_official_fusion_alone(official: bool) -> None:
+    torch.manual_seed(0)
+    fusion = WordFusion(6, 8, 2, official=official).eval()
+    feats, words = torch.randn(5, 8), torch.randn(1, 3, 6)
+    padded = torch.cat([words, torch.randn(1, 2, 6)], 1)
+    one = fusion(feats, [5], words, torch.ones(1, 3, dtype=torch.bool))
+    other = fusion(feats, [5], padded, torch.tensor([[True] * 3 + [False] * 2]))
+    assert torch.allclose(one, other, atol=1e-6) is not official

@@ -9,16 +9,11 @@ import pytest
 
 from scanwise.formats import folder
 from scanwise.scene import Box, Scene
-from scanwise.synth.drives import (
-    NUSCENES_16,
-    SEMANTIC_KITTI_TO_NUSCENES,
-    as_nuscenes,
-    drive,
-)
+from scanwise.synth.drives import drive
 from scanwise.synth.lidar import HDL32, HDL64
 from scanwise.synth.mesh import box as block
-from scanwise.synth.mesh import rectangle
-from scanwise.synth.street_parts import Course, standing
+from scanwise.synth.mesh import rectangle, standing
+from scanwise.synth.street_parts import Course
 from scanwise.synth.street_things import Actor
 from scanwise.synth.streets import Street, make_street
 from scanwise.synth.world import SEMANTIC_KITTI_19, Body, World
@@ -119,23 +114,6 @@ def test_an_object_of_few_points_has_no_box() -> None:
     assert scene.instances is not None
     assert (scene.instances == 7).sum() < 5
     assert 7 not in {box.instance for box in scene.boxes}
-
-
-def test_every_class_has_one_of_nuscenes() -> None:
-    assert set(SEMANTIC_KITTI_TO_NUSCENES) == set(SEMANTIC_KITTI_19)
-    assert set(SEMANTIC_KITTI_TO_NUSCENES.values()) <= set(NUSCENES_16)
-    assert len(set(NUSCENES_16)) == 16
-
-
-def test_a_sweep_in_nuscenes_classes(sweeps: list[Scene]) -> None:
-    scene = sweeps[0]
-    other = as_nuscenes(scene)
-    assert other.classes == list(NUSCENES_16)
-    assert other.labels is not None
-    assert scene.labels is not None
-    assert np.array_equal(other.labels == -1, scene.labels == -1)
-    wall = scene.labels == SEMANTIC_KITTI_19.index("building")
-    assert (other.labels[wall] == NUSCENES_16.index("manmade")).all()
 
 
 @pytest.mark.parametrize("model", [HDL64, HDL32])

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from scanwise.synth.lidar import HDL32, HDL64, LidarModel, LidarWorld, Mover, Sweep, between, reflectivity, scan
+from scanwise.synth.lidar import HDL32, HDL64, LidarModel, LidarWorld, Mover, Sweep, between, reflectivity
 from scanwise.synth.mesh import Mesh, box, rectangle
 
 GROUND = rectangle((-200, -200, 0), (400, 0, 0), (0, 400, 0), color=(230, 230, 230))
@@ -25,7 +25,7 @@ def at(x: float, y: float, z: float, heading: float = 0.0) -> np.ndarray:
 
 
 def still(meshes: list[Mesh], model: LidarModel, pose: np.ndarray, seed: int = 0) -> Sweep:
-    return scan([(mesh, "other") for mesh in meshes], model, pose, pose, np.random.default_rng(seed))
+    return LidarWorld([(mesh, "other") for mesh in meshes]).scan(model, pose, pose, np.random.default_rng(seed))
 
 
 @pytest.mark.parametrize("model", [HDL64, HDL32])
@@ -63,7 +63,7 @@ def test_a_box_is_hit_at_its_front_and_hides_what_is_behind() -> None:
 def test_a_wall_stays_straight_while_the_car_drives_and_turns() -> None:
     wall = rectangle((-80, 10, -5), (160, 0, 0), (0, 0, 20), color=(230, 230, 230))
     start, end = at(0, 0, 1.7, 0.0), at(3, 0.5, 1.7, 0.15)
-    sweep = scan([(wall, "other")], perfect(HDL64), start, end, np.random.default_rng(0))
+    sweep = LidarWorld([(wall, "other")]).scan(perfect(HDL64), start, end, np.random.default_rng(0))
     middle = between(start, end, 0.5)
     world = sweep.points @ middle[:3, :3].T + middle[:3, 3]
     assert len(world) > 10_000
@@ -118,7 +118,7 @@ def test_what_is_far_dark_or_grazed_is_lost_first() -> None:
     assert dark[1] < 0.5 * bright[1]
     assert dark[1] / dark[0] < bright[1] / bright[0]
     pose = at(0, 0, HDL64.height)
-    road = scan([(GROUND, "road")], HDL64, pose, pose, np.random.default_rng(0))
+    road = LidarWorld([(GROUND, "road")]).scan(HDL64, pose, pose, np.random.default_rng(0))
     assert np.percentile(np.linalg.norm(road.points, axis=1), 99.9) < 60
     assert road.intensity[np.linalg.norm(road.points, axis=1) > 35].mean() < 0.7 * road.intensity.mean()
 

@@ -12,7 +12,7 @@ from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.synth import store
 from scanwise.synth.classes import NAMES, PIECES
 from scanwise.synth.furniture import PROPERTIES
-from scanwise.synth.store import ENOUGH, add_catalogue, attributions, furniture_supply, held_out_pieces
+from scanwise.synth.store import ENOUGH, add_catalogues, attributions, furniture_supply, held_out_pieces
 
 MTL = "newmtl m\nKd 1 1 1\nmap_Kd wood.png\n"
 OBJ = "\n".join(
@@ -154,14 +154,14 @@ def test_another_file_by_a_known_name_warns(folder):
 
 def test_a_catalogue_that_changed_after_it_was_added_warns_until_it_is_added_again(tmp_path):
     path = write_catalogue(tmp_path / "Tiny.sh3f", {"Tiny#a": "Office chair"})
-    kept = add_catalogue(path)
+    (kept,) = add_catalogues([path])
     assert kept.read_bytes() == path.read_bytes()
     assert store.catalogue_paths() == [kept]
     furniture_supply()
     write_catalogue(kept, {"Tiny#a": "Office chair", "Tiny#b": "Bathtub"})
     with pytest.warns(ScanwiseWarning, match="other scenes than elsewhere"):
         furniture_supply()
-    add_catalogue(write_catalogue(path, {"Tiny#b": "Bathtub"}))
+    add_catalogues([write_catalogue(path, {"Tiny#b": "Bathtub"})])
     assert "Tiny#b" in {model.id for model in furniture_supply().all()}
 
 

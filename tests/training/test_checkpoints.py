@@ -6,7 +6,7 @@ import torch
 
 from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.training import checkpoints
-from scanwise.training.checkpoints import Checkpoint, load, load_last, save, save_last
+from scanwise.training.checkpoints import Checkpoint, load, load_last, load_model, save, save_last, start_from
 
 
 def checkpoint(step: int) -> Checkpoint:
@@ -78,3 +78,42 @@ def test_shipped_weights_are_found_by_name_and_read_in_single_precision(tmp_path
 def test_a_folder_means_the_best_of_its_run(tmp_path):
     checkpoints.save(checkpoints.Checkpoint({}, {"step": 3}), tmp_path / "best.ckpt")
     assert checkpoints.load(tmp_path).facts == {"step": 3}
+
+
+class Model(torch.nn.Module):
+    def __init__(self, width: int = 3, head: int = 2) -> None:
+        super().__init__()
+        self.backbone, self.head = torch.nn.Linear(4, width), torch.nn.Linear(width, head)
+
+
+def test_a_start_takes_over_a_backbone_or_all_that_fits_of_the_same_kind(tmp_path):
+    made, path = Model(), tmp_path / "c.ckpt"
+    save(Checkpoint(dict(made.state_dict()), {"kind": "a"}), path)
+    other, same = Model(), Model()
+    start_from(other, path, "b")
+    start_from(same, path, "a")
+    assert torch.equal(other.backbone.weight, made.backbone.weight)
+    assert not torch.equal(other.head.weight, made.head.weight)
+    assert torch.equal(same.head.weight, made.head.weight)
+    larger = Model(head=5)
+    with pytest.warns(ScanwiseWarning, match="2 of 4 tensors are not in it"):
+        start_from(larger, path, "a")
+    assert torch.equal(larger.backbone.weight, made.backbone.weight)
+    for kind, part in (("a", "nothing in it fits"), ("b", "its backbone does not fit")):
+        with pytest.raises(InputError, match=part):
+            start_from(Model(width=7), path, kind)
+
+
+def test_a_model_is_loaded_by_its_kind(tmp_path):
+    made, path = Model(), tmp_path / "c.ckpt"
+    save(Checkpoint({f"student.{name}": value for name, value in made.state_dict().items()}, {"kind": "a"}), path)
+    found = load_model(path, "a", lambda checkpoint: Model(), made_by="train a", prefix="student.")
+    assert torch.equal(found.head.weight, made.head.weight)
+    assert not found.training
+    with pytest.raises(InputError, match=r"holds no b model; give the best\.ckpt of a `scanwise train b` run"):
+        load_model(path, "b", lambda checkpoint: Model(), made_by="train b")
+    with pytest.raises(InputError, match="holds no BETA"):
+        load_model(path, "b", lambda checkpoint: Model(), made_by="train b", called="BETA")
+    with pytest.raises(InputError, match="do not fit") as caught:
+        load_model(path, "a", lambda checkpoint: Model(width=7), made_by="train a", prefix="student.")
+    assert "\n" not in str(caught.value)

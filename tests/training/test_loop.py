@@ -12,9 +12,11 @@ import torch
 from torch import nn
 
 from scanwise.data.datasets import Loader, SceneDataset, scene_paths
-from scanwise.methods.segment.model import SegmentRecipe, train
+from scanwise.errors import TrainingError
+from scanwise.methods.segment.recipe import SegmentRecipe
+from scanwise.methods.segment.train import train
 from scanwise.training.launch import make_fabric
-from scanwise.training.loop import Job, TrainingError, fit, learning_rate, parameter_groups
+from scanwise.training.loop import Job, fit, learning_rate, parameter_groups
 from scanwise.training.recipe import Recipe
 from tests.scenes import write_scenes
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from scanwise.errors import InputError
-from scanwise.methods.segment.model import SegmentRecipe
+from scanwise.methods.segment.recipe import SegmentRecipe
 from scanwise.training.recipe import read_recipe
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("segment-*.yaml"))
@@ -13,6 +13,10 @@ def written(folder: Path, text: str) -> Path:
     path = folder / "recipe.yaml"
     path.write_text(text)
     return path
+
+
+def test_there_are_recipes():
+    assert RECIPES
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
@@ -35,7 +39,8 @@ def test_changes_count_over_the_file(tmp_path):
         ("data: d\nsteps: many\n", [], "steps: Input should be a valid integer"),
         ("data: [\n", [], "not YAML"),
         ("- 3\n", [], "lines of `key: value`"),
-        ("data: d\n", ["steps"], "write key=value"),
+        ("data: d\n", ["steps"], "steps: write key=value"),
+        ("data: d\n", ["steps=["], "the value is not YAML"),
         ("data: d\n", ["steps=0"], "greater than or equal to 1"),
     ],
 )

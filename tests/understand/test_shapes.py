@@ -13,7 +13,7 @@ from scanwise.app.results import label_summary
 from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.geometry.normals import inwards
 from scanwise.scene import Scene
-from scanwise.understand.shapes import PICTURES_WRONG, SHAPES_WRONG, SHIPPED, Shapes, check_shapes, with_pictures
+from scanwise.understand.shapes import FUSION, SHAPES_WRONG, SHIPPED, Shapes, check_shapes, with_pictures
 from tests.worlds import ColourVision
 
 CLASSES = ["wall", "chair", "sofa", "otherfurniture"]
@@ -42,7 +42,7 @@ def test_a_text_has_the_chance_of_the_classes_it_is_like():
 def test_pictures_outweigh_shapes_only_where_the_words_are_strange_to_the_network():
     shapes = torch.tensor([[1 - SHAPES_WRONG / 2, SHAPES_WRONG / 2]])
     pictures = torch.tensor([[-20.0, 20.0]])
-    right, wrong = 1 - PICTURES_WRONG / 2, PICTURES_WRONG / 2
+    right, wrong = 1 - FUSION.pictures_wrong / 2, FUSION.pictures_wrong / 2
     both_known = with_pictures(pictures, shapes, torch.ones(2))
     expected = torch.tensor([[wrong * (1 - SHAPES_WRONG / 2), right * SHAPES_WRONG / 2]]).log()
     torch.testing.assert_close(both_known, expected)

@@ -114,14 +114,6 @@ def test_a_place_does_not_depend_on_what_is_far_from_it(model: Conse):
     assert not torch.allclose(a[:, :, 40:], b[:, :, 40:], atol=1e-3)
 
 
-@pytest.mark.parametrize(
-    ("size", "scaled"),
-    [((1, 1), (480, 480)), ((6000, 8000), (480, 640)), ((3, 900), (480, 1920)), ((480, 640), (480, 640))],
-)
-def test_any_size_is_scaled(size: tuple[int, int], scaled: tuple[int, int]):
-    assert conse.scaled(np.zeros((*size, 3), np.uint8)).shape == (*scaled, 3)
-
-
 def test_grey_pictures_are_read_as_colour(model: Conse):
     grey = picture(30, 40)[:, :, 0]
     assert torch.equal(model.encode_image(grey), model.encode_image(np.repeat(grey[:, :, None], 3, 2)))

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.vision import Vision, load_vision
-from scanwise.vision.hf import LONGEST_SHAPE, VOCABULARY, find_folder, scaled
+from scanwise.vision.hf import VOCABULARY, find_folder
 
 MEAN, STD = [0.4, 0.5, 0.6], [0.2, 0.25, 0.3]
 PATCH = 48  # 7 patches on the shorter side
@@ -122,20 +122,6 @@ def test_texts_equal_the_model_own(folder: Path):
     assert same_case == (type(model).__name__ == "SiglipModel")  # trained on lower case; this CLIP's words have case
     assert vision.encode_texts(["chair " * 100]).isfinite().all()
     assert vision.encode_texts([]).shape == (0, vision.dim)
-
-
-@pytest.mark.parametrize(
-    ("size", "patch", "expected"),
-    [
-        ((480, 640), 16, (336, 448)),
-        ((1, 1), 14, (336, 336)),
-        ((6000, 8000), 32, (320, 416)),
-        ((9, 900), 16, (336, 1344)),
-    ],
-)
-def test_pictures_become_whole_patches(size: tuple[int, int], patch: int, expected: tuple[int, int]):
-    assert scaled(np.zeros((*size, 3), np.uint8), patch).shape == (*expected, 3)
-    assert expected[1] <= LONGEST_SHAPE * expected[0]
 
 
 def test_normalisation_is_the_model_own(folder: Path, tmp_path: Path):

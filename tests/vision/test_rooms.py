@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from scanwise.errors import InputError
-from scanwise.nn.pixel_text import DIM, PixelText
+from scanwise.nn.dense_text import DIM, PyramidTextEncoder
 from scanwise.vision import Vision, load_vision, rooms
 from scanwise.vision.conse import CROP, STRIDE, Conse
-from scanwise.vision.rooms import Rooms, classes_seen, embed_texts, imagenet_trunk, load_weights, resized, save_weights
+from scanwise.vision.rooms import Rooms, embed_texts, even_starts, imagenet_trunk, load_weights, save_weights, scaled
 
 CARD = {"kind": "rooms-vision", "names": ["mug", "sofa"], "classes": ["floor", "otherfurniture"]}
 FUSION = {"rooms": 0.5, "conse": 0.25}
@@ -22,7 +22,7 @@ FUSION = {"rooms": 0.5, "conse": 0.25}
 def weights(tmp_path_factory) -> Path:
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("weights") / "rooms-vision.safetensors"
-    save_weights(PixelText(imagenet_trunk()).state_dict(), CARD | {"fusion": FUSION}, path)
+    save_weights(PyramidTextEncoder(imagenet_trunk()).state_dict(), CARD | {"fusion": FUSION}, path)
     return path
 
 
@@ -48,7 +48,7 @@ def test_scores_are_the_weighted_sum_of_both(model):
     assert features.shape == (DIM + 1000, 44, 60)
     flat = features.flatten(1).T
     scores = model.scale * flat @ model.encode_texts(texts).T
-    own = float(model._encoder.log_scale.exp()) * flat[:, :DIM] @ embed_texts(texts).T
+    own = float(model.encoder.log_scale.exp()) * flat[:, :DIM] @ embed_texts(texts).T
     other = 100 * flat[:, DIM:] @ Conse().encode_texts(texts).T
     assert torch.allclose(scores, 0.5 * own + 0.25 * other, atol=1e-3)
     assert torch.allclose(flat[:, :DIM].norm(dim=1), torch.ones(len(flat)), atol=1e-4)
@@ -63,21 +63,21 @@ def test_class_scores_are_those_of_its_words(model):
 def test_conse_s_part_is_what_conse_sees(monkeypatch):
     monkeypatch.setattr(rooms, "CROP_STRIDE", STRIDE)
     image = picture(60, 60)
-    assert torch.allclose(classes_seen(Conse(), image), Conse().encode_image(image), atol=1e-5)
+    assert torch.allclose(Conse().encode_image(image, even_starts), Conse().encode_image(image), atol=1e-5)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 300), (333, 500), (64, 32)])
 def test_images_of_any_shape(size):
-    result = resized(picture(*size))
+    result = scaled(picture(*size))
     assert result.shape[0] % 32 == result.shape[1] % 32 == 0
     assert min(result.shape[:2]) == 352
     assert max(result.shape[:2]) <= 4 * 352
-    assert (resized(picture(*size)[:, :, 0]).std(-1) == 0).all()  # grey stays grey
+    assert (scaled(picture(*size)[:, :, 0]).std(-1) == 0).all()  # grey stays grey
 
 
 @pytest.mark.parametrize("length", [240, 241, 480, 640, 1920])
 def test_crops_reach_both_borders_without_a_gap(length):
-    starts = rooms._starts(length)
+    starts = even_starts(length)
     assert starts[0] == 0
     assert starts[-1] == length - CROP
     assert all(0 < late - early <= rooms.CROP_STRIDE for early, late in pairwise(starts))

@@ -4,11 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from scanwise.errors import InputError
-from scanwise.methods.stellar.model import StellarRecipe, read_trunk
+from scanwise.methods.stellar.recipe import StellarRecipe
 from scanwise.nn.sparse_tokens import SparseTokens
-from scanwise.training.checkpoints import Checkpoint, save
-from scanwise.vision.stellar import StellarTrunk, scaled
+from scanwise.vision.stellar import StellarTrunk
 
 RECIPE = StellarRecipe(data=".", size="nano", image=16, crop_size=8, tokens=4, prototypes=12, predictor=16,
                        prototype_width=8, decoder_width=16, decoder_depth=1)  # fmt: skip
@@ -36,23 +34,6 @@ def test_pictures_of_any_shape_become_whole_patches(network):
     trunk = StellarTrunk(network, side=24)
     for shape, grid in (((48, 96), (6, 12)), ((10, 10), (6, 6)), ((7, 900), (6, 24)), ((240, 320), (6, 8))):
         assert trunk.encode_image(np.zeros((*shape, 3), np.uint8)).shape == (trunk.dim, *grid)
-    assert scaled(np.zeros((30, 31, 3), np.uint8), 4, 30).shape == (32, 32, 3)
+    assert StellarTrunk(network, side=30).encode_image(np.zeros((30, 31, 3), np.uint8)).shape == (trunk.dim, 8, 8)
     with pytest.raises(ValueError, match="smaller than a patch"):
         StellarTrunk(network, side=2)
-
-
-def test_a_trunk_from_a_run(network, tmp_path):
-    from dataclasses import asdict
-
-    facts = {"kind": "stellar", "network": asdict(network.config)}
-    state = {f"network.{name}": value for name, value in network.state_dict().items()}
-    save(Checkpoint(state, facts), tmp_path / "best.ckpt")
-    image = np.random.default_rng(1).integers(0, 256, (16, 16, 3), np.uint8)
-    trunk = read_trunk(tmp_path, "sparse")
-    torch.testing.assert_close(trunk.encode_image(image), StellarTrunk(network, "sparse").encode_image(image))
-    assert list(trunk.model_hashes) == ["best.ckpt"]
-    assert len(trunk.model_hashes["best.ckpt"]) == 64
-    assert not any(value.requires_grad for value in trunk.network.parameters())
-    save(Checkpoint(state, {"kind": "mae"}), tmp_path / "best.ckpt")
-    with pytest.raises(InputError, match="no STELLAR network"):
-        read_trunk(tmp_path)

@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
+from scanwise.app.options import SceneArgument, read_scan
 from scanwise.errors import InputError
 from scanwise.files import replacing
 
 if TYPE_CHECKING:
     from scanwise.scene import Scene
 
-_FLOOR_SHARE = 1  # per cent of the points that lie below the floor's height
-
 
 def annotate(
-    scene: Annotated[Path, typer.Argument(metavar="SCENE", help="A point cloud, a mesh, or a recording's folder.")],
+    scene: SceneArgument,
     text: Annotated[str, typer.Argument(metavar="SENTENCE", help="What asks for it.")],
-    to: Annotated[Path, typer.Option("--to", help="File that gets the line (JSONL).")] = Path("annotations.jsonl"),
+    out: Annotated[Path, typer.Option("--to", help="File that gets the line (JSONL).")] = Path("annotations.jsonl"),
     box: Annotated[str | None, typer.Option("--box", metavar="X,Y,Z,X,Y,Z", help="Two opposite corners.")] = None,
     lasso: Annotated[
         str | None, typer.Option("--lasso", metavar="X,Y,X,Y,...", help="Corners of a polygon seen from above.")
@@ -51,66 +50,31 @@ def annotate(
         scanwise train less --from ours.jsonl --init less-rooms
     """
     from scanwise.data.annotations import Annotation, append
-    from scanwise.formats.registry import read_scene
+    from scanwise.geometry.selection import select_box, select_clicks, select_lasso
 
     if absent is bool(box or lasso or point):
         raise InputError("say where it is with --box, --lasso or --point, or that it is not there with --absent")
-    cloud = read_scene(scene)
-    mask = np.zeros(len(cloud), bool)
+    scan = read_scan(scene)
+    mask = np.zeros(len(scan), bool)
     if box:
-        mask |= _boxed(cloud, box)
+        corners = _numbers(box, "--box", 6)
+        mask |= select_box(scan, corners[:3].tolist(), corners[3:].tolist())
     if lasso:
-        mask |= _lassoed(cloud, lasso, heights)
+        corners = _numbers(lasso, "--lasso")
+        if len(corners) % 2:
+            raise InputError(f"--lasso {lasso}: write x,y of each corner, one after the other")
+        mask |= select_lasso(scan, corners.reshape(-1, 2), _numbers(heights, "--heights", 2).tolist())
     if point:
-        mask |= _clicked(cloud, point, reach, color)
-    append(Annotation(scene, text, mask), to)
+        clicks = np.stack([_numbers(click, "--point", 3) for click in point])
+        mask |= select_clicks(scan, clicks, color=color, reach=reach)
+    append(Annotation(scene, text, mask), out)
     if picture is not None:
-        _draw(cloud, mask, picture)
+        _draw(scan, mask, picture)
     if absent:
-        print(f'{to}: "{text}" means nothing in {scene}')
+        print(f'{out}: "{text}" means nothing in {scene}')
         return
-    size = " x ".join(f"{extent:.2f}" for extent in np.ptp(cloud.points[mask], axis=0))
-    print(f'{to}: "{text}", {int(mask.sum()):,} points, {size} m')
-
-
-def _boxed(cloud: Scene, box: str) -> np.ndarray:
-    from scanwise.geometry.selection import in_box
-
-    corners = _numbers(box, "--box", 6)
-    return in_box(cloud.points_in_source(), corners[:3].tolist(), corners[3:].tolist())
-
-
-def _lassoed(cloud: Scene, lasso: str, heights: str) -> np.ndarray:
-    """The plan's axes are the file's two that are not its vertical one, in their order."""
-    from scanwise.geometry.selection import in_lasso
-
-    up = np.abs(cloud.to_source[:3, 2])
-    if up.max() < 0.9 * np.linalg.norm(up):
-        raise InputError("--lasso: no axis of this scan is vertical; use --box or --point")
-    corners = _numbers(lasso, "--lasso").reshape(-1, 2) if lasso.count(",") % 2 else None
-    if corners is None:
-        raise InputError(f"--lasso {lasso}: write x,y of each corner, one after the other")
-    low, high = np.sort(_numbers(heights, "--heights", 2))
-    height = cloud.points[:, 2] - np.percentile(cloud.points[cloud.finite, 2], _FLOOR_SHARE)
-    plan = np.delete(cloud.points_in_source(), int(up.argmax()), 1)
-    level = np.flatnonzero((height >= low) & (height <= high))
-    mask = np.zeros(len(cloud), bool)
-    mask[level] = in_lasso(plan[level], corners)
-    return mask
-
-
-def _clicked(cloud: Scene, clicks: list[str], reach: float, color: float) -> np.ndarray:
-    from scanwise.geometry.selection import grown
-
-    own = np.stack([_numbers(click, "--point", 3) for click in clicks])
-    to_scene = np.linalg.inv(cloud.to_source)
-    places = own @ to_scene[:3, :3].T + to_scene[:3, 3]
-    rows = np.flatnonzero(cloud.finite)
-    colors = None if cloud.colors is None else cloud.colors[rows]
-    normals = None if cloud.normals is None else cloud.normals[rows]
-    mask = np.zeros(len(cloud), bool)
-    mask[rows] = grown(cloud.points[rows], colors, normals, places, color=color, reach=reach)
-    return mask
+    size = " x ".join(f"{extent:.2f}" for extent in np.ptp(scan.points[mask], axis=0))
+    print(f'{out}: "{text}", {int(mask.sum()):,} points, {size} m')
 
 
 def _numbers(text: str, option: str, count: int | None = None) -> np.ndarray:
@@ -124,16 +88,16 @@ def _numbers(text: str, option: str, count: int | None = None) -> np.ndarray:
     return values
 
 
-def _draw(cloud: Scene, mask: np.ndarray, path: Path) -> None:
+def _draw(scan: Scene, mask: np.ndarray, path: Path) -> None:
     from PIL import Image
 
     from scanwise.app.crop import FOUND, muted
     from scanwise.app.raster import draw_cloud
 
-    colors = muted(cloud)
+    colors = muted(scan)
     colors[mask] = FOUND
-    shown = cloud.finite
-    normals = None if cloud.normals is None else cloud.normals[shown]
+    shown = scan.finite
+    normals = None if scan.normals is None else scan.normals[shown]
     with replacing(path) as temporary:
-        drawn = draw_cloud(cloud.points[shown], colors[shown].astype(np.uint8), normals=normals)
+        drawn = draw_cloud(scan.points[shown], colors[shown].astype(np.uint8), normals=normals)
         Image.fromarray(drawn).save(temporary)

@@ -6,7 +6,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from scanwise.app.raster import draw_cloud
-from scanwise.geometry.objects import Found
+from scanwise.geometry.cameras import project, visible
+from scanwise.geometry.objects import FoundObject
 from scanwise.scene import Scene, View
 
 FOUND = np.array([230, 60, 30])
@@ -17,8 +18,16 @@ _LOOKED_AT = 8  # photographs whose depth says what hides the thing: those that 
 _LEAST_SEEN = 0.05  # share of the thing that a photograph must show
 
 
-def crop_of(scene: Scene, thing: Found) -> np.ndarray:
-    """(H, W, 3) uint8 with the thing framed; drawn, where the scene has no picture that shows it."""
+def crop_of(scene: Scene, thing: FoundObject) -> np.ndarray:
+    """A picture of a thing.
+
+    Args:
+        scene: that it is in.
+        thing: its rows are of the scene's points.
+
+    Returns:
+        (H, W, 3) uint8 with the thing framed; drawn, where the scene has no photograph that shows it.
+    """
     points = scene.points[thing.rows[:: max(1, len(thing.rows) // _MOST_POINTS)]].astype(np.float64)
     framed = [(view, in_frame(view, points)[0]) for view in scene.views]
     framed.sort(key=lambda each: -_worth(each[0], each[1], len(points)))
@@ -43,30 +52,37 @@ def _worth(view: View, pixels: np.ndarray, count: int) -> float:
 
 
 def in_frame(view: View, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels (n, 2) of those of the points (m, 3) that lie in front of a camera and in its picture, and their rows."""
-    pixels, z = _project(points, view.intrinsics, view.camera_to_world)
+    """Which points lie in front of a camera and in its picture, hidden or not.
+
+    Args:
+        view: of the scene that the points are of.
+        points: (m, 3).
+
+    Returns:
+        Pixels (n, 2) as (x, y) of those that do, and their rows (n,).
+    """
+    pixels, z = project(points, view.intrinsics, np.linalg.inv(view.camera_to_world))
     height, width = view.image_size
     rows = np.flatnonzero((z > 0.1) & (pixels >= 0).all(1) & (pixels <= [width - 1, height - 1]).all(1))
     return pixels[rows], rows
 
 
 def visible_pixels(view: View, points: np.ndarray) -> np.ndarray:
-    """(n, 2) pixels (x, y) of those of the points (m, 3) that a view shows; where it has no depth, of all in frame."""
+    """Where a view shows points.
+
+    Args:
+        view: of the scene that the points are of.
+        points: (m, 3).
+
+    Returns:
+        Pixels (n, 2) as (x, y) of those that it shows; where it has no depth, of all that are in frame.
+    """
     pixels, rows = in_frame(view, points)
     depth = view.depth if len(rows) else None
     if depth is None:
         return pixels
-    where, away = _project(points[rows], *view.depth_camera((depth.shape[0], depth.shape[1])))
-    column, row = (where[:, axis].round().clip(0, depth.shape[1 - axis] - 1).astype(int) for axis in (0, 1))
-    reading = depth[row, column]
-    return pixels[(reading > 0) & (np.abs(reading - away) < 0.05 + 0.01 * away**2)]
-
-
-def _project(points: np.ndarray, intrinsics: np.ndarray, pose: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels (n, 2) as (x, y) and depths (n,)."""
-    local = (points - pose[:3, 3]) @ pose[:3, :3]
-    z = local[:, 2]
-    return (local @ np.asarray(intrinsics).T)[:, :2] / np.maximum(z, 1e-6)[:, None], z
+    intrinsics, pose = view.depth_camera((depth.shape[0], depth.shape[1]))
+    return pixels[visible(depth, *project(points[rows], intrinsics, np.linalg.inv(pose)))]
 
 
 def _cut(view: View, pixels: np.ndarray) -> np.ndarray:
@@ -80,7 +96,7 @@ def _cut(view: View, pixels: np.ndarray) -> np.ndarray:
     return np.asarray(image.crop((int(start[0]), int(start[1]), int(end[0]), int(end[1]))))
 
 
-def _drawn(scene: Scene, thing: Found) -> np.ndarray:
+def _drawn(scene: Scene, thing: FoundObject) -> np.ndarray:
     own = scene.points[thing.rows]
     near = ((scene.points >= own.min(0) - _AROUND) & (scene.points <= own.max(0) + _AROUND)).all(1)
     colors = np.full((len(scene), 3), 170.0) if scene.colors is None else scene.colors.astype(float)

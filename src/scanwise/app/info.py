@@ -1,10 +1,24 @@
-"""What is in a scan, in a few lines."""
+"""`scanwise info`: what is in a scan, in a few lines."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from scanwise.app.options import SceneArgument
+from scanwise.formats.registry import read_scene
 from scanwise.scene import Scene
+
+
+def info(scene: SceneArgument) -> None:
+    """Say what is in a scan: points, extent, columns, pictures.
+
+    Examples:
+
+        scanwise info scan.ply
+
+        scanwise info recordings/kitchen
+    """
+    print(describe(read_scene(scene)))
 
 
 def describe(scene: Scene) -> str:
@@ -45,7 +59,7 @@ def _labels(scene: Scene) -> str:
         return "no"
     values, counts = np.unique(scene.labels, return_counts=True)
     order = np.argsort(-counts)[:12]
-    named = [f"{_class_name(scene, int(values[place]))} {counts[place]:,}" for place in order]
+    named = [f"{_class_name(scene, int(values[row]))} {counts[row]:,}" for row in order]
     return ", ".join(named) + (f", and {len(values) - 12} more" if len(values) > 12 else "")
 
 

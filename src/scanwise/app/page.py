@@ -20,7 +20,12 @@ from scanwise.files import replacing
 
 @dataclass(frozen=True, eq=False)
 class ColorLayer:
-    """Points in their own colours. rgb: (N, 3) uint8."""
+    """Points in their own colours.
+
+    Attributes:
+        name: on the layer's button.
+        rgb: (N, 3) uint8.
+    """
 
     name: str
     rgb: np.ndarray
@@ -30,7 +35,12 @@ class ColorLayer:
 class ClassLayer:
     """Points in the colour of their class, with a legend that hides and shows classes.
 
-    indices: (N,) int, -1 = none of them. texts: K names. colors: (K, 3) uint8. none: (text, colour) of -1.
+    Attributes:
+        name: on the layer's button.
+        indices: (N,) int row of `texts`, -1 = none of them.
+        texts: K names.
+        colors: (K, 3) uint8.
+        none: (text, colour) of -1.
     """
 
     name: str
@@ -42,7 +52,14 @@ class ClassLayer:
 
 @dataclass(frozen=True, eq=False)
 class ScalarLayer:
-    """Points on a colour ramp. values: (N,) float, drawn from `low` to `high`; NaN is drawn as `low`."""
+    """Points on a colour ramp.
+
+    Attributes:
+        name: on the layer's button.
+        values: (N,) float; NaN is drawn as `low`.
+        low: value at the ramp's start.
+        high: value at its end.
+    """
 
     name: str
     values: np.ndarray
@@ -66,13 +83,16 @@ def write_page(
     """Write the page.
 
     Args:
+        path: of the HTML file.
         points: (N, 3) float, z up; rows that are not finite are left out.
         layers: what the buttons switch between; the first `ClassLayer` has the legend.
+        title: of the page.
         first: name of the layer that is shown at the start.
         normals: (N, 3) unit, towards the side that was seen: the page looks through backs of walls.
         max_points: a larger cloud is thinned at random (always the same way), and the page says so.
 
-    Raises OutputError when the file cannot be written.
+    Raises:
+        OutputError: the file cannot be written.
     """
     finite = np.flatnonzero(np.isfinite(points).all(1))
     rows = finite

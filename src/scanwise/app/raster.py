@@ -67,8 +67,10 @@ def draw_cloud(
             the horizon), or "auto".
         normals: (N, 3) unit, pointing to the side a surface was seen from: what faces away is left out,
             so that one looks into rooms. Without them ceilings and near walls are guessed and left out.
+        background: RGB, 0..255.
 
-    Returns: uint8 (H, W, 3).
+    Returns:
+        uint8 (H, W, 3).
     """
     return rasterise(points, size=size, view=view, normals=normals).paint(colors, background)
 
@@ -80,18 +82,25 @@ def rasterise(
     view: View = "auto",
     normals: np.ndarray | None = None,
 ) -> Raster:
-    """The geometric half of `draw_cloud`, with the same arguments."""
+    """The geometric half of `draw_cloud`.
+
+    Args:
+        points: as of `draw_cloud`.
+        size: as of `draw_cloud`.
+        view: as of `draw_cloud`.
+        normals: as of `draw_cloud`.
+    """
     width, height = size
     fine = (height * _OVERSAMPLING, width * _OVERSAMPLING)
     rows = np.flatnonzero(np.isfinite(points).all(1))
     if not len(rows):
         return Raster(np.full(fine, -1, np.int32), np.ones((height, width), np.float32))
-    places = np.asarray(points[rows], np.float32)
-    facing = oriented(places, normals[rows]) if normals is not None else None
-    azimuth, elevation = best_view(places, facing, width / height) if view == "auto" else view
-    keep = _uncovered(places, facing, azimuth, elevation)
-    rows, places = rows[keep], places[keep]
-    pixels, nearness, scale = _project(places, azimuth, elevation, fine)
+    positions = np.asarray(points[rows], np.float32)
+    facing = oriented(positions, normals[rows]) if normals is not None else None
+    azimuth, elevation = best_view(positions, facing, width / height) if view == "auto" else view
+    keep = _uncovered(positions, facing, azimuth, elevation)
+    rows, positions = rows[keep], positions[keep]
+    pixels, nearness, scale = _project(positions, azimuth, elevation, fine)
     visible = pixels >= 0
     rows, pixels, nearness = rows[visible], pixels[visible], nearness[visible]
     order = np.argsort(nearness)
@@ -205,11 +214,11 @@ def _project(
     return np.where(inside, y * columns + x, -1), turned[:, 2], float(scale)
 
 
-def robust_box(places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def robust_box(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Corners (D,), (D,) of what is worth showing: everything, but far outliers do not shrink the rest."""
-    low, high = np.percentile(places[:: max(1, len(places) // 50_000)], (2, 98), axis=0)
+    low, high = np.percentile(positions[:: max(1, len(positions) // 50_000)], (2, 98), axis=0)
     reach = 0.15 * (high - low)
-    start, end = np.maximum(places.min(0), low - reach), np.minimum(places.max(0), high + reach)
+    start, end = np.maximum(positions.min(0), low - reach), np.minimum(positions.max(0), high + reach)
     grow = np.maximum(1e-3 - (end - start), 0) / 2  # a single point still has a frame
     return start - grow, end + grow
 

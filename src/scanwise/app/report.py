@@ -78,12 +78,16 @@ def write_picture(
     """Write a PNG: the cloud in colour, the same view by label, and a legend with shares underneath.
 
     Args:
+        path: of the PNG.
         points: (N, 3) float32, z up; rows that are not finite are not drawn and not counted.
         colors: (N, 3) uint8; None = coloured by height.
         labels: (N,) int32 index into `texts`, -1 = unlabelled.
+        texts: K names.
+        title: written above.
         normals: (N, 3) unit, see `draw_cloud`.
 
-    Raises OutputError when the file cannot be written.
+    Raises:
+        OutputError: the file cannot be written.
     """
     entries = _entries(labels[np.isfinite(points).all(1)], texts)
     legend, columns, more = _legend_layout(entries)
@@ -121,8 +125,19 @@ def write_html(
 ) -> None:
     """Write a page that shows the cloud in 3D by colour, label and confidence, without any network.
 
-    Args as for `write_picture`; confidence: (N,) float in 0..1 or None; max_points: see `write_page`.
-    Raises OutputError when the file cannot be written.
+    Args:
+        path: of the HTML file.
+        points: as of `write_picture`.
+        colors: as of `write_picture`.
+        labels: as of `write_picture`.
+        texts: as of `write_picture`.
+        confidence: (N,) float, 0..1; None = no such layer.
+        title: of the page.
+        normals: (N, 3) unit, see `draw_cloud`.
+        max_points: see `write_page`.
+
+    Raises:
+        OutputError: the file cannot be written.
     """
     layers: list[Layer] = []
     if colors is not None:

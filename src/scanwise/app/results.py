@@ -1,35 +1,83 @@
-"""The folder that `scanwise label` leaves: labelled cloud, summary, picture and page."""
+"""The folders that `scanwise label` and `scanwise ask` leave: clouds, summaries, pictures and a page."""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image
+
+from scanwise.app.crop import FOUND, crop_of, muted
+from scanwise.app.raster import rasterise
 from scanwise.app.report import write_html, write_picture
 from scanwise.errors import OutputError
-from scanwise.files import cannot_write
+from scanwise.files import adding_files
 from scanwise.formats.registry import column_suffixes, write_scene
+from scanwise.geometry.objects import FoundObject
 from scanwise.scene import Scene
+from scanwise.understand.answer import Answer
 from scanwise.understand.labels import Labels
 from scanwise.understand.prepared import Prepared
+
+_SIZE = (1600, 900)  # of an answer's picture
+_RUNNERS_UP = np.array([40, 120, 220])
+
+
+def new_folder(scan: Path, *, verb: str = "") -> Path:
+    """A folder in out/ for what is made of a scan now: its name, the verb, date and time."""
+    parts = (scan.resolve().stem or "scan", verb, f"{datetime.now():%Y%m%d-%H%M%S}")
+    return Path("out") / "-".join(part for part in parts if part)
+
+
+def check_out(folder: Path, source: Path) -> None:
+    """Finds out before the long work whether results can be written.
+
+    Args:
+        folder: for the results.
+        source: where the scan is.
+
+    Raises:
+        OutputError: a file is there, the folder cannot be written, or it is the scan's own folder.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder}: is a file; --out names a folder")
+    if source.is_dir() and folder.resolve() == source.resolve():
+        raise OutputError(
+            f"{folder}: is the scan itself; choose another --out, the results would be read as part of it"
+        )
+    made = not folder.exists()
+    with adding_files(folder):
+        pass
+    if made:
+        folder.rmdir()
+
+
+# Labels
 
 
 def write_label_results(folder: Path, prepared: Prepared, labels: Labels, summary: dict[str, Any]) -> list[Path]:
     """Writes labels.<format>, labels.json, picture.png and view.html; all of them, or none.
 
+    Args:
+        folder: for the results; other files there stay.
+        prepared: what was labelled; "writing" is added to its seconds.
+        labels: of its scene.
+        summary: what labels.json says first.
+
     Returns:
         The files' paths.
+
+    Raises:
+        OutputError: the folder cannot be written, or the disk is full.
     """
     scene = prepared.scene
-    with staging(folder) as place:
+    with adding_files(folder) as place:
         started = time.perf_counter()
         cloud = place / f"labels.{output_suffix(scene)}"
         write_scene(scene.with_columns(label=labels.indices, confidence=labels.confidence), cloud)
@@ -42,8 +90,7 @@ def write_label_results(folder: Path, prepared: Prepared, labels: Labels, summar
         page = place / "view.html"
         write_html(page, points, colors, indices, labels.texts, confidence, title=scene.name, normals=normals)
         prepared.seconds["writing"] = time.perf_counter() - started
-        report = summary | label_summary(prepared, labels)
-        (place / "labels.json").write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        _write_summary(place / "labels.json", summary | label_summary(prepared, labels))
         names = sorted(path.name for path in place.iterdir())
     return [folder / name for name in names]
 
@@ -84,40 +131,57 @@ def peak_memory() -> int | None:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-@contextmanager
-def staging(folder: Path) -> Iterator[Path]:
-    """A temporary folder beside `folder`, whose files move there when all are written.
-
-    Other files in `folder` stay. Raises OutputError when the place cannot be written or the disk is full.
-    """
-    temporary: Path | None = None
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=folder, prefix=".scanwise-"))
-        yield temporary
-        for file in sorted(temporary.iterdir()):
-            os.replace(file, folder / file.name)
-    except OSError as error:
-        raise OutputError(cannot_write(folder, error)) from error
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
+# Answers
 
 
-def check_out(folder: Path, source: Path) -> None:
-    """Finds out before the long work whether results can be written.
+def write_answers(folder: Path, scene: Scene, answers: Sequence[Answer], summary: dict[str, Any]) -> None:
+    """Writes answer-N.ply, answer-N.png, answer-N-crop.png of what was found, and answers.json; all of it, or nothing.
+
+    Args:
+        folder: for the results; other files there stay.
+        scene: that was asked.
+        answers: numbered from 1.
+        summary: what answers.json says first.
 
     Raises:
-        OutputError: a file is there, the folder cannot be written, or it is the scan's own folder.
+        OutputError: the folder cannot be written, or the disk is full.
     """
-    if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder}: is a file; --out names a folder")
-    if source.is_dir() and folder.resolve() == source.resolve():
-        raise OutputError(
-            f"{folder}: is the scan itself; choose another --out, the results would be read as part of it"
-        )
-    made = not folder.exists()
-    with staging(folder):
-        pass
-    if made:
-        folder.rmdir()
+    shown = scene.finite
+    normals = None if scene.normals is None else scene.normals[shown]
+    raster = rasterise(scene.points[shown], size=_SIZE, normals=normals)
+    with adding_files(folder) as place:
+        for number, answer in enumerate(answers, 1):
+            columns = {"mask": answer.mask.astype(np.uint8), "score": answer.scores}
+            write_scene(scene.with_columns(**columns), place / f"answer-{number}.ply")
+            colors = muted(scene)
+            for other in answer.runners_up:
+                colors[other.rows] = _RUNNERS_UP
+            colors[answer.mask] = FOUND
+            picture = raster.paint(colors[shown].clip(0, 255).astype(np.uint8))
+            Image.fromarray(picture).save(place / f"answer-{number}.png")
+            if answer.place is not None:
+                Image.fromarray(crop_of(scene, answer.place)).save(place / f"answer-{number}-crop.png")
+        facts = {"answers": [answer_summary(scene, each) for each in answers]}
+        _write_summary(place / "answers.json", summary | facts)
+
+
+def answer_summary(scene: Scene, answer: Answer) -> dict[str, Any]:
+    """What answers.json holds of an answer; centres are given in the scan's own frame and units as well."""
+
+    def described(found: FoundObject) -> dict[str, Any]:
+        own = scene.to_source[:3, :3] @ found.center + scene.to_source[:3, 3]
+        return found.facts() | {"center_in_source": np.round(own, 4).tolist()}
+
+    return {
+        "text": answer.text,
+        "found": answer.found,
+        "presence": round(answer.presence, 4),
+        "object": None if answer.place is None else described(answer.place),
+        "objects": [described(each) for each in answer.objects],
+        "runners_up": [described(each) for each in answer.runners_up],
+        "words": [[word, round(share, 4)] for word, share in answer.words],
+    }
+
+
+def _write_summary(path: Path, summary: dict[str, Any]) -> None:
+    path.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from importlib.resources import files
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -63,20 +62,17 @@ def streets(
     _synth("streets", out, number, chosen, seed, workers)
 
 
-def _synth(kind: str, out: Path, number: int | None, chosen: str | None, seed: int, workers: int | None) -> None:
-    from scanwise.synth.generate import SetConfig, read_config, shares, write_set
+def _synth(
+    kind: Literal["rooms", "streets"], out: Path, number: int | None, chosen: str | None, seed: int, workers: int | None
+) -> None:
+    from scanwise.synth.generate import config_of, find_config, write_set
 
-    if (number is None) == (chosen is None):
-        raise InputError(f"say how many with -n, or which set with --set (such as {kind}-1), one of the two")
-    if chosen is not None:
-        frozen = Path(str(files("scanwise") / "synth" / f"{chosen}.yaml"))
-        path = frozen if frozen.exists() else Path(chosen)
-        if not path.exists():
-            raise InputError(f"{chosen}: no frozen set (rooms-1, streets-1) and no YAML file of that name")
-        config = read_config(path)
+    if chosen is None and number is not None:
+        config = config_of(kind, out.name, number, seed)
+    elif chosen is not None and number is None:
+        config = find_config(chosen)
     else:
-        assert number is not None
-        config = SetConfig.model_validate({"name": out.name, "kind": kind, "seed": seed, "splits": shares(number)})
+        raise InputError(f"say how many with -n, or which set with --set (such as {kind}-1), one of the two")
     if config.kind != kind:
         raise InputError(f"{chosen} describes {config.kind}; use `scanwise synth {config.kind}`")
     with progress() as show:

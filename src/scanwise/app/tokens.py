@@ -1,22 +1,15 @@
-"""`scanwise tokens`, `reconstruct`, `similar`, and the trainings on pictures under `scanwise pretrain`."""
+"""`scanwise tokens`, `reconstruct` and `similar`: what a network of sparse tokens makes of pictures."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from scanwise.app.console import note, progress
-from scanwise.app.train import DeviceOption, OutOption, RecipeArgument, SetOption, run_training
+from scanwise.app.console import progress
 from scanwise.errors import InputError
 from scanwise.files import replacing
-
-if TYPE_CHECKING:
-    import numpy as np
-    import torch
-
-    from scanwise.nn.sparse_tokens import SparseTokens
 
 ImagesArgument = Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Pictures.")]
 WeightsOption = Annotated[
@@ -49,6 +42,9 @@ def tokens(
     """
     import torch
 
+    from scanwise.app.sheet import draw_tokens
+    from scanwise.methods.stellar.evaluate import load_network, read_image
+
     network = load_network(weights)
     if not network.config.tokens:
         raise InputError(f"{weights}: every patch is a token there, and looks at itself; give weights with tokens")
@@ -56,9 +52,9 @@ def tokens(
         picture, pixels = read_image(path, network, side)
         with torch.no_grad():
             shares = network.spatial(network.encode(pixels))[0]
-        rows, columns = (length // network.config.encoder.patch for length in pixels.shape[2:])
+        grid = [length // network.config.encoder.patch for length in pixels.shape[2:]]
         target = out / f"{path.stem}-tokens.png"
-        draw_tokens(target, picture, shares.T.unflatten(1, (rows, columns)).numpy())
+        draw_tokens(target, picture, shares.T.unflatten(1, grid).numpy())
         print(target)
 
 
@@ -78,6 +74,8 @@ def reconstruct(
     """
     import torch
     from PIL import Image
+
+    from scanwise.methods.stellar.evaluate import load_network, read_image
 
     network = load_network(weights)
     if network.config.codes:
@@ -114,158 +112,20 @@ def similar(
         scanwise similar photos/ photo.jpg --weights out/stellar-cifar-tiny
     """
     import numpy as np
-    import torch
 
+    from scanwise.app.sheet import draw_sheet
     from scanwise.data.image_views import centered
     from scanwise.data.images import read_images
-    from scanwise.evaluation.image_probes import batches
-    from scanwise.methods.stellar.model import similarity
+    from scanwise.methods.stellar.evaluate import load_network, read_image, similarities
 
     network = load_network(weights)
-    size = network.config.encoder.image
     pictures = read_images(folder)
-    scores = []
-    with torch.no_grad(), progress() as show:
-        asked = network.encode(read_image(image, network, 0, square=True)[1]).sparse[0]
-        for number, part in enumerate(batches(pictures, size)):
-            scores.append(similarity(asked, network.encode(part).sparse))
-            show("looking", min(1.0, (number + 1) * len(scores[0]) / len(pictures)))
-    found = torch.cat(scores)
-    best = found.topk(min(count, len(found)))
+    with progress() as show:
+        scores = similarities(network, read_image(image, network, square=True)[1], pictures, show)
+    best = scores.topk(min(count, len(scores)))
     pairs = list(zip(best.values.tolist(), best.indices.tolist(), strict=True))
     for score, row in pairs:
         print(f"{score:.3f}  {pictures.source.name(row)}")
     sheet = [("asked", read_image(image, network, SHEET, square=True)[0])]
     draw_sheet(out, sheet + [(f"{score:.3f}", np.asarray(centered(pictures[row], SHEET))) for score, row in pairs])
     print(out)
-
-
-def load_network(weights: Path) -> SparseTokens:
-    """The network of one of our runs, of shipped weights, or of the published ones."""
-    if weights.suffix == ".safetensors" and not _has_facts(weights):
-        from scanwise.interop import load_stellar
-
-        return load_stellar(weights)
-    from scanwise.training.images import read_network
-
-    return read_network(weights)
-
-
-def _has_facts(weights: Path) -> bool:
-    """Whether a safetensors file says what it is, as those that scanwise writes do."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(weights, "pt") as stored:
-            return "facts" in (stored.metadata() or {})
-    except (OSError, SafetensorError):
-        return False
-
-
-def read_image(
-    path: Path, network: SparseTokens, side: int, *, square: bool = False
-) -> tuple[np.ndarray, torch.Tensor]:
-    """A picture scaled so that its shorter side has `side` pixels (0 = the network's own) and both are multiples of
-    the patch, or cut to the square in its middle: uint8 (H, W, 3), and (1, 3, H, W) in [0, 1]."""
-    import numpy as np
-    import torch
-    from PIL import Image
-
-    from scanwise.data.image_views import centered
-    from scanwise.files import ImageFile
-
-    picture = Image.fromarray(ImageFile(path).read())
-    patch, side = network.config.encoder.patch, side or network.config.encoder.image
-    if side < patch:
-        raise InputError(f"--side {side}: smaller than a patch, {patch} pixels")
-    if square:
-        picture = centered(picture, side)
-    else:
-        scale = side / min(picture.size)
-        width, height = (max(1, round(length * scale / patch)) * patch for length in picture.size)
-        picture = picture.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0)
-    pixels = np.array(picture)
-    return pixels, torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
-
-
-def draw_tokens(path: Path, picture: np.ndarray, shares: np.ndarray) -> None:
-    """The picture; which token each patch looks at most, in colours; and once for each token, bright where its patches
-    look at that token as much as any does: shares (r, h, w), 0..1."""
-    import numpy as np
-    from matplotlib import colormaps
-    from PIL import Image
-
-    height, width = picture.shape[:2]
-    dyes = (255 * colormaps["tab20"](np.arange(len(shares)) % 20)[:, :3]).astype(np.uint8)
-    likeliest = Image.fromarray(dyes[shares.argmax(0)]).resize((width, height), Image.Resampling.NEAREST)
-    tiles = [("the picture", picture), ("likeliest token", np.asarray(likeliest))]
-    for number, share in enumerate(shares, 1):
-        large = Image.fromarray((share / share.max()).astype(np.float32))
-        light = 0.15 + 0.85 * np.asarray(large.resize((width, height), Image.Resampling.BILINEAR))
-        tile = (picture * light[:, :, None]).round().clip(0, 255).astype(np.uint8)
-        tiles.append((f"{number}: {100 * share.mean():.0f} %", tile))
-    draw_sheet(path, tiles)
-
-
-def draw_sheet(path: Path, pictures: list[tuple[str, np.ndarray]]) -> None:
-    """Pictures (H, W, 3) of one shape with a line above each, six in a row."""
-    from matplotlib.figure import Figure
-
-    columns = min(len(pictures), 6)
-    rows = -(-len(pictures) // columns)
-    height, width = pictures[0][1].shape[:2]
-    figure = Figure(figsize=(2 * columns, (2 * height / width + 0.25) * rows), layout="constrained")
-    for place, axis in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
-        axis.set_axis_off()
-        if place < len(pictures):
-            words, picture = pictures[place]
-            axis.imshow(picture)
-            axis.set_title(words, fontsize=8)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=110)
-
-
-# scanwise pretrain
-
-
-def stellar(
-    recipe: RecipeArgument, out: OutOption = None, changes: SetOption = None, device: DeviceOption = "auto"
-) -> None:
-    """An image encoder of a few tokens that know what and where (STELLAR).
-
-    Examples:
-
-        scanwise pretrain stellar recipes/stellar-cifar-tiny.yaml
-
-        scanwise pretrain stellar recipes/stellar-cifar-tiny.yaml --set data=my/photos --set image=64 --set patch=8
-
-        scanwise pretrain stellar recipes/stellar-cifar-tiny.yaml --set init=out/mae-cifar-tiny/best.ckpt
-    """
-    from scanwise.methods.stellar.model import StellarRecipe, train
-
-    _pretrain(recipe, StellarRecipe, train, out, changes, device)
-
-
-def images(
-    recipe: RecipeArgument, out: OutOption = None, changes: SetOption = None, device: DeviceOption = "auto"
-) -> None:
-    """What STELLAR is measured against: MAE, DINO, or labels from scratch (`method` in the recipe).
-
-    Examples:
-
-        scanwise pretrain images recipes/mae-cifar-tiny.yaml
-
-        scanwise pretrain images recipes/mae-cifar-tiny.yaml --set method=dino --out out/dino-cifar-tiny
-    """
-    from scanwise.methods.image_baselines.model import BaselineRecipe, train
-
-    _pretrain(recipe, BaselineRecipe, train, out, changes, device)
-
-
-def _pretrain(path: Path, kind: Any, train: Any, out: Path | None, changes: list[str] | None, device: str) -> None:
-    done = run_training(kind, train, path, out, changes, device)
-    if done is None:
-        return
-    folder, metrics = done
-    found = ", ".join(f"{name} {100 * value:.1f}" for name, value in metrics.items() if name.startswith("knn_"))
-    note(f"{folder / 'best.ckpt'}: {found or 'no classes to measure with'}")

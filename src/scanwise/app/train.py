@@ -1,4 +1,4 @@
-"""`scanwise train` and `scanwise evaluate`."""
+"""`scanwise train`: networks that learn from labels, from masks, or from what another network sees."""
 
 from __future__ import annotations
 
@@ -10,28 +10,19 @@ from typing import Annotated, Any, Literal
 import typer
 
 from scanwise.app.console import note, progress
+from scanwise.app.options import DeviceOption, RecipeArgument, RunOption, SetOption
 from scanwise.errors import InputError
-from scanwise.files import replacing
 
-train_app = typer.Typer(no_args_is_help=True, help="Train on labelled scenes, alone or under torchrun.")
-evaluate_app = typer.Typer(no_args_is_help=True, help="Measure what was trained.")
-
-RecipeArgument = Annotated[Path, typer.Argument(metavar="RECIPE", help="YAML file; recipes/ has those we used.")]
-OutOption = Annotated[
-    Path | None, typer.Option("--out", "-o", help="Folder of the run; one begun is gone on with. [default: out/RECIPE]")
-]
-SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Another value for a key.")]
-DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
-StrategyOption = Annotated[str, typer.Option("--strategy", help="Of several processes: ddp, or fsdp (CUDA).")]
+app = typer.Typer(no_args_is_help=True, help="Train on labelled scenes, alone or under torchrun.")
 
 
-@train_app.command()
+@app.command()
 def segment(
     recipe: RecipeArgument,
-    out: OutOption = None,
+    out: RunOption = None,
     changes: SetOption = None,
     device: DeviceOption = "auto",
-    strategy: StrategyOption = "ddp",
+    strategy: Annotated[str, typer.Option("--strategy", help="Of several processes: ddp, or fsdp (CUDA).")] = "ddp",
 ) -> None:
     """Semantic segmentation with labels: from scratch, as a linear probe, or fine-tuning.
 
@@ -43,11 +34,131 @@ def segment(
 
         torchrun --nproc-per-node 2 -m scanwise train segment recipes/segment-rooms-small.yaml
     """
-    from scanwise.methods.segment.model import SegmentRecipe, train
+    from scanwise.methods.segment.recipe import SegmentRecipe
+    from scanwise.methods.segment.train import train
 
     done = run_training(SegmentRecipe, train, recipe, out, changes, device, _strategy(strategy))
     if done is not None:
-        print(f"{done[0] / 'best.ckpt'}: {percents(done[1], 'miou', 'macc')} on val")
+        print(f"{done[0] / 'best.ckpt'}: {_percents(done[1], 'miou', 'macc')} on val")
+
+
+@app.command()
+def less(
+    recipe: Annotated[
+        Path | None, typer.Argument(metavar="[RECIPE]", help="YAML file; left out, that of the --init weights.")
+    ] = None,
+    annotations: Annotated[
+        str, typer.Option("--from", metavar="FILE", help="Sentences and masks of your own, from `scanwise annotate`.")
+    ] = "",
+    init: Annotated[str, typer.Option("--init", metavar="WEIGHTS", help="What to start from; a run, or a name.")] = "",
+    out: RunOption = None,
+    changes: SetOption = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """LESS: to find what a sentence means, from binary masks alone.
+
+    Examples:
+
+        scanwise train less recipes/less-rooms-small.yaml
+
+        scanwise train less --from ours.jsonl --init less-rooms
+
+        scanwise train less recipes/less-rooms-tiny.yaml --set text=gru --set share=0.1
+    """
+    import yaml
+
+    from scanwise.files import write_text
+    from scanwise.methods.less.recipe import LESSRecipe
+    from scanwise.methods.less.train import recipe_to_go_on, train
+
+    given = {"annotations": annotations, "init": init}
+    changes = [f"{key}={json.dumps(value)}" for key, value in given.items() if value] + (changes or [])
+    if recipe is None:
+        if not (annotations and init):
+            raise InputError("give a recipe, or --from FILE and --init WEIGHTS to go on with your own sentences")
+        out = out or Path("out") / f"less-{Path(annotations).stem}"
+        recipe = out / "recipe.yaml"
+        if not recipe.exists():
+            write_text(recipe, yaml.safe_dump(recipe_to_go_on(Path(init)), sort_keys=False))
+    _train_on_sentences(LESSRecipe, train, recipe, out, changes, device)
+
+
+@app.command()
+def two_stage(
+    recipe: RecipeArgument, out: RunOption = None, changes: SetOption = None, device: DeviceOption = "auto"
+) -> None:
+    """The baseline of LESS: objects from classes and instances, then which one a sentence means.
+
+    Example:
+
+        scanwise train two-stage recipes/two-stage-rooms-tiny.yaml
+    """
+    from scanwise.methods.two_stage.recipe import TwoStageRecipe
+    from scanwise.methods.two_stage.train import train
+
+    _train_on_sentences(TwoStageRecipe, train, recipe, out, changes, device)
+
+
+def _train_on_sentences(
+    kind: Any, train: Any, recipe: Path, out: Path | None, changes: list[str] | None, device: str
+) -> None:
+    done = run_training(kind, train, recipe, out, changes, device)
+    if done is not None:
+        print(f"{done[0] / 'best.ckpt'}: {_percents(done[1], 'miou', 'acc25', 'acc50', 'balanced')} on val")
+
+
+@app.command()
+def geopurify(
+    recipe: RecipeArgument, out: RunOption = None, changes: SetOption = None, device: DeviceOption = "auto"
+) -> None:
+    """GeoPurify: which places of a scan belong together, learned from a few scans without labels.
+
+    Examples:
+
+        scanwise train geopurify recipes/geopurify-rooms-tiny.yaml
+
+        scanwise train geopurify recipes/geopurify-rooms-tiny.yaml --set data=my/scans --set teacher=out/dos-rooms-small
+
+        scanwise train geopurify recipes/geopurify-rooms-tiny.yaml --set teacher=sonata.pth --set scenes=50
+    """
+    from scanwise.methods.geopurify.recipe import GeoPurifyRecipe
+    from scanwise.methods.geopurify.teacher import load_teacher
+    from scanwise.methods.geopurify.train import train
+    from scanwise.vision import load_vision
+
+    def with_models(settings: GeoPurifyRecipe, folder: Path, fabric: Any, **options: Any) -> dict[str, float]:
+        teacher, vision = load_teacher(settings.teacher), load_vision(settings.vision)
+        return train(settings, folder, fabric, teacher=teacher, vision=vision, **options)
+
+    done = run_training(GeoPurifyRecipe, with_models, recipe, out, changes, device)
+    if done is None:
+        return
+    folder, metrics = done
+    if "miou" in metrics:
+        found = _percents(metrics, "off", "geometry")
+        print(f"{folder / 'best.ckpt'}: mIoU {100 * metrics['miou']:.1f} on val ({found})")
+    else:
+        print(f"{folder / 'best.ckpt'}: loss {metrics['val_loss']:.3f} on other anchors; val has no labels")
+
+
+@app.command()
+def vision(
+    recipe: RecipeArgument, out: RunOption = None, changes: SetOption = None, device: DeviceOption = "auto"
+) -> None:
+    """The 2D encoder of `--vision rooms`: what each place of a picture is called, from made rooms.
+
+    Examples:
+
+        scanwise train vision recipes/vision-rooms-small.yaml
+
+        scanwise label SCAN --text chair,table --vision rooms:out/vision-rooms-small/rooms-vision.safetensors
+    """
+    from scanwise.methods.vision.recipe import RoomsVisionRecipe
+    from scanwise.methods.vision.train import train
+
+    done = run_training(RoomsVisionRecipe, train, recipe, out, changes, device)
+    if done is not None:
+        print(f"{done[0] / 'rooms-vision.safetensors'}: {_percents(done[1], 'miou', 'macc', 'names')} on val")
 
 
 def run_training(
@@ -59,11 +170,20 @@ def run_training(
     device: str,
     strategy: Literal["ddp", "fsdp"] = "ddp",
 ) -> tuple[Path, dict[str, float]] | None:
-    """What every verb that trains does: the run's folder and its metrics on the first process, None on the others.
+    """What every verb that trains does.
 
     Args:
-        kind: class of the recipe. train: (recipe, folder, fabric, progress=, say=) -> metrics; only the first process
-            is given something to show its progress with.
+        kind: class of the recipe.
+        train: (recipe, folder, fabric, progress=, say=) -> metrics; only the first process is given something to show
+            its progress with.
+        recipe: its file.
+        out: folder of the run; None = out/RECIPE.
+        changes: "key=value" each, over what the file says.
+        device: "auto", "cpu" or "cuda".
+        strategy: of several processes.
+
+    Returns:
+        The run's folder and its metrics on the first process, None on the others.
     """
     from scanwise.training.launch import make_fabric
     from scanwise.training.recipe import read_recipe
@@ -78,52 +198,9 @@ def run_training(
         return folder, train(settings, folder, fabric, progress=show, say=note)
 
 
-def percents(metrics: dict[str, float], *names: str) -> str:
+def _percents(metrics: dict[str, float], *names: str) -> str:
     """Those of the metrics that are there, such as "miou 47.9, macc 61.9"."""
     return ", ".join(f"{name} {100 * metrics[name]:.1f}" for name in names if name in metrics)
-
-
-def metrics_folder(weights: Path) -> Path:
-    """Where the metrics of these weights go: the run's own folder; of weights known by name, out/NAME."""
-    if not weights.exists():
-        return Path("out") / weights
-    return weights if weights.is_dir() else weights.parent
-
-
-@evaluate_app.command(name="segment")
-def evaluate_segment(
-    weights: Annotated[Path, typer.Argument(metavar="WEIGHTS", help="A run, its best.ckpt, or shipped weights.")],
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="Root of labelled scenes.")],
-    split: Annotated[str, typer.Option("--split", help="Which scenes.")] = "test",
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for table, picture and metrics.")] = None,
-    device: DeviceOption = "auto",
-) -> None:
-    """mIoU, mAcc, a table by class, a confusion picture; objects of seen and unseen models apart.
-
-    Examples:
-
-        scanwise evaluate segment out/segment-rooms-small data/rooms-1 --split test
-    """
-    from scanwise.data.datasets import scene_paths
-    from scanwise.methods.segment.model import evaluate, load_segmenter
-    from scanwise.training.launch import make_fabric
-
-    fabric = make_fabric(device=device)
-    model = load_segmenter(weights).to(fabric.device)
-    counts = evaluate(model, scene_paths(data, split), fabric)
-    if not fabric.is_global_zero:
-        return
-    folder = out or metrics_folder(weights)
-    folder.mkdir(parents=True, exist_ok=True)
-    metrics = {name: confusion.metrics() for name, confusion in counts.items() if confusion.matrix.any()}
-    with replacing(folder / f"{split}.json") as temporary:
-        temporary.write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
-    with replacing(folder / f"{split}.md") as temporary:
-        temporary.write_text(counts["all"].table(), encoding="utf-8")
-    counts["all"].draw(folder / f"{split}.png")
-    print(counts["all"].table(), end="")
-    for name, values in metrics.items():
-        print(f"{name}: mIoU {100 * values['miou']:.1f}, mAcc {100 * values['macc']:.1f}")
 
 
 def _strategy(name: str) -> Literal["ddp", "fsdp"]:

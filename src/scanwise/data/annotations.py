@@ -27,7 +27,13 @@ from scanwise.scene import Referral, Scene
 
 @dataclass(frozen=True, eq=False)
 class Annotation:
-    """A sentence, and the points (N,) bool of a scan of N points that it means; none, where nothing fits."""
+    """A sentence, and what it means in a scan of N points.
+
+    Attributes:
+        scene: where the scan is.
+        text: the sentence.
+        mask: (N,) bool, the points that it means; none, where nothing fits.
+    """
 
     scene: Path
     text: str
@@ -37,8 +43,13 @@ class Annotation:
 def append(annotation: Annotation, path: Path) -> None:
     """Adds a line to a file, or begins one; at any moment it holds whole lines alone.
 
+    Args:
+        annotation: what the line says.
+        path: of the file.
+
     Raises:
-        InputError: the sentence is empty, or the file is there and cannot be read. OutputError: it cannot be written.
+        InputError: the sentence is empty, or the file is there and cannot be read.
+        OutputError: it cannot be written.
     """
     text = " ".join(annotation.text.split())
     if not text:
@@ -69,13 +80,22 @@ def read(path: Path) -> list[Annotation]:
 
 @dataclass(frozen=True, eq=False)
 class AnnotatedScene:
-    """A scan with sentences about masks that do not overlap, which are its instances; read when it is touched."""
+    """A scan with sentences about masks that do not overlap, which are its instances; read when it is touched.
+
+    Attributes:
+        path: where the scan is.
+        annotations: of it.
+    """
 
     path: Path
     annotations: tuple[Annotation, ...]
 
     def read(self) -> Scene:
-        """Raises InputError where the scan is gone, or has another number of points than was annotated."""
+        """The scan, with the masks as its instances and the sentences as its sentences.
+
+        Raises:
+            InputError: the scan is gone, or has another number of points than was annotated.
+        """
         scene = read_scene(self.path)
         instances, sentences = np.full(len(scene), -1, np.int32), []
         for each in self.annotations:
@@ -91,7 +111,11 @@ class AnnotatedScene:
 
 
 def annotated_scenes(path: Path) -> list[AnnotatedScene]:
-    """The scenes of a file of annotations; one whose masks overlap comes several times, with some of them each."""
+    """The scenes of a file of annotations; one whose masks overlap comes several times, with some of them each.
+
+    Raises:
+        InputError: as of `read`.
+    """
     layers: dict[Path, list[list[Annotation]]] = {}
     for each in read(path):
         _add(layers.setdefault(each.scene, []), each)

@@ -18,13 +18,16 @@ class Augmentation:
     """How much a cloud is changed; the defaults change nothing.
 
     Attributes:
-        turn: rotation about z by any angle. tilt: largest rotation about x and y, radians. flip: mirrors x, y or
-            both, each half of the time. scale: (low, high) factor. jitter: metres, standard deviation of each
-            coordinate, cut off at five times that.
-        color_jitter: of 255, standard deviation of each channel of each point. color_shift: of 255, the largest
-            shift of each channel of the whole cloud. contrast: share of clouds whose channels are stretched to the
-            full range, partly.
-        drop_color, drop_normals: share of clouds that lose them, so that a network learns to do without.
+        turn: rotation about z by any angle.
+        tilt: largest rotation about x and y, radians.
+        flip: mirrors x, y or both, each half of the time.
+        scale: (low, high) factor.
+        jitter: metres, standard deviation of each coordinate, cut off at five times that.
+        color_jitter: of 255, standard deviation of each channel of each point.
+        color_shift: of 255, the largest shift of each channel of the whole cloud.
+        contrast: share of clouds whose channels are stretched to the full range, partly.
+        drop_color: share of clouds that lose their colours, so that a network learns to do without.
+        drop_normals: share of clouds that lose their normals.
         crop: most points that are kept, the nearest to one drawn at random; 0 = all.
     """
 
@@ -84,7 +87,12 @@ class Augmentation:
 
 
 def rotation(axis: int, angle: float) -> np.ndarray:
-    """(3, 3) rotation about the x (0), y (1) or z (2) axis by radians, right-handed."""
+    """(3, 3) float64 right-handed rotation.
+
+    Args:
+        axis: 0 = x, 1 = y, 2 = z.
+        angle: radians.
+    """
     cosine, sine = np.cos(angle), np.sin(angle)
     matrix = np.eye(3)
     one, other = (axis + 1) % 3, (axis + 2) % 3
@@ -93,7 +101,12 @@ def rotation(axis: int, angle: float) -> np.ndarray:
 
 
 def moved(cloud: Cloud, matrix: np.ndarray) -> Cloud:
-    """The cloud under a linear map (3, 3) of rotation, mirroring and uniform scale; normals stay of length 1."""
+    """The cloud under a linear map; normals stay of length 1.
+
+    Args:
+        cloud: stays as it is.
+        matrix: (3, 3) of rotation, mirroring and uniform scale.
+    """
     linear = matrix.astype(np.float32)
     points = cloud.points @ linear.T
     if cloud.normals is None:
@@ -103,7 +116,13 @@ def moved(cloud: Cloud, matrix: np.ndarray) -> Cloud:
 
 
 def cropped(cloud: Cloud, most: int, generator: np.random.Generator) -> Cloud:
-    """The `most` points nearest, in the plan, to a point drawn at random."""
+    """The points nearest, in the plan, to a point drawn at random.
+
+    Args:
+        cloud: stays as it is.
+        most: points that are kept.
+        generator: of the point.
+    """
     if len(cloud) <= most:
         return cloud
     center = cloud.points[int(generator.integers(len(cloud)))]

@@ -15,7 +15,8 @@ from scanwise.scene import Scene
 
 Feature = Literal["coord", "color", "normal", "intensity", "height"]
 FEATURES: dict[str, int] = {"coord": 3, "color": 3, "normal": 3, "intensity": 1, "height": 1}
-"""What a network can be given of each voxel, and how many channels it takes."""
+"""What a network can be given of each voxel, and how many channels it takes: metres from the cloud's middle on its
+floor, colours -1..1, normals of length 1, intensity 0..1, or metres above the ground."""
 GROUND = 0.1  # quantile of the heights, as real sweeps have readings metres below the ground
 
 
@@ -24,8 +25,13 @@ class Cloud:
     """The per-point part of a scene.
 
     Attributes:
-        points: (n, 3) float32 metres. colors: (n, 3) uint8. normals: (n, 3) float32 unit. intensity: (n,) 0..1.
-        labels, instances: (n,) int32, -1 = none. row: (n,) row of each point in the scene it came from.
+        points: (n, 3) float32 metres.
+        colors: (n, 3) uint8.
+        normals: (n, 3) float32, of length 1.
+        intensity: (n,) float32 0..1.
+        labels: (n,) int32, -1 = none.
+        instances: (n,) int32, -1 = none.
+        row: (n,) int64 row of each point in the scene it came from; None = the same row.
     """
 
     points: np.ndarray
@@ -38,7 +44,11 @@ class Cloud:
 
     @classmethod
     def of(cls, scene: Scene) -> Cloud:
-        """The finite points of a scene. Raises InputError when there are none."""
+        """The finite points of a scene.
+
+        Raises:
+            InputError: there are none.
+        """
         cloud = cls(
             scene.points, scene.colors, scene.normals, scene.intensity, scene.labels, scene.instances,
             np.arange(len(scene)),
@@ -52,7 +62,11 @@ class Cloud:
         return len(self.points)
 
     def take(self, rows: np.ndarray) -> Cloud:
-        """Some of the points."""
+        """Some of the points.
+
+        Args:
+            rows: (m,) indices.
+        """
         columns = {entry.name: getattr(self, entry.name) for entry in fields(self)}
         return replace(self, **{name: column[rows] for name, column in columns.items() if column is not None})
 
@@ -62,9 +76,14 @@ class Sample:
     """One voxelised cloud.
 
     Attributes:
-        coords: (m, 3) int32 from 0. feats: (m, C) float32. centers: (m, 3) float32 metres, mean of the points.
-        labels: (m,) int32, that of most points in the voxel, -1 = none. of_point: (n,) int64 voxel of each point.
-        row: (n,) row of each point in the scene. size: edge in metres.
+        coords: (m, 3) int32 from 0.
+        feats: (m, C) float32.
+        centers: (m, 3) float32 metres, means of the points.
+        labels: (m,) int32, that of most points in the voxel, -1 = none; None for an unlabelled cloud.
+        of_point: (n,) int64 voxel of each point.
+        row: (n,) int64 row of each point in the scene.
+        size: edge of a voxel in metres.
+        name: of the scene.
     """
 
     coords: np.ndarray
@@ -84,11 +103,13 @@ def sample_of(cloud: Cloud, size: float, features: Sequence[str], name: str = ""
     """Voxelises a cloud.
 
     Args:
-        size: edge in metres. features: of FEATURES, in this order; what the cloud lacks is zero.
+        cloud: with a point at least.
+        size: edge of a voxel in metres.
+        features: of `FEATURES`, in this order; what the cloud lacks is zero.
+        name: of the scene, for errors.
     """
     voxels = voxelize(cloud.points, size)
-    low = cloud.points.min(0)
-    coords = np.floor((cloud.points[voxels.first] - low) / size).astype(np.int32)
+    coords = voxels.coords(cloud.points)
     centers = voxels.mean(cloud.points)
     columns = [_feature(cloud, feature, voxels, centers) for feature in features]
     labels = None if cloud.labels is None else _majority(cloud.labels, voxels.of_point, len(voxels))
@@ -97,8 +118,7 @@ def sample_of(cloud: Cloud, size: float, features: Sequence[str], name: str = ""
 
 
 def _feature(cloud: Cloud, feature: str, voxels: Voxels, centers: np.ndarray) -> np.ndarray:
-    """(m, C) float32: coordinates about the cloud's middle on its floor, colours -1..1, unit normals, intensity, or
-    metres above the ground."""
+    """(m, C) float32: one of `FEATURES`."""
     if feature == "coord":
         low, high = centers.min(0), centers.max(0)
         return np.asarray(centers - [*((low + high) / 2)[:2], low[2]], np.float32)
@@ -133,8 +153,12 @@ class Batch:
     """Voxels of some clouds, one cloud after the other.
 
     Attributes:
-        coords: (N, 3) int32. feats: (N, C). batch: (N,) int64 cloud of each voxel. labels: (N,) int64, -1 = none;
-            None for unlabelled clouds. centers: (N, 3) metres. samples: what it was made of.
+        coords: (N, 3) int32, from 0 in each cloud.
+        feats: (N, C) float32.
+        batch: (N,) int64 cloud of each voxel.
+        labels: (N,) int64, -1 = none; None where a cloud is unlabelled.
+        centers: (N, 3) float32 metres.
+        samples: what it was made of.
     """
 
     coords: torch.Tensor

@@ -1,10 +1,17 @@
-"""Scenes as a network is trained on them: found in folders or shards, drawn in an order that can be resumed."""
+"""Scenes as a network is trained on them: found in folders, shards or files, drawn in an order that can be resumed.
+
+dataset = SceneDataset(scene_paths(Path("data/rooms-1"), "train"), make)
+loader = Loader(dataset, batch=4, seed=1, collate=collate)
+for batch in loader.batches(0): ...
+"""
 
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,14 +20,20 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from scanwise.data.shards import index_shards
-from scanwise.errors import InputError
-from scanwise.formats import folder as scene_folder
+from scanwise.errors import InputError, ScanwiseWarning
+from scanwise.formats import drives
+from scanwise.formats.registry import find_scenes, read_scene
 from scanwise.scene import Scene
 
 
 @dataclass(frozen=True)
 class Draw:
-    """One scene to be drawn: its place in the data, and the seed of what is random about it."""
+    """One scene to be drawn.
+
+    Attributes:
+        index: of the scene in the data.
+        seed: of what is random about it.
+    """
 
     index: int
     seed: tuple[int, ...]
@@ -33,25 +46,48 @@ class Draw:
 class Readable(Protocol):
     """A scene that is read when it is touched."""
 
-    def read(self) -> Scene: ...
+    def read(self) -> Scene:
+        """The scene. Raises InputError when it is damaged."""
+        ...
 
 
 Source = Path | Readable
-"""A scene folder, or a scene in a shard or elsewhere."""
+"""Any path that `read_scene` reads, or a scene in a shard, a drive or elsewhere."""
 
 
 def read_source(source: Source) -> Scene:
     """The scene. Raises InputError when it is damaged."""
-    return scene_folder.read(source) if isinstance(source, Path) else source.read()
+    return read_scene(source) if isinstance(source, Path) else source.read()
+
+
+@dataclass(frozen=True)
+class StoredFrame:
+    """A frame of a drive or of a data set of frames, whose tables are read once.
+
+    Attributes:
+        folder: that `drives.recognises`.
+        index: of the frame in it.
+    """
+
+    folder: Path
+    index: int
+
+    def read(self) -> Scene:
+        """The scene. Raises InputError when it is damaged."""
+        return _frames(self.folder).frame(self.index)
+
+
+_frames = cache(drives.frames)
 
 
 class SceneDataset(Dataset[Any]):
     """Scenes, and what is made of each for training.
 
-        scenes = Scenes(scene_paths(Path("data/rooms-1"), "train"), make)
-        sample = scenes[Draw(index=0, seed=(1, 0, 0))]      # make(scene, generator of that draw)
+        dataset = SceneDataset(scene_paths(Path("data/rooms-1"), "train"), make)
+        sample = dataset[Draw(index=0, seed=(1, 0, 0))]      # make(scene, generator of that draw)
 
     Args:
+        sources: the scenes.
         make: scene and random numbers -> sample; importable, as workers are sent it.
     """
 
@@ -67,12 +103,16 @@ class SceneDataset(Dataset[Any]):
 
 
 def scene_paths(root: Path, split: str, share: float = 1.0) -> list[Source]:
-    """The scenes of a split, in order.
+    """The scenes of a split, in an order that is the same every time.
 
-    They are those that `index.json` of a made set names, or the scene folders below `root/split`, or the scenes of the
-    shards (.tar) in it, or, where there is no such folder, the same below `root` itself.
+    They are the first of these that are there: those that `index.json` of a made set names; the scene folders below
+    `root/split`; the scenes of the shards (.tar) in it; whatever else `read_scene` reads in it, at any depth (files,
+    recordings, scenes of data sets, the frames of drives). Where there is no such folder, the same of `root` itself.
+    Hidden names are unfinished, and passed over.
 
     Args:
+        root: folder of the splits, or of the scenes of one; or one scene.
+        split: "train", "val" or "test".
         share: of the scenes, 0..1, at least one: the first of a fixed shuffle, so that a smaller share is contained
             in a larger.
 
@@ -82,11 +122,12 @@ def scene_paths(root: Path, split: str, share: float = 1.0) -> list[Source]:
     paths = _indexed(root, split) or _found(root / split) or ([] if (root / split).exists() else _found(root))
     if not paths:
         raise InputError(
-            f"{root}: no scene folders of split {split!r}; make some with `scanwise synth rooms {root} -n 11`"
+            f"{root}: no scene folders of split {split!r}, nor shards, recordings or point clouds; "
+            "`scanwise synth rooms` makes some"
         )
     if share < 1:
         shuffled = np.random.default_rng(0).permutation(len(paths))
-        paths = [paths[place] for place in sorted(shuffled[: max(1, round(share * len(paths)))])]
+        paths = [paths[index] for index in sorted(shuffled[: max(1, round(share * len(paths)))])]
     return paths
 
 
@@ -94,19 +135,77 @@ def _indexed(root: Path, split: str) -> list[Source]:
     try:
         index = json.loads((root / "index.json").read_text(encoding="utf-8"))
         return [root / entry["path"] for entry in index["scenes"] if entry["split"] == split]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{root / 'index.json'}: not an index of scenes ({error})") from error
 
 
-def _found(folder: Path) -> list[Source]:
-    """Scene folders below, or scenes of the shards in it; what is under a hidden name is unfinished."""
-    if not folder.is_dir():
-        return []
-    found = sorted(path.parent for path in folder.rglob("scene.json"))
-    sources = [path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
-    return [*sources] if sources or not any(folder.glob("*.tar")) else [*index_shards(folder)]
+def _found(place: Path) -> list[Source]:
+    folders = sorted(path.parent for path in place.rglob("scene.json"))
+    finished = [path for path in folders if not any(part.startswith(".") for part in path.relative_to(place).parts)]
+    if finished:
+        return [*finished]
+    if any(place.glob("*.tar")):
+        return [*index_shards(place)]
+    return _read_as_formats(place) if place.exists() else []
+
+
+def _read_as_formats(place: Path) -> list[Source]:
+    paths, others = find_scenes(place)
+    if paths and others:
+        text = f"{place}: {len(others)} of its files are no scenes and are left out, such as {others[0].name}"
+        warnings.warn(text, ScanwiseWarning, stacklevel=4)
+    sources: list[Source] = []
+    for path in paths:
+        if path.is_dir() and drives.recognises(path):
+            sources += [StoredFrame(path, index) for index in range(len(_frames(path).names))]
+        else:
+            sources.append(path)
+    return sources
+
+
+def class_names(sources: Sequence[Source]) -> list[str]:
+    """The one list of classes that the labels of all these scenes number.
+
+    A scene may name the first of them alone, as LAS names classes up to the highest that a file has. Where scenes name
+    none, the classes are called by their numbers.
+
+    Raises:
+        InputError: two scenes number different classes.
+    """
+    classes: list[str] = []
+    for source in sources:
+        scene = read_source(source)
+        _check_same(scene, classes)
+        classes = max(classes, _named(scene), key=len)
+    return classes
+
+
+def check_classes(scene: Scene, classes: Sequence[str]) -> None:
+    """Nothing, where a scene's labels number these classes.
+
+    Raises:
+        InputError: they number others, or more.
+    """
+    _check_same(scene, classes)
+    highest = -1 if scene.labels is None else int(scene.labels.max(initial=-1))
+    if highest >= len(classes):
+        raise InputError(f"{scene.name}: has points of class {highest}, and there are only {len(classes)} classes")
+
+
+def _check_same(scene: Scene, classes: Sequence[str]) -> None:
+    for number, (here, there) in enumerate(zip(_named(scene), classes, strict=False)):
+        if here != there:
+            raise InputError(
+                f"{scene.name}: its class {number} is {here!r}, and {there!r} elsewhere; all need one list of classes"
+            )
+
+
+def _named(scene: Scene) -> list[str]:
+    if scene.classes is not None or scene.labels is None:
+        return scene.classes or []
+    return [str(number) for number in range(int(scene.labels.max(initial=-1)) + 1)]
 
 
 class Loader:
@@ -116,34 +215,39 @@ class Loader:
     that together they see what one process would see; what does not fill a batch at an epoch's end is left out.
 
     Args:
-        batch: scenes of a global batch, a multiple of `world`. collate: samples -> batch. workers: processes that
-            read ahead; 0 = none. rank, world: of the processes that train together.
+        dataset: takes a `Draw`.
+        batch: samples of a global batch, a multiple of `world`.
+        seed: of the order, and of what is random about each draw.
+        collate: samples -> batch.
+        workers: processes that read ahead; 0 = none.
+        rank: of this process among those that train together.
+        world: how many of them there are.
 
     Raises:
         InputError: fewer scenes than a batch, or a batch that the processes cannot share evenly.
     """
 
     def __init__(
-        self, scenes: SceneDataset, *, batch: int, seed: int, collate: Callable[[Sequence[Any]], Any], workers: int = 0,
-        rank: int = 0, world: int = 1,
+        self, dataset: SceneDataset, *, batch: int, seed: int, collate: Callable[[Sequence[Any]], Any],
+        workers: int = 0, rank: int = 0, world: int = 1,
     ) -> None:  # fmt: skip
         if batch % world:
             raise InputError(f"a batch of {batch} cannot be shared among {world} processes; set batch to a multiple")
-        if len(scenes) < batch:
-            raise InputError(f"{len(scenes)} scenes are fewer than a batch of {batch}; lower batch")
-        self.scenes, self.batch, self.seed = scenes, batch, seed
+        if len(dataset) < batch:
+            raise InputError(f"{len(dataset)} scenes are fewer than a batch of {batch}; lower batch")
+        self.dataset, self.batch, self.seed = dataset, batch, seed
         self._collate, self._workers, self._rank, self._world = collate, workers, rank, world
 
     def __len__(self) -> int:
         """Batches of an epoch."""
-        return len(self.scenes) // self.batch
+        return len(self.dataset) // self.batch
 
     def batches(self, step: int) -> Iterator[Any]:
         """Batch after batch without end, from global batch number `step` on."""
         epoch, start = divmod(step, len(self))
         while True:
             loader: DataLoader[Any] = DataLoader(
-                self.scenes,
+                self.dataset,
                 batch_sampler=self._draws(epoch)[start:],
                 collate_fn=self._collate,
                 num_workers=self._workers,
@@ -154,7 +258,7 @@ class Loader:
             epoch, start = epoch + 1, 0
 
     def _draws(self, epoch: int) -> list[list[Draw]]:
-        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.scenes)).tolist()
+        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.dataset)).tolist()
         draws = [Draw(index, (self.seed, epoch, index)) for index in order]
         starts = range(0, len(self) * self.batch, self.batch)
         return [draws[start + self._rank : start + self.batch : self._world] for start in starts]

@@ -1,6 +1,6 @@
 """Pictures of labelled scenes with what each pixel shows: the nearest labelled point of the cloud to what depth says.
 
-    frames = Frames(scene_paths(Path("data/rooms-1"), "train"), make)  # make(image, pixels, generator) -> sample
+    frames = FrameDataset(scene_paths(Path("data/rooms-1"), "train"), make)  # make(image, pixels, generator) -> sample
     frames.names  # every word that a pixel may be called by
     sample = frames[Draw(index=0, seed=(1, 0, 0))]
 
@@ -18,10 +18,9 @@ import numpy as np
 from scanwise import cache
 from scanwise.data.datasets import Draw, SceneDataset, Source, read_source
 from scanwise.errors import InputError
-from scanwise.scene import Raster, Scene, View, array_digest
+from scanwise.geometry.pixels import points_shown
+from scanwise.scene import Raster, Scene, array_digest
 
-STEP = 2  # a label for every second pixel of every second row
-REACH = 0.04  # metres from a pixel's place to the point it is labelled by
 NONE = 65535
 CEILING = "ceiling"  # none of ScanNet's classes, but a third of many a picture
 UNNAMED = "otherfurniture"  # no word that anybody would use
@@ -33,9 +32,13 @@ class Frame:
     """A picture of a labelled scene.
 
     Attributes:
-        image: gives uint8 (H, W, 3). source: its scene. number: of the view. key: of the scene's labels in the cache.
-        words: (O + C + 1,) int32: place in `FrameDataset.names` of the open name of each object, then of each class,
-            then of the ceiling; -1 = none. classes: likewise, place in `FrameDataset.classes`.
+        image: gives uint8 (H, W, 3).
+        source: its scene.
+        number: of the view.
+        key: of the scene's labels in the cache.
+        words: (O + C + 1,) int32: index into `FrameDataset.names` of the open name of each object, then of each class,
+            then of the ceiling; -1 = none.
+        classes: likewise, index into `FrameDataset.classes`.
     """
 
     image: Raster
@@ -51,8 +54,9 @@ class Pixels:
     """What a picture's pixels show, at half its resolution, each (h, w) int32 and -1 = not known.
 
     Attributes:
-        words: place in `FrameDataset.names`. classes: place in `FrameDataset.classes`. objects: one number for each
-            object and each surface, whatever it is called.
+        words: index into `FrameDataset.names`.
+        classes: index into `FrameDataset.classes`.
+        objects: one number for each object and each surface, whatever it is called.
     """
 
     words: np.ndarray
@@ -64,11 +68,15 @@ class FrameDataset(SceneDataset):
     """All views of some scenes; `frames[draw]` takes a Draw, as `Loader` deals them out.
 
     Args:
+        sources: the scenes.
         make: (image uint8 (H, W, 3), Pixels, random numbers) -> sample.
-        names: words known before; others are added. every: takes each view whose number is a multiple of this.
+        names: words known before; others are added.
+        every: takes each view whose number is a multiple of this.
 
     Attributes:
-        frames: all of them. names: the words. classes: names of classes, the ceiling last.
+        frames: all of them.
+        names: the words.
+        classes: names of classes, the ceiling last.
 
     Raises:
         InputError: a scene has no labels, classes other than the first one's, or no pictures with depth.
@@ -81,11 +89,11 @@ class FrameDataset(SceneDataset):
         self.make = make
         self.frames: list[Frame] = []
         self.names, self.classes = list(names), list[str]()
-        places = {name: place for place, name in enumerate(names)}
+        indices = {name: index for index, name in enumerate(names)}
         for source in sources:
             scene = read_source(source)
-            self.frames += self._frames(scene, source, places)[::every]
-        self.names = list(places)
+            self.frames += self._frames(scene, source, indices)[::every]
+        self.names = list(indices)
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -94,7 +102,7 @@ class FrameDataset(SceneDataset):
         frame = self.frames[draw.index]
         return self.make(frame.image.read(), pixels_of(frame), draw.generator())
 
-    def _frames(self, scene: Scene, source: Source, places: dict[str, int]) -> list[Frame]:
+    def _frames(self, scene: Scene, source: Source, indices: dict[str, int]) -> list[Frame]:
         labels, instances, names = _annotations(scene)
         classes = [*names, CEILING]
         self.classes = self.classes or classes
@@ -102,7 +110,7 @@ class FrameDataset(SceneDataset):
             raise InputError(f"{scene.name}: its classes are not those of the other scenes")
         key = cache.key_of(_VERSION, scene.views[0].digest() if scene.views else "", str(len(scene)),
                            array_digest(labels), array_digest(instances))  # fmt: skip
-        words, numbers = _tables(scene, classes, places)
+        words, numbers = _tables(scene, classes, indices)
         return [
             Frame(view.image_raster, source, number, key, words, numbers)
             for number, view in enumerate(scene.views)
@@ -123,8 +131,8 @@ def _objects(scene: Scene) -> int:
     return 1 + max([int(instances.max(initial=-1)), *(box.instance for box in scene.boxes)])
 
 
-def _tables(scene: Scene, classes: list[str], places: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
-    """`words` and `classes` of a Frame; words not met before get a place."""
+def _tables(scene: Scene, classes: list[str], indices: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
+    """`words` and `classes` of a Frame; words not met before get an index."""
     labels, instances, _ = _annotations(scene)
     count = _objects(scene)
     numbers = np.concatenate([np.full(count, -1), np.arange(len(classes))]).astype(np.int32)
@@ -133,7 +141,7 @@ def _tables(scene: Scene, classes: list[str], places: dict[str, int]) -> tuple[n
     called = [classes[number] if number >= 0 else UNNAMED for number in numbers]
     for box in scene.boxes:
         called[box.instance] = box.name
-    words = np.array([-1 if word == UNNAMED else places.setdefault(word, len(places)) for word in called], np.int32)
+    words = np.array([-1 if word == UNNAMED else indices.setdefault(word, len(indices)) for word in called], np.int32)
     return words, numbers
 
 
@@ -148,19 +156,22 @@ def pixels_of(frame: Frame) -> Pixels:
 
 
 def label_views(scene: Scene) -> np.ndarray:
-    """(V, h, w) uint16: for every second pixel of each view the instance that it shows, or the number of instances
-    plus the class of what belongs to none (after the last class: the ceiling); 65535 = neither, or no depth.
+    """What the views of a scene show, at half their resolution.
+
+    Args:
+        scene: with labels, instances and classes.
+
+    Returns:
+        (V, h, w) uint16: for every second pixel of each view the instance that it shows, or the number of instances
+        plus the class of what belongs to none (after the last class: the ceiling); 65535 = neither, or no depth.
 
     Raises:
-        InputError: depth is not registered to colour, or views differ in size.
+        InputError: it has no labels, depth is not registered to colour, or views differ in size.
     """
-    from scipy.spatial import cKDTree
-
     value = _values(scene)
-    rows = np.flatnonzero(scene.finite & (value != NONE))
-    tree = cKDTree(scene.points[rows], balanced_tree=False, compact_nodes=False)
-    value = np.append(value[rows], np.uint16(NONE))  # what the tree gives where nothing is near: one past the last
-    result = [_label_view(view, tree, value, scene.name) for view in scene.views]
+    known = scene.finite & (value != NONE)
+    value = np.append(value, np.uint16(NONE))  # the last for what shows no point
+    result = [value[rows] for rows in points_shown(scene, known)]
     if len({picture.shape for picture in result}) > 1:
         raise InputError(f"{scene.name}: its pictures differ in size; give recordings of one camera")
     return np.stack(result)
@@ -175,20 +186,3 @@ def _values(scene: Scene) -> np.ndarray:
         high = scene.points[:, 2] > np.nanmax(scene.points[:, 2]) - 0.5
         value[(labels < 0) & high & (scene.normals[:, 2] < -0.8)] = objects + len(classes)
     return np.where(instances >= 0, instances, value).astype(np.uint16)
-
-
-def _label_view(view: View, tree: Any, value: np.ndarray, name: str) -> np.ndarray:
-    """(h, w) uint16."""
-    height, width = view.image_size
-    if view.depth is None or view.depth_intrinsics is not None or view.depth_to_world is not None:
-        raise InputError(f"{name}, frame {view.name}: needs depth that is registered to its colours")
-    y, x = np.mgrid[STEP // 2 : height : STEP, STEP // 2 : width : STEP]
-    depth = view.depth
-    reading = depth[y * depth.shape[0] // height, x * depth.shape[1] // width].astype(np.float64)
-    rays = np.stack([x, y, np.ones_like(x)], -1) @ np.linalg.inv(view.intrinsics).T
-    places = (rays * reading[..., None]) @ view.camera_to_world[:3, :3].T + view.camera_to_world[:3, 3]
-    result = np.full(reading.shape, NONE, np.uint16)
-    seen = reading > 0
-    _, nearest = tree.query(places[seen], distance_upper_bound=REACH, eps=0.1)
-    result[seen] = value[nearest]
-    return result

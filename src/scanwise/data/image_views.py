@@ -1,6 +1,6 @@
 """Views of a picture: crops at random, and colours changed at random.
 
-Crops are cut from the whole picture by the workers; colours are changed on the device, all pictures of a step at once.
+Crops are cut from the whole picture by the workers; colours are changed on the device, all images of a step at once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,14 @@ TO_YIQ = ((0.299, 0.587, 0.114), (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0
 
 @dataclass(frozen=True)
 class ImageSample:
-    """One picture as training sees it: uint8 (3, S, S) image, second view or None, (V, 3, s, s) crops or None."""
+    """One picture as training sees it.
+
+    Attributes:
+        image: uint8 (3, S, S).
+        second: another view of the same kind, or None.
+        crops: uint8 (V, 3, s, s) small crops, or None.
+        label: row of its class, -1 = none.
+    """
 
     image: np.ndarray
     second: np.ndarray | None = None
@@ -32,10 +39,14 @@ class Views:
     """Picture and random numbers -> an ImageSample.
 
     Attributes:
-        size: S, side of an image in pixels. scale: share of the picture's area that an image shows, drawn from this
-            range; None = the middle of the picture, nothing random. flip: mirrored, one time in two.
+        size: S, side of an image in pixels.
+        scale: share of the picture's area that an image shows, drawn from this range; None = the middle of the
+            picture, nothing random.
+        flip: mirrored, one time in two.
         second: a second view of the same kind.
-        crops: V small crops of `crop_size` pixels that show `crop_scale` of the area.
+        crops: V, small crops.
+        crop_size: s, side of a small crop in pixels.
+        crop_scale: share of the picture's area that a small crop shows, drawn from this range.
     """
 
     size: int
@@ -47,6 +58,7 @@ class Views:
     crop_scale: tuple[float, float] = (0.05, 0.25)
 
     def __call__(self, picture: Image.Image, generator: np.random.Generator) -> ImageSample:
+        """A sample without a label."""
         if self.scale is None:
             return ImageSample(_planes(centered(picture, self.size)))
         image = self._crop(picture, self.size, self.scale, generator)
@@ -65,7 +77,16 @@ class Views:
 def random_box(
     size: tuple[int, int], scale: tuple[float, float], generator: np.random.Generator
 ) -> tuple[float, float, float, float]:
-    """A box (left, top, right, bottom) of a share of the area and of 3:4 to 4:3, within a (width, height) picture."""
+    """A box within a picture, of 3:4 to 4:3.
+
+    Args:
+        size: width and height of the picture, pixels.
+        scale: range of the share of its area.
+        generator: of everything random.
+
+    Returns:
+        left, top, right, bottom in pixels.
+    """
     width, height = size
     area = width * height * generator.uniform(*scale)
     aspect = math.exp(generator.uniform(math.log(3 / 4), math.log(4 / 3)))
@@ -89,8 +110,14 @@ def _planes(picture: Image.Image) -> np.ndarray:
 
 
 def color_jitter(images: torch.Tensor, *, blur: float = 0.5) -> torch.Tensor:
-    """(N, 3, H, W) pictures in [0, 1], each with other colours: brightness, contrast, saturation and hue in four of
-    five, grey one in five, and a share `blur` of them blurred. Random numbers are torch's."""
+    """Images in other colours: brightness, contrast, saturation and hue in four of five, grey one in five.
+
+    Random numbers are torch's.
+
+    Args:
+        images: (N, 3, H, W) in [0, 1].
+        blur: share of them that are blurred.
+    """
     count, device = len(images), images.device
 
     def uniform(low: float, high: float) -> torch.Tensor:
@@ -127,8 +154,8 @@ def _blurred(images: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
     count, channels, height, width = images.shape
     unit = max(height, width) / 32
     reach = max(1, min(round(3 * unit), min(height, width) - 1))
-    places = torch.arange(-reach, reach + 1, device=images.device)
-    kernel = torch.exp(-(places**2) / (2 * (unit * sigma[:, None]) ** 2))
+    offsets = torch.arange(-reach, reach + 1, device=images.device)
+    kernel = torch.exp(-(offsets**2) / (2 * (unit * sigma[:, None]) ** 2))
     kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(channels, 0)
     planes = functional.pad(images.reshape(1, count * channels, height, width), [reach] * 4, mode="reflect")
     planes = functional.conv2d(planes, kernel[:, None, None, :], groups=count * channels)

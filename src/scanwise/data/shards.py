@@ -40,9 +40,19 @@ _BLOCK = 512
 
 
 def write_shards(scenes: Iterable[Scene], folder: str | os.PathLike[str], *, scenes_per_shard: int) -> list[Path]:
-    """Writes `shard-000000.tar`, ... into `folder`, each whole or absent, and returns their paths.
+    """Writes `shard-000000.tar`, ... into a folder, each whole or absent.
 
-    Raises OutputError when shards are there already or the place cannot be written.
+    Args:
+        scenes: are taken one after the other.
+        folder: without shards.
+        scenes_per_shard: 1 or more.
+
+    Returns:
+        The paths of the shards.
+
+    Raises:
+        InputError: `scenes_per_shard` is no such number.
+        OutputError: shards are there already, or the place cannot be written.
     """
     if scenes_per_shard < 1:
         raise InputError(f"scenes_per_shard must be 1 or more, not {scenes_per_shard}")
@@ -81,7 +91,10 @@ def read_shards(
     Args:
         shards: a folder of `.tar`, a pattern with `*`, or paths.
         shuffle_buffer: scenes among which the next is drawn; the shards' order is shuffled too. 0 = as stored.
-        rank, world_size: this process among those that train together.
+        seed: of the shuffling.
+        epoch: of the shuffling as well: each has another order.
+        rank: of this process among those that train together.
+        world_size: how many of them there are.
         worker: (index, count) within the process; None = asks PyTorch's DataLoader, (0, 1) outside of one.
         skip: scenes of this share to leave out at the start, to go on where an earlier run stopped.
 
@@ -109,7 +122,7 @@ class StoredScene:
     members: dict[str, _Member]
 
     def read(self) -> Scene:
-        """Raises InputError when it is damaged."""
+        """The scene. Raises InputError when it is damaged."""
         return _scene(self.members)
 
 

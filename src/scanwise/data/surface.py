@@ -58,8 +58,7 @@ class Surface:
     @cached_property
     def coords(self) -> np.ndarray:
         """(M, 3) int32 of the voxels, from 0."""
-        corner = self._points.min(0)
-        return np.floor((self._points[self.voxels.first] - corner) / self.voxels.size).astype(np.int32)
+        return self.voxels.coords(self._points)
 
     @cached_property
     def content(self) -> str:

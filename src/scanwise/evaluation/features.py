@@ -11,12 +11,15 @@ from scanwise.files import replacing
 
 
 def rank_me(second_moment: torch.Tensor) -> torch.Tensor:
-    """Scalar, 1..C: how many directions features use (RankMe, Garrido et al., arXiv 2210.02885, equation 1).
+    """How many directions features use (RankMe, Garrido et al., arXiv 2210.02885, equation 1).
 
-    exp of the entropy of the singular values' shares; 1 where all features point the same way.
+    It is exp of the entropy of the singular values' shares; 1 where all features point the same way.
 
     Args:
         second_moment: (C, C), sum over features (n, C) of their outer products, in any scale.
+
+    Returns:
+        Scalar, 1..C.
     """
     values = torch.linalg.eigvalsh(second_moment.double()).clamp(min=0).sqrt()
     shares = values / values.sum().clamp(min=1e-30)
@@ -24,7 +27,14 @@ def rank_me(second_moment: torch.Tensor) -> torch.Tensor:
 
 
 def pca_colors(feats: np.ndarray) -> np.ndarray:
-    """(N, 3) uint8: the three main directions of features (N, C) as red, green and blue, robust to outliers."""
+    """The three main directions of features as red, green and blue, robust to outliers.
+
+    Args:
+        feats: (N, C).
+
+    Returns:
+        (N, 3) uint8.
+    """
     values = torch.from_numpy(np.asarray(feats, np.float32)).double()
     values = values - values.mean(0)
     _, directions = torch.linalg.eigh(values.T @ values)
@@ -38,27 +48,30 @@ def pca_colors(feats: np.ndarray) -> np.ndarray:
     return colors
 
 
-def draw_voxels(path: Path, places: np.ndarray, edge: float, *columns: tuple[str, np.ndarray]) -> None:
-    """Draws voxels (N, 3) from above and aslant: a column of pictures for each (title, colours (N, 3) uint8).
+def draw_voxels(path: Path, positions: np.ndarray, edge: float, *columns: tuple[str, np.ndarray]) -> None:
+    """Draws voxels from above and aslant.
 
     Args:
-        edge: of the voxels, in metres as the places are.
+        path: of the picture.
+        positions: (N, 3) of the voxels, metres.
+        edge: of the voxels, metres.
+        *columns: title and colours (N, 3) uint8 of each column of pictures.
 
     Raises:
         OutputError: the file cannot be written.
     """
     from matplotlib.figure import Figure
 
-    low, high = np.percentile(places[:, 2], (0, 99))
-    open_room = np.flatnonzero(places[:, 2] <= low + 0.85 * (high - low))  # a ceiling would hide what is below
+    low, high = np.percentile(positions[:, 2], (0, 99))
+    open_room = np.flatnonzero(positions[:, 2] <= low + 0.85 * (high - low))  # a ceiling would hide what is below
     figure = Figure(figsize=(5.5 * len(columns), 9), layout="constrained")
     axes = figure.subplots(2, len(columns), squeeze=False)
-    side = 5 * 72 * edge / max(float(np.ptp(places[:, :2], axis=0).max()), edge)  # of a voxel, in points
-    aslant = places @ _camera()
-    above, behind = open_room[np.argsort(places[open_room, 2])], open_room[np.argsort(-aslant[open_room, 2])]
+    side = 5 * 72 * edge / max(float(np.ptp(positions[:, :2], axis=0).max()), edge)  # of a voxel, in points
+    aslant = positions @ _camera()
+    above, behind = open_room[np.argsort(positions[open_room, 2])], open_room[np.argsort(-aslant[open_room, 2])]
     for column, (title, colors) in enumerate(columns):
         axes[0, column].set_title(title)
-        for axis, plane, rows in ((axes[0, column], places, above), (axes[1, column], aslant, behind)):
+        for axis, plane, rows in ((axes[0, column], positions, above), (axes[1, column], aslant, behind)):
             x, y = plane[rows, :2].T
             axis.scatter(x, y, c=colors[rows] / 255, s=max(side, 0.5) ** 2, marker="s", linewidths=0)
     for axis in axes.flat:

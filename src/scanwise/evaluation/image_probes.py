@@ -1,6 +1,6 @@
-"""What frozen features of pictures know, and how well pictures come back from them.
+"""What frozen features of images know, and how well images come back from them.
 
-An encoder here is a function of pictures (B, 3, S, S) in [0, 1] that gives features by name: one vector a picture
+An encoder here is a function of images (B, 3, S, S) in [0, 1] that gives features by name: one vector an image
 (B, C) to the class probes, one a patch (B, n, C), row by row, to the dense ones.
 """
 
@@ -30,58 +30,74 @@ Encoder = Callable[[torch.Tensor], Mapping[str, torch.Tensor]]
 BATCH = 250
 
 
-def batches(pictures: ImageSet, size: int, device: torch.device | str = "cpu") -> Iterator[torch.Tensor]:
-    """All pictures in order, (<= 250, 3, size, size) in [0, 1], the middle of each."""
+def batches(images: ImageSet, size: int, device: torch.device | str = "cpu") -> Iterator[torch.Tensor]:
+    """All images in order, (<= 250, 3, size, size) in [0, 1], the middle of each."""
     view = Views(size, scale=None)
     unused = np.random.default_rng(0)
-    for start in range(0, len(pictures), BATCH):
-        rows = range(start, min(start + BATCH, len(pictures)))
-        stack = np.stack([view(pictures[row], unused).image for row in rows])
+    for start in range(0, len(images), BATCH):
+        rows = range(start, min(start + BATCH, len(images)))
+        stack = np.stack([view(images[row], unused).image for row in rows])
         yield to_float(torch.from_numpy(stack).to(device))
 
 
-# Classes of pictures
+# Classes of images
 
 
 @torch.no_grad()
 def features_of(
-    encode: Encoder, pictures: ImageSet, size: int, device: torch.device | str = "cpu"
+    encode: Encoder, images: ImageSet, size: int, device: torch.device | str = "cpu"
 ) -> dict[str, Labelled]:
-    """Features (n, C) float32 of all pictures, by name, with their labels.
+    """Features (n, C) float32 of all images, by name, with their labels.
+
+    Args:
+        encode: images -> one vector an image, by name.
+        images: with classes.
+        size: side that they are scaled to, pixels.
+        device: that `encode` works on.
 
     Raises:
-        InputError: the pictures have no labels.
+        InputError: the images have no labels.
     """
-    if not pictures.classes:
-        raise InputError(f"{pictures.source.name(0)}: pictures without classes; probes need CLASS/PICTURE folders")
+    if not images.classes:
+        raise InputError(f"{images.source.name(0)}: pictures without classes; probes need CLASS/PICTURE folders")
     found: dict[str, list[torch.Tensor]] = {}
-    for images in batches(pictures, size, device):
-        for name, values in encode(images).items():
+    for batch in batches(images, size, device):
+        for name, values in encode(batch).items():
             found.setdefault(name, []).append(values.float().cpu())
-    labels = torch.from_numpy(pictures.labels).long()
+    labels = torch.from_numpy(images.labels).long()
     return {name: Labelled(torch.cat(parts), labels) for name, parts in found.items()}
 
 
 def class_accuracy(
-    known: Mapping[str, Labelled], asked: Mapping[str, Labelled], classes: int, *, linear: bool = True
+    train: Mapping[str, Labelled], test: Mapping[str, Labelled], classes: int, *, linear: bool = True
 ) -> dict[str, float]:
-    """Share of the pictures asked whose class is found, 0..1: "knn_NAME" (20 nearest, cosine) and "linear_NAME"."""
+    """Share of the test images whose class is found, 0..1.
+
+    Args:
+        train: features to fit on, by name.
+        test: features to measure on, under the same names.
+        classes: how many there are.
+        linear: a linear probe as well.
+
+    Returns:
+        "knn_NAME" (20 nearest, cosine) and "linear_NAME".
+    """
     metrics: dict[str, float] = {}
-    for name, features in known.items():
+    for name, features in train.items():
         probes = {"knn": KNNProbe(features, classes), "linear": LinearProbe.fit(features, classes) if linear else None}
         for kind, probe in probes.items():
             if probe is not None:
-                hits = probe.scores(asked[name].feats).argmax(1) == asked[name].labels
+                hits = probe.scores(test[name].feats).argmax(1) == test[name].labels
                 metrics[f"{kind}_{name}"] = float(hits.float().mean())
     return metrics
 
 
 def knn_accuracy(
-    encode: Encoder, known: ImageSet, asked: ImageSet, size: int, device: torch.device | str = "cpu"
+    encode: Encoder, train: ImageSet, test: ImageSet, size: int, device: torch.device | str = "cpu"
 ) -> dict[str, float]:
-    """`class_accuracy` by nearest neighbours alone."""
-    known_features, asked_features = (features_of(encode, pictures, size, device) for pictures in (known, asked))
-    return class_accuracy(known_features, asked_features, len(known.classes), linear=False)
+    """`class_accuracy` by nearest neighbours alone; arguments as of `features_of`."""
+    train_features, test_features = (features_of(encode, images, size, device) for images in (train, test))
+    return class_accuracy(train_features, test_features, len(train.classes), linear=False)
 
 
 # Reconstruction
@@ -89,29 +105,42 @@ def knn_accuracy(
 
 @torch.no_grad()
 def reconstruction_errors(
-    reconstruct: Callable[[torch.Tensor], torch.Tensor], pictures: ImageSet, size: int,
+    reconstruct: Callable[[torch.Tensor], torch.Tensor], images: ImageSet, size: int,
     device: torch.device | str = "cpu",
 ) -> dict[str, float]:  # fmt: skip
-    """Means over the pictures: "mse" of values 0..1, "psnr" in decibels, "ssim".
+    """How far from the images is what comes back of them.
 
     Args:
         reconstruct: (B, 3, S, S) -> the same, clipped to [0, 1] here.
+        images: to measure on.
+        size: side that they are scaled to, pixels.
+        device: that `reconstruct` works on.
+
+    Returns:
+        Means over the images: "mse" of values 0..1, "psnr" in decibels, "ssim".
     """
     errors, structures = [], []
-    for images in batches(pictures, size, device):
-        again = reconstruct(images).float().clamp(0, 1)
-        errors.append((again - images).square().mean((1, 2, 3)))
-        structures.append(ssim(again, images))
+    for batch in batches(images, size, device):
+        again = reconstruct(batch).float().clamp(0, 1)
+        errors.append((again - batch).square().mean((1, 2, 3)))
+        structures.append(ssim(again, batch))
     mse = torch.cat(errors)
     psnr = -10 * torch.log10(mse.clamp(min=1e-10))
     return {"mse": float(mse.mean()), "psnr": float(psnr.mean()), "ssim": float(torch.cat(structures).mean())}
 
 
 def ssim(images: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
-    """(B,) structural similarity of (B, 3, H, W) pictures in [0, 1] (Wang et al., IEEE TIP 2004): a Gaussian window
-    of 11 pixels, sigma 1.5, the mean over the places where it lies within the picture."""
-    places = torch.arange(-5, 6, device=images.device)
-    line = torch.exp(-(places**2) / (2 * 1.5**2))
+    """Structural similarity (Wang et al., IEEE TIP 2004): a Gaussian window of 11 pixels, sigma 1.5.
+
+    Args:
+        images: (B, 3, H, W) in [0, 1].
+        others: of the same shape.
+
+    Returns:
+        (B,) mean over where the window lies within the image, 1 = alike.
+    """
+    offsets = torch.arange(-5, 6, device=images.device)
+    line = torch.exp(-(offsets**2) / (2 * 1.5**2))
     window = (line[:, None] * line / line.sum() ** 2).expand(3, 1, 11, 11)
 
     def mean(values: torch.Tensor) -> torch.Tensor:
@@ -122,36 +151,46 @@ def ssim(images: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
     covariance = mean(images * others) - first * second
     small, smaller = 0.01**2, 0.03**2
     likeness = (2 * first * second + small) * (2 * covariance + smaller)
-    return (
-        likeness / ((first**2 + second**2 + small) * (first_variance + second_variance + smaller))
-    ).mean((1, 2, 3))  # fmt: skip
+    scale = (first**2 + second**2 + small) * (first_variance + second_variance + smaller)
+    return (likeness / scale).mean((1, 2, 3))
 
 
 def fit_decoder(
-    dense: Callable[[torch.Tensor], torch.Tensor], pictures: ImageSet, size: int, patch: int, *, steps: int = 500,
+    dense: Callable[[torch.Tensor], torch.Tensor], images: ImageSet, size: int, patch: int, *, steps: int = 500,
     batch: int = 128, width: int = 128, depth: int = 2, heads: int = 4, seed: int = 0,
     device: torch.device | str = "cpu",
 ) -> nn.Module:  # fmt: skip
-    """A decoder of frozen features into pixels: how much of the picture do they hold? For encoders without their own.
+    """A decoder of frozen features into pixels: how much of the image do they hold? For encoders without their own.
 
     Channels are brought to mean 0 and deviation 1 first, so that it is no matter how large an encoder's features are.
 
     Args:
-        dense: pictures -> (B, n, C), a vector a patch of `patch` pixels.
+        dense: images -> (B, n, C), a vector a patch.
+        images: to fit on.
+        size: side that they are scaled to, pixels.
+        patch: side of a patch, pixels.
+        steps: of the optimiser.
+        batch: images of a step.
+        width: channels of the decoder.
+        depth: its blocks.
+        heads: its attention heads.
+        seed: of everything random.
+        device: that `dense` works on.
     """
     torch.manual_seed(seed)
     generator, view = np.random.default_rng(seed), Views(size, scale=(0.5, 1.0))
     decoder = None
     for _ in range(steps):
-        rows = generator.choice(len(pictures), min(batch, len(pictures)), replace=False)
-        images = to_float(torch.from_numpy(np.stack([view(pictures[row], generator).image for row in rows])).to(device))
+        rows = generator.choice(len(images), min(batch, len(images)), replace=False)
+        stack = np.stack([view(images[row], generator).image for row in rows])
+        pixels = to_float(torch.from_numpy(stack).to(device))
         with torch.no_grad():
-            features = dense(images)
+            features = dense(pixels)
         if decoder is None:
             decoder = StandardDecoder(features, width, depth, heads, patch).to(device)
             solver = torch.optim.AdamW(decoder.parameters(), 1e-3, weight_decay=0.02)
             schedule = torch.optim.lr_scheduler.OneCycleLR(solver, 1e-3, total_steps=steps)
-        loss = functional.mse_loss(decoder(features), images)
+        loss = functional.mse_loss(decoder(features), pixels)
         solver.zero_grad()
         loss.backward()
         solver.step()
@@ -161,7 +200,15 @@ def fit_decoder(
 
 
 class StandardDecoder(nn.Module):
-    """A PatchDecoder of standardised features; mean and deviation are those of the features (B, n, C) given first."""
+    """A PatchDecoder of standardised features.
+
+    Args:
+        features: (B, n, C) whose mean and deviation are taken.
+        width: channels of the decoder.
+        depth: its blocks.
+        heads: its attention heads.
+        patch: side of a patch, pixels.
+    """
 
     mean: torch.Tensor
     deviation: torch.Tensor
@@ -173,7 +220,7 @@ class StandardDecoder(nn.Module):
         self.decoder = PatchDecoder(features.shape[2], width, depth, heads, 4 * width, patch=patch)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """(B, n, C) -> (B, 3, H, W)."""
+        """Features (B, n, C) -> (B, 3, H, W)."""
         pixels: torch.Tensor = self.decoder((features - self.mean) / self.deviation)
         return pixels
 
@@ -183,23 +230,33 @@ class StandardDecoder(nn.Module):
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """A picture, uint8 (3, H, W), and classes seen in it, int64 (h, w) on a grid of its own, -1 = not known."""
+    """An image, and classes seen in it.
+
+    Attributes:
+        image: uint8 (3, H, W).
+        labels: int64 (h, w) on a grid of their own, -1 = not known.
+    """
 
     image: np.ndarray
     labels: np.ndarray
 
 
 class LabelledFrames(Sequence[Frame]):
-    """The pictures of labelled scenes, scaled to (H, W) `size`, with the classes of every second pixel.
+    """The images of labelled scenes, with the classes of every second pixel.
 
         frames = LabelledFrames(scene_paths(Path("data/rooms-1"), "test"), (96, 128), every=10)
         frames.classes, len(frames), frames[0].image, frames[0].labels
 
     Args:
+        sources: the scenes.
+        size: rows and columns that an image is scaled to.
         every: takes each view of a scene whose number is a multiple of this.
 
+    Attributes:
+        classes: that `labels` of a frame are rows of.
+
     Raises:
-        InputError: as of `scanwise.data.frames.Frames`.
+        InputError: as of `scanwise.data.frames.FrameDataset`.
     """
 
     def __init__(self, sources: Sequence[Source], size: tuple[int, int], *, every: int = 1) -> None:
@@ -222,7 +279,7 @@ def _frame(size: tuple[int, int], image: np.ndarray, pixels: Pixels, generator: 
 
 @torch.no_grad()
 def segmentation(
-    encode: Encoder, known: Sequence[Frame], asked: Iterable[Frame], classes: Sequence[str], grid: tuple[int, int],
+    encode: Encoder, train: Sequence[Frame], test: Iterable[Frame], classes: Sequence[str], grid: tuple[int, int],
     *, device: torch.device | str = "cpu",
 ) -> dict[str, Confusion]:  # fmt: skip
     """A linear probe on the features of patches, by name, measured on everything that has a label.
@@ -230,14 +287,19 @@ def segmentation(
     A patch's label in fitting is the one that most of its labelled pixels have.
 
     Args:
+        encode: images -> one vector a patch, by name.
+        train: frames to fit on.
+        test: frames to measure on.
+        classes: of the labels.
         grid: rows and columns of patches of a frame; the labels of a frame are multiples of it.
+        device: that `encode` works on.
 
     Raises:
         InputError: no frame to fit on has labels.
     """
     found: dict[str, list[torch.Tensor]] = {}
     labels = []
-    for frame in known:
+    for frame in train:
         patches = torch.from_numpy(patch_labels(frame.labels, grid, len(classes)))
         rows = patches >= 0
         labels.append(patches[rows])
@@ -248,7 +310,7 @@ def segmentation(
     truth = torch.cat(labels)
     probes = {name: LinearProbe.fit(Labelled(torch.cat(parts), truth), len(classes)) for name, parts in found.items()}
     counts = {name: Confusion(classes) for name in probes}
-    for frame in asked:
+    for frame in test:
         for name, values in _encoded(encode, frame, device).items():
             scores = probes[name].scores(values).T.view(1, len(classes), *grid)
             fine = functional.interpolate(scores, size=frame.labels.shape, mode="bilinear", align_corners=False)
@@ -262,7 +324,16 @@ def _encoded(encode: Encoder, frame: Frame, device: torch.device | str) -> dict[
 
 
 def patch_labels(labels: np.ndarray, grid: tuple[int, int], classes: int) -> np.ndarray:
-    """(rows * columns,) int64 most frequent label of each patch of (H, W) labels, -1 where it has none."""
+    """The most frequent label of each patch.
+
+    Args:
+        labels: (H, W), -1 = none.
+        grid: rows and columns of patches, divisors of H and W.
+        classes: how many there are.
+
+    Returns:
+        (rows * columns,) int64, -1 where a patch has none.
+    """
     rows, columns = grid
     parts = labels.reshape(rows, labels.shape[0] // rows, columns, -1).swapaxes(1, 2).reshape(rows * columns, -1)
     counts = np.stack([(parts == label).sum(1) for label in range(classes)], 1)

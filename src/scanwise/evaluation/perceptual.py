@@ -1,4 +1,4 @@
-"""How alike pictures look to networks: LPIPS and FID with weights that the user has, and an offline stand-in for FID.
+"""How alike images look to networks: LPIPS and FID with weights that the user has, and an offline stand-in for FID.
 
 torchmetrics has FID's sums and LPIPS's linear weights, but would fetch the networks by torchvision or torch-fidelity,
 which scanwise does without. So the networks come from files:
@@ -51,22 +51,22 @@ class LPIPS(nn.Module):
         except RuntimeError as error:
             raise InputError(f"{weights}: not AlexNet's weights ({' '.join(str(error).split())[:200]})") from error
         linear = _state_dict(_torchmetrics() / "functional" / "image" / "lpips_models" / "alex.pth")
-        self.linear = nn.ParameterList(linear[f"lin{place}.model.1.weight"] for place in range(len(READ_OUT)))
+        self.linear = nn.ParameterList(linear[f"lin{number}.model.1.weight"] for number in range(len(READ_OUT)))
         self.register_buffer("shift", torch.tensor(LPIPS_SHIFT).view(1, 3, 1, 1))
         self.register_buffer("scale", torch.tensor(LPIPS_SCALE).view(1, 3, 1, 1))
         self.eval().requires_grad_(False)
 
     def forward(self, images: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
-        """(B,) distances of (B, 3, H, W) pictures in [0, 1], at least 32 pixels a side."""
+        """Distances (B,) of images (B, 3, H, W) in [0, 1], at least 32 pixels a side."""
         layers = zip(self._layers(images), self._layers(others), self.linear, strict=True)
         parts = [functional.conv2d((a - b).square(), weight).mean((1, 2, 3)) for a, b, weight in layers]
         return torch.stack(parts).sum(0)
 
     def _layers(self, images: torch.Tensor) -> list[torch.Tensor]:
         values, found = (2 * images - 1 - self.shift) / self.scale, []
-        for place, layer in enumerate(self.features):
+        for number, layer in enumerate(self.features):
             values = layer(values)
-            if place in READ_OUT:
+            if number in READ_OUT:
                 found.append(values / (values.square().sum(1, keepdim=True) + 1e-8).sqrt())
         return found
 
@@ -103,9 +103,10 @@ def fid(first: Iterable[torch.Tensor], second: Iterable[torch.Tensor], weights: 
     """Fréchet Inception distance (Heusel et al., arXiv 1706.08500) by torchmetrics.
 
     Args:
-        first, second: batches (B, 3, H, W) in [0, 1]; FID is biased below some ten thousand pictures.
+        first: batches (B, 3, H, W) in [0, 1]; FID is biased below some ten thousand images.
+        second: other batches.
         weights: a TorchScript file of a network `(uint8 (B, 3, H, W), return_features=True) -> (B, C)`, which scales
-            pictures itself. TorchScript is a program: take it from a place that you trust.
+            images itself. TorchScript is a program: take it from a place that you trust.
 
     Raises:
         InputError: no such file, not TorchScript, or torchmetrics is not installed.
@@ -144,33 +145,39 @@ def _state_dict(path: Path) -> dict[str, torch.Tensor]:
 
 
 def efficientnet_frechet(first: Iterable[torch.Tensor], second: Iterable[torch.Tensor]) -> float:
-    """Fréchet distance of two sets of pictures in the 1280 features of EfficientNet-Lite0.
+    """Fréchet distance of two sets of images in the 1280 features of EfficientNet-Lite0.
 
     An offline stand-in for FID, whose Inception weights scanwise does not have; the values are not comparable with
-    FID. It needs no fewer than some thousand pictures.
+    FID. It needs no fewer than some thousand images.
 
     Args:
-        first, second: batches (B, 3, H, W) in [0, 1].
+        first: batches (B, 3, H, W) in [0, 1].
+        second: other batches.
     """
     return frechet_distance(efficientnet_features(first), efficientnet_features(second))
 
 
 @torch.no_grad()
-def efficientnet_features(pictures: Iterable[torch.Tensor]) -> torch.Tensor:
-    """(n, 1280) of batches (B, 3, H, W) in [0, 1]."""
+def efficientnet_features(images: Iterable[torch.Tensor]) -> torch.Tensor:
+    """Features (n, 1280) of batches (B, 3, H, W) in [0, 1]."""
     from scanwise.vision.conse import CROP, classifier_path, load_classifier
 
     network = load_classifier(classifier_path())
     found = []
-    for images in pictures:
-        for part in images.cpu().float().clamp(0, 1).split(8):
+    for batch in images:
+        for part in batch.cpu().float().clamp(0, 1).split(8):
             large = functional.interpolate(part, size=(CROP, CROP), mode="bicubic", antialias=True).clamp(0, 1)
             found.append(network.extract_features((255 * large - 127) / 128).mean((2, 3)))
     return torch.cat(found)
 
 
 def frechet_distance(first: torch.Tensor, second: torch.Tensor) -> float:
-    """|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^1/2) of the Gaussians fitted to features (n, C) and (m, C)."""
+    """Of the Gaussians fitted to two sets: |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^1/2).
+
+    Args:
+        first: (n, C) features.
+        second: (m, C) features.
+    """
     a, b = first.double(), second.double()
     first_root = _root(torch.cov(a.T))
     shared = torch.linalg.eigvalsh(first_root @ torch.cov(b.T) @ first_root).clamp(min=0).sqrt().sum()

@@ -6,65 +6,29 @@ augmentation, is `scanwise train segment --set init=... --set freeze=true --set 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 import torch
 from torch.nn import functional
 
-from scanwise.data.clouds import Cloud, Sample, collate, sample_of
 from scanwise.data.datasets import Source, read_source
 from scanwise.errors import InputError
-from scanwise.evaluation.segmentation import Confusion, tiles
-from scanwise.nn.backbone import Backbone
-from scanwise.nn.sparse import SparseTensor
+from scanwise.evaluation.segmentation import Confusion
+from scanwise.nn.frozen import Frozen
 from scanwise.scene import Scene
 
 
 @dataclass(frozen=True, eq=False)
-class Frozen:
-    """A backbone as it is, and how scenes become its inputs.
-
-        sample, feats = Frozen(backbone, 0.08, ("color", "normal")).encode(scene)
-        of_points = feats[sample.of_point]
+class Labelled:
+    """Features of labelled voxels.
 
     Attributes:
-        voxel: edge in metres. features: inputs of each voxel. most_voxels: larger scenes are taken in overlapping
-            tiles, whose features are averaged.
+        feats: (n, C) float32.
+        labels: (n,) int64, 0..K-1.
     """
-
-    backbone: Backbone
-    voxel: float
-    features: tuple[str, ...]
-    most_voxels: int = 120_000
-
-    def encode(self, scene: Scene) -> tuple[Sample, np.ndarray]:
-        """The scene's voxels, and (m, C) float32 features of them."""
-        sample = sample_of(Cloud.of(scene), self.voxel, self.features, scene.name)
-        device = next(self.backbone.parameters()).device
-        before = self.backbone.training
-        total = np.zeros((len(sample), self.backbone.channels), np.float32)
-        times = np.zeros((len(sample), 1), np.float32)
-        self.backbone.eval()
-        for rows in tiles(sample.centers, self.most_voxels, overlap=1.0):
-            part = Sample(
-                sample.coords[rows], sample.feats[rows], sample.centers[rows], None, sample.of_point[:0],
-                sample.row[:0], sample.size,
-            )  # fmt: skip
-            batch = collate([part]).to(device)
-            with torch.no_grad():
-                feats = self.backbone(SparseTensor(batch.coords, batch.feats, batch.batch))
-            total[rows] += feats.float().cpu().numpy()
-            times[rows] += 1
-        self.backbone.train(before)
-        return sample, total / times
-
-
-@dataclass(frozen=True, eq=False)
-class Labelled:
-    """Features (n, C) float32 of labelled voxels, and their labels (n,) int64, 0..K-1."""
 
     feats: torch.Tensor
     labels: torch.Tensor
@@ -74,7 +38,10 @@ def gather(frozen: Frozen, sources: Sequence[Source], *, voxels: int, seed: int 
     """Labelled voxels of some scenes.
 
     Args:
-        voxels: most of a scene, drawn at random by `seed`.
+        frozen: gives their features.
+        sources: the scenes; those without labels are passed over.
+        voxels: most of a scene, drawn at random.
+        seed: of the draw.
 
     Raises:
         InputError: none of the scenes has labels.
@@ -95,9 +62,10 @@ def gather(frozen: Frozen, sources: Sequence[Source], *, voxels: int, seed: int 
 
 
 class Probe(Protocol):
-    """Features (n, C) in, scores (n, K) out, the highest for the likeliest class."""
+    """What tells classes from features."""
 
-    def scores(self, feats: torch.Tensor) -> torch.Tensor: ...
+    def scores(self, feats: torch.Tensor) -> torch.Tensor:
+        """Scores (n, K) of features (n, C), the highest for the likeliest class."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +73,10 @@ class LinearProbe:
     """Logistic regression on features that are brought to mean 0 and deviation 1.
 
     Attributes:
-        mean, deviation: (C,). weight: (K, C). bias: (K,).
+        mean: (C,), of the features fitted on.
+        deviation: (C,), of the features fitted on.
+        weight: (K, C).
+        bias: (K,).
     """
 
     mean: torch.Tensor
@@ -120,7 +91,11 @@ class LinearProbe:
         """Minimises the mean cross-entropy by L-BFGS, from small random weights.
 
         Args:
-            decay: weight of the squared weights. rounds: of L-BFGS, at most.
+            known: what is fitted on.
+            classes: K.
+            decay: weight of the squared weights.
+            rounds: of L-BFGS, at most.
+            seed: of the weights it begins with.
         """
         mean, deviation = known.feats.mean(0), known.feats.std(0, correction=0).clamp(min=1e-6)
         feats = (known.feats - mean) / deviation
@@ -141,12 +116,21 @@ class LinearProbe:
         return cls(mean, deviation, weight.detach(), bias.detach())
 
     def scores(self, feats: torch.Tensor) -> torch.Tensor:
+        """Logits (n, K) of features (n, C)."""
         return ((feats - self.mean) / self.deviation) @ self.weight.T + self.bias
 
 
 @dataclass(frozen=True, eq=False)
 class KNNProbe:
-    """The votes of the k most similar labelled voxels, by cosine, weighted by exp(cosine / temperature)."""
+    """The votes of the k most similar labelled voxels, by cosine, weighted by exp(cosine / temperature).
+
+    Attributes:
+        known: the labelled voxels.
+        classes: K.
+        k: how many vote.
+        temperature: of the cosines.
+        chunk: voxels that are looked up at a time.
+    """
 
     known: Labelled
     classes: int
@@ -155,6 +139,7 @@ class KNNProbe:
     chunk: int = 2048
 
     def scores(self, feats: torch.Tensor) -> torch.Tensor:
+        """Votes (n, K) for features (n, C)."""
         bank = functional.normalize(self.known.feats, dim=1)
         found = []
         for part in functional.normalize(feats, dim=1).split(self.chunk):
@@ -164,25 +149,32 @@ class KNNProbe:
         return torch.cat(found)
 
 
-def measure(frozen: Frozen, probe: Probe, sources: Sequence[Source], classes: Sequence[str]) -> Confusion:
-    """Predicts every point of labelled scenes."""
+def measure(frozen: Frozen, probe: Probe, scenes: Iterable[Source | Scene], classes: Sequence[str]) -> Confusion:
+    """Predicts every point of labelled scenes.
+
+    Args:
+        frozen: whose features are probed.
+        probe: was fitted on such features.
+        scenes: those without labels are passed over.
+        classes: names of the K classes, of the scenes' labels and of the probe.
+    """
     counts = Confusion(classes)
-    for source in sources:
-        scene = read_source(source)
+    for each in scenes:
+        scene = each if isinstance(each, Scene) else read_source(each)
         if scene.labels is not None:
-            add_scene(counts, frozen, probe, scene)
+            sample, feats = frozen.encode(scene)
+            counts.add(scene.labels[sample.row], _predict(probe, torch.from_numpy(feats))[sample.of_point])
     return counts
 
 
-def add_scene(counts: Confusion, frozen: Frozen, probe: Probe, scene: Scene) -> None:
-    """Predicts every point of a labelled scene, whose classes are those counted, and counts them."""
-    assert scene.labels is not None
-    sample, feats = frozen.encode(scene)
-    counts.add(scene.labels[sample.row], _predict(probe, torch.from_numpy(feats))[sample.of_point])
-
-
 def measure_voxels(probe: Probe, known: Labelled, classes: Sequence[str]) -> Confusion:
-    """Predicts labelled voxels: quicker than `measure`, and not quite the same, as voxels count alike."""
+    """Predicts labelled voxels: quicker than `measure`, and not quite the same, as voxels count alike.
+
+    Args:
+        probe: was fitted on other voxels.
+        known: voxels to predict.
+        classes: names of the K classes.
+    """
     counts = Confusion(classes)
     counts.add(known.labels.numpy(), _predict(probe, known.feats))
     return counts
@@ -191,3 +183,68 @@ def measure_voxels(probe: Probe, known: Labelled, classes: Sequence[str]) -> Con
 def _predict(probe: Probe, feats: torch.Tensor) -> np.ndarray:
     with torch.no_grad():
         return probe.scores(feats).argmax(1).numpy()
+
+
+@dataclass(frozen=True, eq=False)
+class ProbeResult:
+    """What one probe found.
+
+    Attributes:
+        seed: of the voxels that it was fitted on.
+        voxels: how many they were.
+        counts: its predictions of the tested scenes' points.
+    """
+
+    seed: int
+    voxels: int
+    counts: Confusion
+
+
+def fit_and_measure(
+    frozen: Frozen, known: Sequence[Source], tested: Sequence[Source | Scene], classes: Sequence[str], *, voxels: int,
+    seeds: int = 1, knn: bool = False,
+) -> Iterator[ProbeResult]:  # fmt: skip
+    """Fits a probe and measures it, as often as one likes, each time with other voxels.
+
+    Args:
+        frozen: whose features are probed.
+        known: labelled scenes that are fitted on.
+        tested: labelled scenes that are measured on.
+        classes: names of the K classes of all of them.
+        voxels: most of a scene that is fitted on.
+        seeds: how often.
+        knn: nearest neighbours in place of a linear layer.
+
+    Raises:
+        InputError: none of the known scenes has labels.
+    """
+    for seed in range(seeds):
+        labelled = gather(frozen, known, voxels=voxels, seed=seed)
+        probe: Probe
+        if knn:
+            probe = KNNProbe(labelled, len(classes))
+        else:
+            probe = LinearProbe.fit(labelled, len(classes), seed=seed)
+        yield ProbeResult(seed, len(labelled.labels), measure(frozen, probe, tested, classes))
+
+
+def mean_and_spread(values: Sequence[float]) -> tuple[float, float | None]:
+    """The mean of some measurements, and their standard deviation, which one alone does not have."""
+    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None
+
+
+def with_classes(scene: Scene, classes: Sequence[str]) -> Scene:
+    """The scene with its labels among other classes, by name; points of further classes count as unlabelled.
+
+    Args:
+        scene: has labels and names of its classes.
+        classes: the other names.
+
+    Raises:
+        InputError: it has no labels, or none of those classes.
+    """
+    own = scene.classes or []
+    if scene.labels is None or not set(own) & set(classes):
+        raise InputError(f"{scene.name}: has no labels of the classes {', '.join(classes[:3])}, ...")
+    of_own = [classes.index(name) if name in classes else -1 for name in own]
+    return replace(scene, labels=np.array([*of_own, -1], np.int32)[scene.labels], classes=list(classes))

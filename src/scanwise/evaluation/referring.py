@@ -10,17 +10,19 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from lightning_fabric import Fabric
 
 from scanwise.data.datasets import Source, read_source
 from scanwise.data.referring import names_many, plural
 from scanwise.data.surface import Surface
-from scanwise.geometry.objects import surest
+from scanwise.geometry.objects import surest_part
 from scanwise.nn.sharpening import Sharpener
 from scanwise.scene import Scene
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 RELATIONS = {
     "near": r"next to|near|beside|close|by the|at the",
@@ -40,8 +42,9 @@ class Prediction:
     """What a model makes of one sentence.
 
     Attributes:
-        scores: (N,) float32 probability of each point, 0 for points that are not finite. presence: 0..1, how sure it
-            is that there is such a thing. words: (word, share of attention) in order; empty where not asked for.
+        scores: (N,) float32 probability of each point, 0 for points that are not finite.
+        presence: 0..1, how sure it is that there is such a thing.
+        words: (word, share of attention) in order; empty where not asked for.
         several: (N,) float32 probability of each point where the sentence means more than one thing; None = `scores`.
     """
 
@@ -52,13 +55,15 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """How one sentence came out.
+class SentenceResult:
+    """How one sentence was answered.
 
     Attributes:
-        iou: of the mask, 0..1; of a sentence that means nothing here 0 (not counted). presence: how sure the model is
-            that there is such a thing, 0..1. here: whether there is. unique: no other object of that class; None where
-            classes are not known. text: the sentence.
+        iou: of the mask, 0..1; of a sentence that means nothing here 0 (not counted).
+        presence: how sure the model is that there is such a thing, 0..1.
+        here: whether there is.
+        unique: no other object of that class; None where classes are not known.
+        text: the sentence.
     """
 
     iou: float
@@ -69,40 +74,44 @@ class Outcome:
 
 
 @dataclass
-class Measured:
-    """What `measure` found.
+class Evaluation:
+    """What `evaluate_sentences` found.
 
     Attributes:
-        outcomes: of every sentence. seconds: of each scene, to answer all of its sentences; reading not counted.
-        processor: those that the process computed, over all threads: what to compare by on a machine that is shared.
+        sentences: the result of each.
+        seconds: of each scene, to answer all of its sentences; reading not counted.
+        cpu_seconds: those that the process computed, over all threads: what to compare by on a machine that is shared.
     """
 
-    outcomes: list[Outcome] = field(default_factory=list)
+    sentences: list[SentenceResult] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
-    processor: list[float] = field(default_factory=list)
+    cpu_seconds: list[float] = field(default_factory=list)
 
     def timing(self) -> dict[str, float]:
         """Mean seconds a scene and a sentence."""
         total = sum(self.seconds)
         return {
             "seconds_a_scene": total / max(1, len(self.seconds)),
-            "seconds_a_sentence": total / max(1, len(self.outcomes)),
-            "processor_seconds_a_scene": sum(self.processor) / max(1, len(self.processor)),
+            "seconds_a_sentence": total / max(1, len(self.sentences)),
+            "processor_seconds_a_scene": sum(self.cpu_seconds) / max(1, len(self.cpu_seconds)),
         }
 
 
-def measure(
+def evaluate_sentences(
     predict: Callable[[Scene, Sequence[str]], Sequence[Prediction]], paths: Sequence[Source],
     fabric: Fabric | None = None, *, fallback: bool = False, reach: float = 0.0,
-) -> Measured:  # fmt: skip
-    """The outcome of every sentence of scenes, shared out among the processes; masks over the scenes' own points.
+) -> Evaluation:  # fmt: skip
+    """The result of every sentence of scenes, shared out among the processes; masks over the scenes' own points.
 
     Args:
-        predict: answers all sentences of a scene at once. fallback: enlarge small masks as the official code does.
-        reach: as of `second_pass`; 0 = none.
+        predict: answers all sentences of a scene at once.
+        paths: the scenes; those without instances or sentences are passed over.
+        fabric: of several processes; None = one.
+        fallback: enlarge small masks as the official code does.
+        reach: metres around a mask in which the second pass may change it; 0 = there is none.
     """
     rank, world = (fabric.global_rank, fabric.world_size) if fabric is not None else (0, 1)
-    measured = Measured()
+    own = Evaluation()
     for path in paths[rank::world]:
         scene = read_source(path)
         if scene.instances is None or not scene.sentences:
@@ -113,29 +122,35 @@ def measure(
         if reach:
             sharpen = Sharpener(Surface(scene), reach)
             found = [second_pass(sharpen, *each) for each in zip(texts, found, strict=True)]
-        measured.seconds.append(time.perf_counter() - started)
-        measured.processor.append(time.process_time() - computed)
+        own.seconds.append(time.perf_counter() - started)
+        own.cpu_seconds.append(time.process_time() - computed)
         unique = unique_instances(scene)
         for each, prediction in zip(scene.sentences, found, strict=True):
             here = each.instance >= 0
             iou = mask_iou(prediction.scores, scene.instances == each.instance, fallback=fallback) if here else 0.0
-            measured.outcomes.append(Outcome(iou, prediction.presence, here, unique.get(each.instance), each.text))
+            own.sentences.append(SentenceResult(iou, prediction.presence, here, unique.get(each.instance), each.text))
     if fabric is None or world == 1:
-        return measured
+        return own
     import torch.distributed as distributed
 
-    gathered: list[Any] = [None] * world
-    distributed.all_gather_object(gathered, measured)
-    return Measured(
-        [outcome for part in gathered for outcome in part.outcomes],
-        [seconds for part in gathered for seconds in part.seconds],
-        [seconds for part in gathered for seconds in part.processor],
+    parts: list[Any] = [None] * world
+    distributed.all_gather_object(parts, own)
+    return Evaluation(
+        [result for part in parts for result in part.sentences],
+        [seconds for part in parts for seconds in part.seconds],
+        [seconds for part in parts for seconds in part.cpu_seconds],
     )
 
 
 def second_pass(sharpen: Sharpener, text: str, found: Prediction) -> Prediction:
-    """A prediction with sharp edges (`Sharpener`) and, where a sentence names one thing, with one connected
-    piece above 0.5: that of the point that was surest before. The scores of other pieces are halved.
+    """A prediction with sharp edges and, where a sentence names one thing, with one connected part above 0.5.
+
+    That is the part of the point that was surest before; the scores of others are halved.
+
+    Args:
+        sharpen: of the scene.
+        text: the sentence.
+        found: what a model makes of it.
     """
     scores = sharpen(found.scores)
     if plural(text):
@@ -143,13 +158,18 @@ def second_pass(sharpen: Sharpener, text: str, found: Prediction) -> Prediction:
         return replace(found, scores=scores, several=several)
     rows = np.flatnonzero(mask_of(scores))
     if len(rows) and not names_many(text):
-        one = surest(sharpen.surface.scene.points, found.scores, rows)
+        one = surest_part(sharpen.surface.scene.points, found.scores, rows)
         scores[np.setdiff1d(rows, one, assume_unique=True)] *= 0.5
     return replace(found, scores=scores)
 
 
 def mask_of(scores: np.ndarray, *, fallback: bool = False) -> np.ndarray:
-    """(n,) bool of probabilities (n,); fallback: the official code's trick."""
+    """The mask (n,) bool of probabilities (n,).
+
+    Args:
+        scores: (n,).
+        fallback: the official code's trick, see above.
+    """
     mask = scores > 0.5
     if fallback and mask.sum() < _FEW:
         mask[np.argsort(-scores, kind="stable")[:_FALLBACK]] = True
@@ -178,20 +198,24 @@ def unique_instances(scene: Scene) -> dict[int, bool]:
     return {instance: counts[kind] == 1 for instance, kind in kinds.items()}
 
 
-def metrics(outcomes: Iterable[Outcome], threshold: float = 0.5) -> dict[str, float]:
-    """miou, acc25, acc50 over sentences that mean something here, all 0..1, and `sentences`, how many those are; the
-    same of "unique" and "multiple" objects; "found", the share of them said to be here, "not_here", the share of the
-    others said not to be, and "balanced", the mean of the two. What has no sentences is left out.
+def metrics(results: Iterable[SentenceResult], threshold: float = 0.5) -> dict[str, float]:
+    """The metrics of some sentences.
 
     Args:
-        threshold: of `Outcome.presence`.
+        results: of the sentences.
+        threshold: of `presence`, from which a thing is said to be here.
+
+    Returns:
+        miou, acc25, acc50 over sentences that mean something here, all 0..1, and `sentences`, how many those are; the
+        same of "unique" and "multiple" objects; "found", the share of them said to be here, "not_here", the share of
+        the others said not to be, and "balanced", the mean of the two. What has no sentences is left out.
     """
-    outcomes = list(outcomes)
-    here, absent = [each for each in outcomes if each.here], [each for each in outcomes if not each.here]
-    result = _fit(here)
+    results = list(results)
+    here, absent = [each for each in results if each.here], [each for each in results if not each.here]
+    result = _summary(here)
     for name, value in (("unique", True), ("multiple", False)):
-        part = _fit([each for each in here if each.unique is value])
-        result |= {f"{name}_{key}": figure for key, figure in part.items()}
+        part = _summary([each for each in here if each.unique is value])
+        result |= {f"{name}_{key}": metric for key, metric in part.items()}
     if here:
         result["found"] = sum(each.presence >= threshold for each in here) / len(here)
     if absent:
@@ -201,23 +225,23 @@ def metrics(outcomes: Iterable[Outcome], threshold: float = 0.5) -> dict[str, fl
     return result
 
 
-def breakdown(outcomes: Iterable[Outcome]) -> Mapping[str, dict[str, float]]:
+def breakdown(results: Iterable[SentenceResult]) -> Mapping[str, dict[str, float]]:
     """miou, acc25, acc50 by the length of the sentence ("1-6 words", ...) and by the relation words in it."""
-    here = [each for each in outcomes if each.here]
-    groups: dict[str, list[Outcome]] = {}
+    here = [each for each in results if each.here]
+    groups: dict[str, list[SentenceResult]] = {}
     for each in here:
         groups.setdefault(_length(each.text), []).append(each)
         names = [name for name, pattern in _PATTERNS.items() if pattern.search(each.text)]
         for name in names or ["no relation"]:
             groups.setdefault(name, []).append(each)
-    return {name: _fit(groups[name]) for name in sorted(groups)}
+    return {name: _summary(groups[name]) for name in sorted(groups)}
 
 
-def best_threshold(outcomes: Iterable[Outcome]) -> float:
+def best_threshold(results: Iterable[SentenceResult]) -> float:
     """The threshold of presence with the best mean of "found" and "not here"; 0.5 where one of the two is missing."""
-    outcomes = list(outcomes)
-    here = np.sort([each.presence for each in outcomes if each.here])
-    absent = np.sort([each.presence for each in outcomes if not each.here])
+    results = list(results)
+    here = np.sort([each.presence for each in results if each.here])
+    absent = np.sort([each.presence for each in results if not each.here])
     if not len(here) or not len(absent):
         return 0.5
     values = np.unique(np.concatenate([here, absent]))
@@ -232,10 +256,10 @@ def _length(text: str) -> str:
     return "1-6 words" if words <= 6 else "7-12 words" if words <= 12 else "13 words and more"
 
 
-def _fit(outcomes: list[Outcome]) -> dict[str, float]:
-    if not outcomes:
+def _summary(results: list[SentenceResult]) -> dict[str, float]:
+    if not results:
         return {}
-    ious = np.array([each.iou for each in outcomes])
+    ious = np.array([each.iou for each in results])
     return {
         "miou": float(ious.mean()), "acc25": float((ious >= 0.25).mean()), "acc50": float((ious >= 0.5).mean()),
         "sentences": float(len(ious)),

@@ -16,7 +16,8 @@ class Confusion:
     """How often each class of the truth was called what.
 
     Attributes:
-        classes: their names. matrix: (K, K) int64, rows = truth, columns = prediction.
+        classes: names of the K classes.
+        matrix: (K, K) int64, rows = truth, columns = prediction.
     """
 
     classes: Sequence[str]
@@ -27,7 +28,12 @@ class Confusion:
             self.matrix = np.zeros((len(self.classes), len(self.classes)), np.int64)
 
     def add(self, truth: np.ndarray, predicted: np.ndarray) -> None:
-        """Counts points: class indices (N,); those whose truth is negative are passed over."""
+        """Counts points.
+
+        Args:
+            truth: (N,) class of each point; those of a negative one are passed over.
+            predicted: (N,) class of each point.
+        """
         known = truth >= 0
         count = len(self.classes)
         pairs = truth[known].astype(np.int64) * count + predicted[known]
@@ -58,7 +64,11 @@ class Confusion:
         }
 
     def reduced(self, all_sum: Callable[[np.ndarray], np.ndarray]) -> Confusion:
-        """The sum over all processes."""
+        """The sum over all processes.
+
+        Args:
+            all_sum: sums a matrix (K, K) over the processes.
+        """
         return Confusion(self.classes, all_sum(self.matrix))
 
     def table(self) -> str:
@@ -75,7 +85,11 @@ class Confusion:
         return "\n".join(lines) + "\n"
 
     def draw(self, path: Path) -> None:
-        """The matrix as a picture: each row is a class of the truth and sums to 1."""
+        """The matrix as a picture: each row is a class of the truth and sums to 1.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
         from matplotlib.figure import Figure
 
         shown = np.flatnonzero(self.matrix.sum(1) > 0)
@@ -84,7 +98,7 @@ class Confusion:
         figure = Figure(figsize=(side, side), layout="constrained")
         axes = figure.subplots()
         axes.imshow(rows, vmin=0, vmax=1, cmap="Blues")
-        names = [self.classes[int(place)] for place in shown]
+        names = [self.classes[int(index)] for index in shown]
         axes.set_xticks(range(len(shown)), names, rotation=90)
         axes.set_yticks(range(len(shown)), names)
         axes.set_xlabel("predicted")
@@ -95,30 +109,3 @@ class Confusion:
             axes.text(column, row, text, ha="center", va="center", fontsize=7, color=color)
         with replacing(path) as temporary:
             figure.savefig(temporary, dpi=110)
-
-
-def tiles(places: np.ndarray, most: int, overlap: float) -> list[np.ndarray]:
-    """Cuts a cloud into pieces of at most about `most` rows, each with `overlap` metres of its neighbours.
-
-    Args:
-        places: (N, 3) metres; cuts are across the plan's longer side.
-
-    Returns:
-        Rows of each piece; together they hold every row.
-    """
-    return _halved(np.arange(len(places)), places, most, overlap)
-
-
-def _halved(rows: np.ndarray, places: np.ndarray, most: int, overlap: float) -> list[np.ndarray]:
-    if len(rows) <= most:
-        return [rows]
-    plan = places[rows, :2]
-    axis = int(np.ptp(plan, axis=0).argmax())
-    along = plan[:, axis]
-    middle = float(np.median(along))
-    below, above = rows[along <= middle + overlap], rows[along > middle - overlap]
-    if max(len(below), len(above)) > 0.9 * len(rows):  # the overlap is as wide as the piece
-        below, above = rows[along <= middle], rows[along > middle]
-        if not len(above):
-            return [rows]
-    return _halved(below, places, most, overlap) + _halved(above, places, most, overlap)

@@ -39,7 +39,11 @@ _GROUPS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 @dataclass(frozen=True)
 class TableLayout:
-    """How an NPY file held its columns: the type of its table; None for a structured array."""
+    """How an NPY file held its columns.
+
+    Attributes:
+        dtype: type of its table; None for a structured array.
+    """
 
     dtype: np.dtype | None
 
@@ -58,7 +62,11 @@ class ArchiveLayout:
 
 
 def read(path: Path) -> Scene:
-    """A scene from .npy or .npz. Raises InputError when the file is damaged or holds no points."""
+    """A scene from .npy or .npz.
+
+    Raises:
+        InputError: the file is damaged or holds no points.
+    """
     loaded = _load(path)
     form = path.suffix.lower().lstrip(".")
     layout: TableLayout | ArchiveLayout
@@ -70,7 +78,11 @@ def read(path: Path) -> Scene:
 
 
 def write(scene: Scene, path: Path) -> None:
-    """Writes .npy, or .npz where the suffix says so. Raises OutputError when the place cannot be written."""
+    """Writes .npy, or .npz where the suffix says so.
+
+    Raises:
+        OutputError: the place cannot be written.
+    """
     columns = {}
     for name, column in columns_from_scene(scene).items():
         if column.dtype.hasobject:

@@ -11,14 +11,22 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from scanwise.errors import InputError
-from scanwise.files import read_bytes
+from scanwise.files import DepthFile, ImageFile, read_bytes
 from scanwise.formats.poses import rigid
+from scanwise.scene import View
 
 NAME = "calibration.json"
 
 
 class Pinhole(BaseModel):
-    """A camera in pixels, pixel centres at whole numbers."""
+    """A camera in pixels, pixel centres at whole numbers.
+
+    Attributes:
+        fx: focal length across.
+        fy: focal length down.
+        cx: principal point across.
+        cy: principal point down.
+    """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
     fx: Annotated[float, Field(gt=0)]
@@ -27,12 +35,16 @@ class Pinhole(BaseModel):
     cy: float
 
     def matrix(self) -> np.ndarray:
-        """(3, 3) float64."""
+        """Intrinsics (3, 3), float64."""
         return np.array([[self.fx, 0, self.cx], [0, self.fy, self.cy], [0, 0, 1.0]])
 
 
 class Shift(BaseModel):
-    """A move without a turn, metres."""
+    """A move without a turn.
+
+    Attributes:
+        translation: (x, y, z) metres.
+    """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
     translation: tuple[float, float, float]
@@ -42,9 +54,12 @@ class Calibration(BaseModel):
     """What a calibration file may say; everything else stays as the layout has it.
 
     Attributes:
-        color, depth: the two cameras. depth_to_color: a point p of the depth camera is at depth_to_color p in the
-            colour camera, as a 4x4 matrix or {"translation": [x, y, z]}. color_to_depth: the other way round, instead.
-            depth_scale: stored units per metre.
+        color: the colour camera.
+        depth: the depth camera.
+        depth_to_color: a point p of the depth camera is at depth_to_color p in the colour camera, as a 4x4 matrix or
+            {"translation": [x, y, z]}.
+        color_to_depth: the other way round, instead.
+        depth_scale: stored units per metre.
         depth_max: metres beyond which readings are dropped.
     """
 
@@ -57,10 +72,37 @@ class Calibration(BaseModel):
     depth_max: Annotated[float, Field(gt=0)] | None = None
 
     def depth_to_color_matrix(self) -> np.ndarray:
-        """(4, 4) float64; the identity when nothing is said."""
+        """The move as (4, 4) float64; the identity when nothing is said."""
         if self.color_to_depth is not None:
             return np.linalg.inv(_matrix(self.color_to_depth))
         return _matrix(self.depth_to_color)
+
+    def depth_file(self, path: Path, units_per_metre: float) -> DepthFile:
+        """A depth map of the recording, stored in these units where the calibration names no others."""
+        return DepthFile(path, self.depth_scale or units_per_metre, self.depth_max or float("inf"))
+
+    def view(
+        self,
+        name: str,
+        image: Path,
+        depth: Path | None,
+        cameras: tuple[np.ndarray, np.ndarray],
+        pose: np.ndarray,
+        units_per_metre: float = 1000.0,
+    ) -> View:
+        """A frame of a recording whose poses are those of its depth camera.
+
+        Args:
+            name: what the recording calls the frame.
+            image: file of the picture.
+            depth: file of the depth map; None without.
+            cameras: intrinsics (3, 3) of the colour and of the depth camera, in pixels.
+            pose: (4, 4) depth camera to world, metres.
+            units_per_metre: of the layout's depth maps.
+        """
+        raster = None if depth is None else self.depth_file(depth, units_per_metre)
+        color_to_world = pose @ np.linalg.inv(self.depth_to_color_matrix())
+        return View(ImageFile(image), cameras[0], color_to_world, raster, cameras[1], pose, name)
 
 
 def _matrix(move: Shift | list[list[float]] | None) -> np.ndarray:

@@ -55,8 +55,7 @@ class Columns:
 def scene_from_columns(
     columns: dict[str, np.ndarray], *, name: str, source_format: str, raw: Any = None, where: str = ""
 ) -> Scene:
-    """A scene from the columns of a file, (N,) or (N, C) each; `raw` is kept as `Columns.extras`.
-    Errors begin with `where` (the file's path), or with `name` where that is not given.
+    """A scene from the columns of a file.
 
     What is recognised, whatever the case of the letters:
       x y z (required), in metres. float64 or integers stay exact in `source_points`; coordinates more than
@@ -70,7 +69,15 @@ def scene_from_columns(
       label, class, semantic, ... and instance, ...: whole numbers; negative and NaN are -1.
     A column that fits none of these, or whose values do not fit its name, goes to `attributes`.
 
-    Raises InputError when x, y or z is missing or holds no numbers, or when columns differ in length.
+    Args:
+        columns: (N,) or (N, C) each, by name.
+        name: of the scene.
+        source_format: suffix of the file.
+        raw: kept as `Columns.extras`.
+        where: what errors begin with, the file's path; "" = `name`.
+
+    Raises:
+        InputError: x, y or z is missing or holds no numbers, or columns differ in length.
     """
     _check(columns, where or name)
     made, sources = _interpret(columns)
@@ -194,7 +201,7 @@ def _unpacked(columns: list[np.ndarray]) -> np.ndarray | None:
 
 
 def pack_colors(colors: np.ndarray) -> np.ndarray:
-    """uint8 (N, 3) RGB -> uint32 (N,) 0x00RRGGBB, PCL's packed colour."""
+    """Colours uint8 (N, 3) RGB as uint32 (N,) 0x00RRGGBB, PCL's packed colour."""
     wide = colors.astype(np.uint32)
     return wide[:, 0] << 16 | wide[:, 1] << 8 | wide[:, 2]
 
@@ -244,7 +251,7 @@ def _kept(
         "labels": scene.labels,
         "instances": scene.instances,
     }
-    changed = {key for key, value in now.items() if not _submanifold(key, then.get(key), value)}
+    changed = {key for key, value in now.items() if not _same(key, then.get(key), value)}
     fresh = {name: part for key in now if key in changed for name, part in _split(key, now[key]).items()}
     kept: dict[str, np.ndarray] = {}
     for name, column in original.items():
@@ -269,7 +276,7 @@ def _split(key: str, value: np.ndarray | None) -> dict[str, np.ndarray]:
     return {name: np.ascontiguousarray(part) for name, part in zip(names, np.atleast_2d(value.T), strict=True)}
 
 
-def _submanifold(key: str, then: np.ndarray | None, now: np.ndarray | None) -> bool:
+def _same(key: str, then: np.ndarray | None, now: np.ndarray | None) -> bool:
     """Whether a field still says what its columns say, up to the rounding of turning a scene and back."""
     if then is None or now is None:
         return then is now

@@ -20,8 +20,10 @@ class Frames:
     """The frames of a folder: what each is called, and how it is read.
 
     Attributes:
-        names: in the order of time. aliases: other names of the same frames -> index.
-        frame: index -> Scene. span: (first, last index) -> Scene of them all; None = frames have no common one.
+        names: in the order of time.
+        aliases: other names of the same frames -> index.
+        frame: index -> Scene.
+        span: (first, last index) -> Scene of them all; None = frames have no common one.
     """
 
     names: list[str]
@@ -39,12 +41,20 @@ def recognises(path: Path) -> bool:
 
 
 def frames(path: Path) -> Frames:
-    """The frames of a folder that `recognises` accepts. Raises InputError when what lists them is damaged."""
+    """The frames of a folder that `recognises` accepts.
+
+    Raises:
+        InputError: what lists them is damaged.
+    """
     return next(opened(path) for here, opened in _LAYOUTS if here(path))
 
 
 def read(path: Path, name: str = "") -> Scene:
-    """One frame, or a span FIRST-LAST of them; without a name the only one there.
+    """One frame of a folder, or a span of them.
+
+    Args:
+        path: the folder.
+        name: of a frame, or FIRST-LAST; "" = the only one there.
 
     Raises:
         InputError: there are several and none is named, or the name is none of them.

@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image
 
 from scanwise.errors import InputError, OutputError
-from scanwise.files import DepthFile, EncodedImage, ImageFile, cannot_write, read_bytes, replacing_folder
+from scanwise.files import DepthFile, EncodedImage, ImageFile, cannot_write, read_json, replacing_folder
 from scanwise.formats.scannet_sens import SensImage
 from scanwise.scene import Box, Raster, Referral, Scene, View
 
@@ -51,11 +51,12 @@ def recognises(path: Path) -> bool:
 
 
 def read(path: Path) -> Scene:
-    """The scene in a folder. Raises InputError when a part of it is missing or damaged."""
-    try:
-        record = json.loads(read_bytes(path / "scene.json"))
-    except ValueError as error:
-        raise InputError(f"{path / 'scene.json'}: damaged scene description ({error})") from error
+    """The scene in a folder.
+
+    Raises:
+        InputError: a part of it is missing or damaged.
+    """
+    record = read_json(path / "scene.json", "scene description")
     try:
         if record[_MARK] != VERSION:
             raise InputError(f"{path}: scene folder of version {record[_MARK]}; this scanwise reads {VERSION}")
@@ -80,7 +81,11 @@ def read(path: Path) -> Scene:
 
 
 def _check_types(record: dict[str, Any]) -> None:
-    """Raises ValueError that names the key whose value no scene has."""
+    """Checks what a scene is made of.
+
+    Raises:
+        ValueError: a value is none that a scene has; its key is named.
+    """
 
     def texts(value: Any) -> bool:
         return isinstance(value, list) and all(isinstance(item, str) for item in value)
@@ -114,9 +119,14 @@ def _is_positive(value: Any) -> bool:
 def write(scene: Scene, path: Path, *, compact: bool = False) -> None:
     """Writes the scene into a folder; one that is a scene folder already is replaced.
 
-    `compact` rounds normals to half precision, 0.03 degrees, which no sensor's normals are worth.
-    Raises OutputError when something else is at `path`, the scene's own pictures are there under other numbers, or the
-    place cannot be written.
+    Args:
+        scene: what to write.
+        path: of the folder.
+        compact: normals are rounded to half precision, 0.03 degrees, which no sensor's normals are worth.
+
+    Raises:
+        OutputError: something else is at `path`, the scene's own pictures are there under other numbers, or the
+            place cannot be written.
     """
     _refuse_other_content(path)
     _refuse_own_pictures(scene, path)
@@ -149,7 +159,7 @@ def _refuse_other_content(path: Path) -> None:
     try:
         entries = {entry.name for entry in path.iterdir()}
     except OSError as error:
-        raise OutputError(cannot_write(path, error)) from error
+        raise cannot_write(path, error) from error
     if entries and not recognises(path):
         raise OutputError(f"{path}: holds something other than a scene; choose another name or empty it")
     if foreign := sorted(entries - _OURS):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scanwise.errors import InputError, ScanwiseWarning
+from scanwise.geometry.cameras import nearest_pixels, pixel_rays, project, transform_points
 from scanwise.scene import View
 
 _HALF = 1 << 20  # voxels from the first camera to the end of the map, along an axis; three axes fit in 63 bits
@@ -36,7 +37,9 @@ def fuse(
     more), and in either case only if not more views look through it than agree with it.
 
     Args:
-        voxel: edge in metres. progress: told the share of the work that is done, 0..1.
+        views: posed pictures of one world, with depth in metres.
+        voxel: edge in metres.
+        progress: told the share of the work that is done, 0..1.
 
     Returns:
         points (N, 3) float32 in the views' world, in the order of their voxels; colors (N, 3) uint8, from the
@@ -49,7 +52,7 @@ def fuse(
     views = [view for view in views if view.depth_raster is not None]
     if not views:
         raise InputError("no frame has depth, so there is nothing to make a cloud of: add depth maps or a cloud (.ply)")
-    origin = _depth_centre(views[0])
+    origin = _depth_center(views[0])
     table = _Table()
     for number, view in enumerate(views):
         table.add(_frame_columns(view, origin, voxel))
@@ -78,12 +81,12 @@ def _frame_columns(view: View, origin: np.ndarray, voxel: float) -> _Cells:
     intrinsics, pose = view.depth_camera((depth.shape[0], depth.shape[1]))
     focal = float(np.sqrt(intrinsics[0, 0] * intrinsics[1, 1]))
     good = steady(depth, focal)
-    rows, columns = np.nonzero(good & _worth_taking(depth, focal, voxel))
-    z = depth[rows, columns]
-    local = _rays(rows, columns, intrinsics) * z[:, None]
-    rotation = pose[:3, :3].astype(np.float32)
-    points = local @ rotation.T + (pose[:3, 3] - origin).astype(np.float32)
-    normals = depth_normals(depth, good, intrinsics)[rows, columns] @ rotation.T
+    taken = good & _worth_taking(depth, focal, voxel)
+    z, local = depth[taken], _local_points(depth, taken, intrinsics)
+    from_origin = np.array(pose, np.float64)
+    from_origin[:3, 3] -= origin
+    points = transform_points(local, from_origin)
+    normals = depth_normals(depth, good, intrinsics)[taken] @ pose[:3, :3].astype(np.float32).T
     colors, colored = _sample_colors(view, depth, good, local, pose, intrinsics)
 
     grid = points / np.float32(voxel)
@@ -113,16 +116,15 @@ def _depth(view: View) -> np.ndarray:
     return np.where(np.isfinite(depth) & (depth > 0), depth, np.float32(0)).astype(np.float32, copy=False)
 
 
-def _depth_centre(view: View) -> np.ndarray:
+def _depth_center(view: View) -> np.ndarray:
     pose = view.camera_to_world if view.depth_to_world is None else view.depth_to_world
     return np.asarray(pose[:3, 3], np.float64)
 
 
-def _rays(rows: np.ndarray, columns: np.ndarray, intrinsics: np.ndarray) -> np.ndarray:
-    """(n, 3) float32 directions of pixels with z = 1."""
-    inverse = np.linalg.inv(intrinsics).astype(np.float32)
-    pixels = np.stack([columns, rows], 1).astype(np.float32)
-    return pixels @ inverse[:, :2].T + inverse[:, 2]
+def _local_points(depth: np.ndarray, taken: np.ndarray, intrinsics: np.ndarray) -> np.ndarray:
+    """(n, 3) float32 what the pixels of a mask (H, W) show, row by row, in the depth camera's axes."""
+    rows, columns = np.nonzero(taken)
+    return pixel_rays(np.stack([columns, rows], 1).astype(np.float32), intrinsics) * depth[taken][:, None]
 
 
 def _worth_taking(depth: np.ndarray, focal: float, voxel: float) -> np.ndarray:
@@ -133,10 +135,17 @@ def _worth_taking(depth: np.ndarray, focal: float, voxel: float) -> np.ndarray:
 
 
 def steady(depth: np.ndarray, focal: float) -> np.ndarray:
-    """(H, W) bool: readings that are neither flying pixels nor alone.
+    """Readings that are neither flying pixels nor alone.
 
     A flying pixel lies in depth between its two neighbours across, with a jump to both: thin things, nearer
     than both neighbours, stay. A reading needs two of its eight neighbours at about its own depth.
+
+    Args:
+        depth: (H, W) float32 metres, 0 = no reading.
+        focal: length in pixels.
+
+    Returns:
+        (H, W) bool.
     """
     padded = np.pad(depth, 1)
     height, width = depth.shape
@@ -155,10 +164,18 @@ def steady(depth: np.ndarray, focal: float) -> np.ndarray:
 
 
 def depth_normals(depth: np.ndarray, good: np.ndarray, intrinsics: np.ndarray) -> np.ndarray:
-    """(H, W, 3) float32 unit normals in the depth camera's axes, facing it.
+    """Normals of what a depth map shows.
 
     On a plane inverse depth is linear in the pixel, so the mean of its gradient over a window of about a
     degree gives the plane; differences across depth edges are left out of the mean.
+
+    Args:
+        depth: (H, W) float32 metres, 0 = no reading.
+        good: (H, W) bool, readings to go by.
+        intrinsics: (3, 3) of the depth camera.
+
+    Returns:
+        (H, W, 3) float32 unit, in the depth camera's axes, facing it.
     """
     focal = float(np.sqrt(intrinsics[0, 0] * intrinsics[1, 1]))
     radius = int(np.clip(round(0.008 * focal), 1, 6))
@@ -201,55 +218,38 @@ def _sample_colors(
     """Colours (n, 3) uint8 of points in the depth camera's axes, and (n,) bool whether the colour camera saw them."""
     image = view.image
     to_color = np.linalg.inv(view.camera_to_world) @ pose
-    row, column, z = _project(local, to_color, view.intrinsics)
-    inside = (z > 0) & (row >= 0) & (column >= 0) & (row < image.shape[0]) & (column < image.shape[1])
+    size = (image.shape[0], image.shape[1])
+    pixels, z = project(local, view.intrinsics, to_color)
+    row, column, inside = nearest_pixels(pixels, size)
+    inside &= z > 0
     if len(local) and not np.allclose(to_color, np.eye(4), atol=1e-6):
-        rows, columns = np.nonzero(good)
-        surface = _rays(rows, columns, intrinsics) * depth[rows, columns][:, None]
+        surface = project(_local_points(depth, good, intrinsics), view.intrinsics, to_color)
         cell = max(1, int(np.ceil(view.intrinsics[0, 0] / intrinsics[0, 0])))
-        inside &= _in_front(
-            surface, (row, column, z), to_color, view.intrinsics, (image.shape[0], image.shape[1]), cell
-        )
-    colors = image[np.where(inside, row, 0), np.where(inside, column, 0)]
+        inside &= _in_front((pixels, z), surface, size, cell)
+    colors = image[row, column]
     colors[~inside] = 0
     return colors, inside
 
 
 def _in_front(
-    surface: np.ndarray,
-    places: tuple[np.ndarray, np.ndarray, np.ndarray],
-    to_color: np.ndarray,
-    intrinsics: np.ndarray,
-    size: tuple[int, int],
-    cell: int,
+    seen: tuple[np.ndarray, np.ndarray], surface: tuple[np.ndarray, np.ndarray], size: tuple[int, int], cell: int
 ) -> np.ndarray:
-    """(n,) bool: places that nothing of the surface hides from the colour camera, by a z-buffer of `cell` pixels."""
+    """(n,) bool: projected points that nothing of a projected surface hides, by a z-buffer of `cell` pixels."""
     height, width = -(-size[0] // cell) + 2, -(-size[1] // cell) + 2
     buffer = np.full((height, width), np.inf, np.float32)
 
-    def index(row: np.ndarray, column: np.ndarray) -> np.ndarray:
-        return (np.clip(row // cell, -1, height - 2) + 1) * width + np.clip(column // cell, -1, width - 2) + 1
+    def index(pixels: np.ndarray) -> np.ndarray:
+        column, row = np.clip(np.rint(pixels.T) // cell, -1, [[width - 2], [height - 2]]).astype(np.int64) + 1
+        return row * width + column
 
-    row, column, z = _project(surface, to_color, intrinsics)
+    pixels, z = surface
     ahead = z > 0
-    np.minimum.at(buffer.reshape(-1), index(row[ahead], column[ahead]), z[ahead])
+    np.minimum.at(buffer.reshape(-1), index(pixels[ahead]), z[ahead])
     for _ in range(2):  # the smallest of 3 x 3 cells closes the gaps between splats and covers edges
         buffer[1:-1] = np.minimum(np.minimum(buffer[:-2], buffer[2:]), buffer[1:-1])
         buffer = np.ascontiguousarray(buffer.T)
-    row, column, z = places
-    return z <= buffer.reshape(-1)[index(row, column)] * 1.02 + 0.02
-
-
-def _project(
-    local: np.ndarray, transform: np.ndarray, intrinsics: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows and columns (n,) int64 and depths (n,) float32 in a camera, of points (n, 3) in other axes."""
-    moved = local @ transform[:3, :3].T.astype(np.float32) + transform[:3, 3].astype(np.float32)
-    z = moved[:, 2]
-    ahead = np.where(z > 1e-3, z, np.float32(1e-3))
-    pixel = (moved @ intrinsics[:2].T.astype(np.float32)) / ahead[:, None]
-    pixel = np.rint(np.clip(pixel, -1e6, 1e6)).astype(np.int64)
-    return pixel[:, 1], pixel[:, 0], z
+    pixels, z = seen
+    return z <= buffer.reshape(-1)[index(pixels)] * 1.02 + 0.02
 
 
 # --------------------------------------------------------------------------------------------- the voxels
@@ -332,7 +332,7 @@ def _confirmed(
     """(M,) bool: voxels that two views hit, or one view hit and the others' depth does not speak against."""
     keep = cells.sums[_VIEWS] >= 2
     doubtful = np.flatnonzero(~keep)
-    places = cells.take(doubtful).positions(voxel).astype(np.float32)
+    positions = cells.take(doubtful).positions(voxel).astype(np.float32)
     agree = np.zeros(len(doubtful), np.int32)
     through = np.zeros(len(doubtful), np.int32)
     for number, view in enumerate(views):
@@ -340,9 +340,9 @@ def _confirmed(
         intrinsics, pose = view.depth_camera((depth.shape[0], depth.shape[1]))
         from_origin = np.linalg.inv(pose)
         from_origin[:3, 3] += from_origin[:3, :3] @ origin
-        row, column, z = _project(places, from_origin, intrinsics)
-        inside = (z > 0) & (row >= 0) & (column >= 0) & (row < depth.shape[0]) & (column < depth.shape[1])
-        reading = np.where(inside, depth[np.where(inside, row, 0), np.where(inside, column, 0)], 0)
+        pixels, z = project(positions, intrinsics, from_origin)
+        row, column, inside = nearest_pixels(pixels, (depth.shape[0], depth.shape[1]))
+        reading = np.where(inside & (z > 0), depth[row, column], 0)
         beyond = reading - z
         tolerance = voxel + _NOISE * z * z
         agree += (reading > 0) & (np.abs(beyond) <= tolerance)

@@ -36,7 +36,8 @@ _RAW_IDS = (10, 11, 15, 18, 20, 30, 31, 32, 40, 44, 48, 49, 50, 51, 70, 71, 72, 
 _MERGED = {13: 4, 16: 4, 60: 8, 252: 0, 253: 6, 254: 5, 255: 7, 256: 4, 257: 4, 258: 3, 259: 4}
 _UNLABELLED = (0, 1, 52, 99)
 _NONE = 65535
-_LABEL = "semantickitti_label"
+RAW_LABEL = "semantickitti_label"
+"""The attribute that keeps the numbers of a `.label` as they are, uint32 (N,)."""
 
 _FARTHEST = 10_000.0
 _RINGS = 256
@@ -44,17 +45,26 @@ _RINGS = 256
 
 @dataclass(eq=False)
 class SweepRecord:
-    """`Scene.raw` of a sweep: its rows (N, 4) or (N, 5) float32 as they are in the file."""
+    """`Scene.raw` of a sweep.
+
+    Attributes:
+        rows: (N, 4) or (N, 5) float32, as they are in the file.
+    """
 
     rows: np.ndarray
 
     @property
     def layout(self) -> str:
+        """Whose layout the rows have: "nuScenes" or "KITTI"."""
         return "nuScenes" if self.rows.shape[1] == 5 else "KITTI"
 
 
 def read(path: Path) -> Scene:
-    """A sweep with its labels where they are. Raises InputError when the numbers are those of no sweep."""
+    """A sweep with its labels where they are.
+
+    Raises:
+        InputError: the numbers are those of no sweep.
+    """
     rows = _rows(path)
     attributes: dict[str, np.ndarray] = {}
     if rows.shape[1] == 5:
@@ -62,8 +72,8 @@ def read(path: Path) -> Scene:
     fields: dict[str, Any] = {}
     labels = _label_file(path)
     if labels is not None:
-        attributes[_LABEL] = _raw_labels(labels, len(rows), path)
-        fields = _label_fields(attributes[_LABEL])
+        attributes[RAW_LABEL] = _raw_labels(labels, len(rows), path)
+        fields = _label_fields(attributes[RAW_LABEL])
     return Scene(
         points=rows[:, :3],
         intensity=_intensity(rows[:, 3]),
@@ -76,10 +86,14 @@ def read(path: Path) -> Scene:
 
 
 def write(scene: Scene, path: Path) -> None:
-    """Writes the sweep, and `.label` beside it where there are labels. Raises OutputError when it cannot."""
+    """Writes the sweep, and `.label` beside it where there are labels.
+
+    Raises:
+        OutputError: the place cannot be written.
+    """
     rows = _rows_of(scene, path)
     numbers = _numbers(scene, path)
-    left_out = [name for name in scene.attributes if name not in ("ring", _LABEL)]
+    left_out = [name for name in scene.attributes if name not in ("ring", RAW_LABEL)]
     left_out += [name for name in ("colors", "normals") if getattr(scene, name) is not None]
     if left_out:
         _warn(f"{path}: {', '.join(left_out)} left out; a .bin sweep has no place for them")
@@ -158,12 +172,16 @@ def _label_fields(raw: np.ndarray) -> dict[str, Any]:
         index = np.where(ids == _NONE, -1, ids.astype(np.int32))
     fields: dict[str, Any] = {"labels": index[where], "classes": list(CLASSES) if ours else None}
     if (raw >> 16).any():
-        fields["instances"] = _instances(raw)
+        fields["instances"] = instances_of(raw)
     return fields
 
 
-def _instances(raw: np.ndarray) -> np.ndarray:
-    """Objects are numbered within their class in the file; here, throughout the sweep, -1 = none."""
+def instances_of(raw: np.ndarray) -> np.ndarray:
+    """The objects in the numbers (N,) of a `.label`, which counts them within their class.
+
+    Returns:
+        (N,) int32 ids from 0 throughout the points, -1 = none.
+    """
     instances = np.full(len(raw), -1, np.int32)
     counted = raw >> 16 > 0
     instances[counted] = np.unique(raw[counted], return_inverse=True)[1]
@@ -188,7 +206,7 @@ def _numbers(scene: Scene, path: Path) -> np.ndarray | None:
     """uint32 (N,) for the `.label`, None without labels."""
     if scene.labels is None:
         return None
-    stored = scene.attributes.get(_LABEL)
+    stored = scene.attributes.get(RAW_LABEL)
     if stored is not None and np.array_equal(_label_fields(stored)["labels"], scene.labels):
         return stored
     if scene.classes == list(CLASSES):

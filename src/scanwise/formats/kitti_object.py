@@ -18,6 +18,7 @@ import numpy as np
 from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.files import ImageFile, read_bytes
 from scanwise.formats import kitti
+from scanwise.formats.poses import pinhole
 from scanwise.formats.semantic_kitti import read_calibration
 from scanwise.scene import Scene, View
 
@@ -26,8 +27,11 @@ _USUAL_MOUNTING = np.array([[0, -1, 0, 0], [0, 0, -1, -0.08], [1, 0, 0, -0.27], 
 
 
 def recognises(sweep: Path) -> bool:
-    """Whether this is velodyne/NAME.bin with image_2/ and calib/NAME.txt beside velodyne/, or NAME.bin beside its
-    picture and NAME.calib.txt."""
+    """Whether this is a sweep with its picture and its calibration.
+
+    That is velodyne/NAME.bin with image_2/ and calib/NAME.txt beside velodyne/, or NAME.bin beside its picture and
+    NAME.calib.txt.
+    """
     if sweep.suffix != ".bin":
         return False
     if sweep.with_name(f"{sweep.stem}.calib.txt").is_file():
@@ -40,7 +44,8 @@ def recognises(sweep: Path) -> bool:
 def read(sweep: Path) -> Scene:
     """The sweep, in the LiDAR's frame, with the picture taken at its time as its one view (without depth).
 
-    Raises InputError when the picture or the calibration is missing or is none.
+    Raises:
+        InputError: the picture or the calibration is missing or is none.
     """
     sweep = Path(sweep)
     scene = kitti.read(sweep)
@@ -83,6 +88,5 @@ def _cameras(path: Path) -> tuple[np.ndarray, np.ndarray]:
         to_camera = _USUAL_MOUNTING
         text = "gives P2 alone; the LiDAR's usual mounting is assumed, and pictures may be off by about a degree"
         warnings.warn(f"{path}: {text}", ScanwiseWarning, stacklevel=3)
-    if not np.isfinite(projection).all() or projection[0, 0] <= 0 or projection[1, 1] <= 0:
-        raise InputError(f"{path}: P2 is no camera: focal lengths must be positive")
+    pinhole(projection, f"{path}: P2")
     return projection, to_camera

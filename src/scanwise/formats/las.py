@@ -55,7 +55,11 @@ class LasRecord:
 
 
 def read(path: Path) -> Scene:
-    """A scene from a LAS or LAZ file. Raises InputError when it is damaged or of an unsupported version."""
+    """A scene from a LAS or LAZ file.
+
+    Raises:
+        InputError: it is damaged or of an unsupported version.
+    """
     las = _load(path)
     xyz = np.stack([las.x, las.y, las.z], axis=1).astype(np.float64)
     to_source = _to_source(las, xyz, path)
@@ -76,7 +80,8 @@ def read(path: Path) -> Scene:
 def write(scene: Scene, path: Path) -> None:
     """Writes LAS, or LAZ where the suffix says so.
 
-    Raises OutputError when the place cannot be written or the coordinates do not fit into LAS.
+    Raises:
+        OutputError: the place cannot be written or the coordinates do not fit into LAS.
     """
     record = scene.raw if isinstance(scene.raw, LasRecord) and _still_holds(scene.raw, scene) else None
     if record is None:

@@ -19,8 +19,13 @@ _GEOGRAPHIC = re.compile(r"\b(?:GEOGCS|GEOGCRS|GEODCRS|GEOGRAPHICCRS|GEODETICCRS
 
 
 def check_records(path: Path) -> None:
-    """Raises InputError where the header counts more records than the file holds: laspy would read on for hours, and
-    lazrs, promised too many chunks, would abort the process."""
+    """Checks that a file can hold the records that its header counts.
+
+    If not, laspy would read on for hours, and lazrs, promised too many chunks, would abort the process.
+
+    Raises:
+        InputError: it cannot.
+    """
     with path.open("rb") as file:
         head = file.read(247)
         size = path.stat().st_size
@@ -62,9 +67,14 @@ def _unpacked(file: BinaryIO, place: int, form: str) -> tuple[int, ...]:
 
 
 def units(header: Any) -> tuple[float, float, bool]:
-    """Metres in a unit across, metres in a unit up, and whether coordinates are in degrees (then 1 and 1).
+    """The units of a coordinate system, from the GeoKeys, else from WKT of either version.
 
-    From the GeoKeys, else from WKT of either version; 1 where neither says anything.
+    Args:
+        header: laspy's.
+
+    Returns:
+        Metres in a unit across, metres in a unit up (1 where neither says anything), and whether coordinates are in
+        degrees (then 1 and 1).
     """
     records = [*header.vlrs, *(header.evlrs or [])]
     keys = {

@@ -15,7 +15,16 @@ _RUN, _REPEAT, _SHORTEST = 32, 264, 9
 
 
 def decompress(data: bytes, size: int, where: str) -> bytes:
-    """The `size` bytes that an LZF stream stands for. Raises InputError when it stands for anything else."""
+    """The bytes that an LZF stream stands for.
+
+    Args:
+        data: the stream.
+        size: bytes promised.
+        where: what an error begins with.
+
+    Raises:
+        InputError: it stands for anything else.
+    """
     out = bytearray()
     at, end = 0, len(data)
     try:
@@ -47,9 +56,13 @@ def decompress(data: bytes, size: int, where: str) -> bytes:
 
 
 def compress(data: bytes, period: int) -> bytes:
-    """An LZF stream of `data` that finds repetitions of the last `period` bytes (1 to 256).
+    """An LZF stream that finds repetitions at one distance.
 
     With the item size of a column as period, these are runs of equal values. Streams may be joined.
+
+    Args:
+        data: the bytes.
+        period: the distance, 1 to 256 bytes.
     """
     source = np.frombuffer(data, np.uint8)
     matched, match_starts, match_lengths = _matches(source, period)

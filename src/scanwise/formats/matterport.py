@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from scanwise.errors import InputError, ScanwiseWarning
-from scanwise.files import read_bytes
 from scanwise.formats import ply
-from scanwise.formats.columns import Columns
-from scanwise.formats.ply_elements import Element, ListColumn
 from scanwise.formats.scannet_labels import read_tsv, to_scannet20
-from scanwise.scene import Box, Scene
+from scanwise.formats.segments import read_objects
+from scanwise.scene import Scene
 
 MAPPING = "category_mapping.tsv"
 
@@ -39,23 +35,15 @@ def read(path: Path) -> Scene:
         InputError: damaged, or the files do not fit each other.
     """
     cloud = ply.read(path)
-    assert isinstance(cloud.raw, Columns)
-    face = cloud.raw.extras.ply.elements.get("face")
-    corners = _corners(face, len(cloud), path)
+    corners = ply.triangles(cloud, path)
+    if corners is None:
+        raise InputError(f"{path}: a region needs faces")
+    category = cloud.raw.extras.ply.elements["face"].columns.get("category_id")
+    if not isinstance(category, np.ndarray):
+        raise InputError(f"{path}: its faces have no property category_id; take the ply of region_segmentations")
     scene = replace(cloud, name=path.stem, raw=None, source_format="")
-    scene = _with_categories(scene, face, corners, path)
+    scene = _with_categories(scene, category.astype(np.int64), corners, path)
     return _with_objects(scene, corners, path)
-
-
-def _corners(face: Element | None, vertices: int, path: Path) -> np.ndarray:
-    """(F, 3) vertices of each face."""
-    lists = [column for column in face.columns.values() if isinstance(column, ListColumn)] if face else []
-    if not lists or not (lists[0].counts == 3).all():
-        raise InputError(f"{path}: a region needs faces, all of them triangles")
-    corners = lists[0].values.reshape(-1, 3).astype(np.int64)
-    if len(corners) and (corners.min() < 0 or corners.max() >= vertices):
-        raise InputError(f"{path}: a face names vertex {int(corners.max())} of {vertices}")
-    return corners
 
 
 def _of_vertices(values: np.ndarray, corners: np.ndarray, vertices: int) -> np.ndarray:
@@ -68,11 +56,8 @@ def _of_vertices(values: np.ndarray, corners: np.ndarray, vertices: int) -> np.n
     return result
 
 
-def _with_categories(scene: Scene, face: Element | None, corners: np.ndarray, path: Path) -> Scene:
-    column = face.columns.get("category_id") if face else None
-    if not isinstance(column, np.ndarray):
-        raise InputError(f"{path}: its faces have no property category_id; take the ply of region_segmentations")
-    category = _of_vertices(column.astype(np.int64), corners, len(scene))
+def _with_categories(scene: Scene, of_face: np.ndarray, corners: np.ndarray, path: Path) -> Scene:
+    category = _of_vertices(of_face, corners, len(scene))
     scene = replace(scene, attributes=scene.attributes | {"category": category.astype(np.int32)})
     mapping = next((p for place in path.resolve().parents[:5] if (p := place / MAPPING).is_file()), None)
     if mapping is None:
@@ -110,30 +95,9 @@ def _names(path: Path) -> dict[int, str]:
 
 
 def _with_objects(scene: Scene, corners: np.ndarray, path: Path) -> Scene:
-    objects, segments = path.with_suffix(".semseg.json"), path.with_suffix(".fsegs.json")
-    absent = next((file for file in (objects, segments) if not file.is_file()), None)
-    if absent is not None:
-        text = f"{absent}: missing, so the region has no instances and no boxes; download it as well"
-        warnings.warn(text, ScanwiseWarning, stacklevel=4)
+    groups, segments = path.with_suffix(".semseg.json"), path.with_suffix(".fsegs.json")
+    objects = read_objects(groups, segments, len(corners), f"faces of {path.name}")
+    if objects is None:
         return scene
-    try:
-        of_face = np.array(_json(segments)["segIndices"], np.int64)
-        groups = [(int(g["id"]), str(g["label"]), list(map(int, g["segments"]))) for g in _json(objects)["segGroups"]]
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: segIndices or segGroups beside it are damaged ({error!r})") from error
-    if of_face.shape != (len(corners),):
-        raise InputError(f"{segments}: {of_face.size} segIndices for the {len(corners)} faces of {path.name}")
-    face_object = np.full(len(corners), -1, np.int64)
-    for number, _, members in groups:
-        face_object[np.isin(of_face, members)] = number
-    instances = _of_vertices(face_object, corners, len(scene)).astype(np.int32)
-    there = [(number, name) for number, name, _ in groups if number in instances]
-    boxes = [Box.around(scene.points[instances == number], number, name) for number, name in there]
-    return replace(scene, instances=instances, boxes=boxes)
-
-
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(read_bytes(path))
-    except ValueError as error:
-        raise InputError(f"{path}: damaged JSON ({error})") from error
+    instances = _of_vertices(objects.ids, corners, len(scene)).astype(np.int32)
+    return replace(scene, instances=instances, boxes=objects.boxes(scene.points, instances))

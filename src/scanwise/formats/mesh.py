@@ -22,7 +22,11 @@ _WHITE = np.full(3, 255, np.uint8)
 
 
 def read(path: Path) -> Scene:
-    """A cloud from a mesh. Raises InputError when the file is damaged or holds no geometry."""
+    """A cloud from a mesh.
+
+    Raises:
+        InputError: the file is damaged or holds no geometry.
+    """
     parts = _load(path)
     surfaces = [part for part in parts if len(getattr(part, "faces", ())) > 0]
     if surfaces:

@@ -20,7 +20,15 @@ def content_lines(body: bytes, *comments: bytes) -> list[bytes]:
 
 
 def parse_numbers(lines: list[bytes], where: str) -> np.ndarray:
-    """float64 (total,): all numbers of these lines in order. InputError names what is none."""
+    """All numbers of some lines in order, float64 (total,).
+
+    Args:
+        lines: of numbers between blanks.
+        where: what an error begins with.
+
+    Raises:
+        InputError: a word is no number; it is named.
+    """
     tokens = list(chain.from_iterable(map(bytes.split, lines)))
     try:
         return np.fromiter(map(float, tokens), np.float64, len(tokens))
@@ -29,7 +37,16 @@ def parse_numbers(lines: list[bytes], where: str) -> np.ndarray:
 
 
 def to_type(values: np.ndarray, dtype: np.dtype, where: str) -> np.ndarray:
-    """float64 values in the type that a header promises. InputError when an integer type cannot hold them."""
+    """Values in the type that a header promises.
+
+    Args:
+        values: float64.
+        dtype: the type.
+        where: what an error begins with.
+
+    Raises:
+        InputError: an integer type cannot hold them.
+    """
     if dtype.kind == "f":
         with np.errstate(over="ignore"):
             return values.astype(dtype)

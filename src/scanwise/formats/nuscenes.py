@@ -10,7 +10,6 @@ A scene is in the frame of its LiDAR at its time stamp: x right, y forward, z up
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -20,8 +19,9 @@ from typing import Any
 import numpy as np
 
 from scanwise.errors import InputError
-from scanwise.files import ImageFile, read_bytes
+from scanwise.files import ImageFile, read_bytes, read_json
 from scanwise.formats import kitti
+from scanwise.formats.poses import rotations
 from scanwise.scene import Box, Scene, View
 
 CLASSES = (
@@ -65,8 +65,12 @@ Row = dict[str, Any]
 def read_samples(root: Path, version: str | None = None) -> Samples:
     """The key frames in time order, scene by scene; each is read when it is asked for.
 
-    `version` names the folder of tables ("v1.0-mini"); None = the only one there.
-    Raises InputError when a table or a file is missing, or a token does not resolve.
+    Args:
+        root: of the data set.
+        version: the folder of tables ("v1.0-mini"); None = the only one there.
+
+    Raises:
+        InputError: a table or a file is missing, or a token does not resolve.
     """
     root = Path(root)
     if version is None:
@@ -79,9 +83,11 @@ def read_samples(root: Path, version: str | None = None) -> Samples:
 
 
 class Samples(Sequence[Scene]):
-    """The key frames as scenes.
+    """The key frames as scenes; `read_samples` makes one.
 
-    Attributes: tokens: the samples' tokens, in order. names: the same by scene and number, "scene-0103-7".
+    Attributes:
+        tokens: the samples' tokens, in order.
+        names: the same by scene and number, "scene-0103-7".
     """
 
     def __init__(self, tables: _Tables) -> None:
@@ -160,12 +166,9 @@ class _Tables:
 
     def _load(self, name: str) -> list[Row]:
         path = self.folder / f"{name}.json"
-        try:
-            rows = json.loads(read_bytes(path))
-            if not all(isinstance(row, dict) and "token" in row for row in rows):
-                raise ValueError("rows without token")
-        except (ValueError, TypeError) as error:
-            raise InputError(f"{path}: damaged table ({error})") from error
+        rows = read_json(path, "table")
+        if not isinstance(rows, list) or not all(isinstance(row, dict) and "token" in row for row in rows):
+            raise InputError(f"{path}: damaged table (rows without token)")
         return rows
 
 
@@ -239,12 +242,7 @@ def _velocity(tables: _Tables, row: Row) -> np.ndarray | None:
 
 def _rigid(translation: Any, rotation: Any) -> np.ndarray:
     """(4, 4) from metres and a quaternion (w, x, y, z)."""
-    w, x, y, z = np.array(rotation, np.float64) / np.linalg.norm(rotation)
     pose = np.eye(4)
-    pose[:3, :3] = [
-        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-    ]
+    pose[:3, :3] = rotations(np.roll(np.array(rotation, np.float64) / np.linalg.norm(rotation), -1))
     pose[:3, 3] = translation
     return pose

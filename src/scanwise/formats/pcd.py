@@ -36,7 +36,13 @@ _MOST_ITEMS = 1_000_000
 
 @dataclass(frozen=True)
 class PcdExtras:
-    """What a PCD header says beside its columns: the grid of an organised cloud and the sensor's pose."""
+    """What a PCD header says beside its columns.
+
+    Attributes:
+        width: of the grid of an organised cloud; else the number of points.
+        height: of the grid; else 1.
+        viewpoint: the sensor's pose, as it stands there.
+    """
 
     width: int
     height: int
@@ -59,7 +65,10 @@ def read(path: str | os.PathLike[str]) -> Scene:
 
     Fields become what `formats.columns` recognises, PCL's packed rgb among it; a field of COUNT > 1 is an
     (N, COUNT) attribute; padding ("_") is skipped. Points stay in the file's frame: VIEWPOINT is kept, not
-    applied. Raises InputError when the file does not hold what its header promises.
+    applied.
+
+    Raises:
+        InputError: the file does not hold what its header promises.
     """
     path = Path(path)
     data = read_bytes(path)
@@ -209,11 +218,18 @@ def _check_rows(promised: int, found: int, path: Path) -> None:
 
 
 def write(scene: Scene, path: str | os.PathLike[str], *, encoding: str = "binary") -> None:
-    """Write the scene's points in its source's frame, with everything that is known about each of them.
+    """Writes the scene's points in its source's frame, with everything that is known about each of them.
 
     A scene read from PCD keeps its fields, grid and view point as long as the number of points is the same;
-    any other writes its colours the way PCL does, as packed rgb. Encodings: "ascii", "binary",
-    "binary_compressed". Raises OutputError when the place cannot be written.
+    any other writes its colours the way PCL does, as packed rgb.
+
+    Args:
+        scene: what to write.
+        path: of the file.
+        encoding: of ENCODINGS.
+
+    Raises:
+        OutputError: the place cannot be written, or the encoding is unknown.
     """
     if encoding not in ENCODINGS:
         raise OutputError(f"{path}: no PCD encoding is called {encoding!r}; known are {', '.join(ENCODINGS)}")

@@ -30,8 +30,10 @@ class PlyExtras:
 def read(path: str | os.PathLike[str]) -> Scene:
     """The vertices of a PLY file as a scene of N >= 0 points; a mesh gives its vertices.
 
-    Properties become the fields that `formats.columns` recognises, the rest `attributes`. Raises InputError
-    when the file does not hold what its header promises, or no vertices with x, y and z.
+    Properties become the fields that `formats.columns` recognises, the rest `attributes`.
+
+    Raises:
+        InputError: the file does not hold what its header promises, or no vertices with x, y and z.
     """
     path = Path(path)
     ply = read_elements(path)
@@ -44,11 +46,18 @@ def read(path: str | os.PathLike[str]) -> Scene:
 
 
 def write(scene: Scene, path: str | os.PathLike[str], *, encoding: str = "binary_little_endian") -> None:
-    """Write the scene's points in its source's frame, with everything that is known about each of them.
+    """Writes the scene's points in its source's frame, with everything that is known about each of them.
 
     A scene read from PLY keeps its properties' names, types and order, its comments and its other elements
-    (faces, ...) as long as the number of points is the same. Encodings: "ascii", "binary_little_endian",
-    "binary_big_endian". Raises OutputError when the place cannot be written.
+    (faces, ...) as long as the number of points is the same.
+
+    Args:
+        scene: what to write.
+        path: of the file.
+        encoding: "ascii", "binary_little_endian" or "binary_big_endian".
+
+    Raises:
+        OutputError: the place cannot be written, or the encoding is unknown.
     """
     columns = storable_columns(columns_from_scene(scene), "PLY")
     vertices = Element(len(scene), dict(columns))
@@ -62,14 +71,44 @@ def write(scene: Scene, path: str | os.PathLike[str], *, encoding: str = "binary
     write_elements(ply, path, encoding=encoding)
 
 
+def triangles(scene: Scene, path: Path) -> np.ndarray | None:
+    """The faces of a mesh that `read` gave.
+
+    Args:
+        scene: the mesh, with `raw` as `read` left it.
+        path: of its file, for errors.
+
+    Returns:
+        (F, 3) int64 rows of `points`; None where the file has no faces.
+
+    Raises:
+        InputError: a face is no triangle, or has a vertex that is not there.
+    """
+    assert isinstance(scene.raw, Columns)
+    face = scene.raw.extras.ply.elements.get("face")
+    lists = [column for column in face.columns.values() if isinstance(column, ListColumn)] if face else []
+    if not lists:
+        return None
+    if not (lists[0].counts == 3).all():
+        raise InputError(f"{path}: a face is no triangle; the meshes of this data set hold triangles only")
+    corners = lists[0].values.reshape(-1, 3).astype(np.int64)
+    if len(corners) and (corners.min() < 0 or corners.max() >= len(scene)):
+        raise InputError(f"{path}: a face names vertex {int(corners.max())} of {len(scene)}")
+    return corners
+
+
 def storable_columns(
     columns: dict[str, np.ndarray], format_name: str, *, long_integers: bool = False
 ) -> dict[str, np.ndarray]:
     """The columns in the eight types of PLY, one (N,) column each.
 
     (N, C) becomes <name>_0 ...; names become one word each; bool becomes uint8, float16 float32, and 64-bit
-    integers int32 or uint32 where they fit, else, where the format has no `long_integers`, float64. Texts are left
-    out, with a warning.
+    integers int32 or uint32 where they fit, else float64. Texts are left out, with a warning.
+
+    Args:
+        columns: (N,) or (N, C) each, by name.
+        format_name: for the warning.
+        long_integers: the format has integers of any width, so they stay as they are.
     """
     result: dict[str, np.ndarray] = {}
     for name, column in columns.items():

@@ -30,7 +30,12 @@ _END = re.compile(rb"(?:\r\n|\n|\r)[ \t]*end_header[ \t]*(\r\n|\n|\r|$)")
 
 @dataclass(eq=False)
 class ListColumn:
-    """A list property: row i holds the next `counts[i]` of `values`. `counts` keeps the file's type."""
+    """A list property: row i holds the next `counts[i]` of `values`.
+
+    Attributes:
+        counts: (N,) in the file's type.
+        values: (sum of counts,).
+    """
 
     counts: np.ndarray
     values: np.ndarray
@@ -38,7 +43,12 @@ class ListColumn:
 
 @dataclass(eq=False)
 class Element:
-    """`count` rows of named properties, in the file's order."""
+    """Rows of named properties.
+
+    Attributes:
+        count: how many rows.
+        columns: the properties, in the file's order.
+    """
 
     count: int
     columns: dict[str, np.ndarray | ListColumn]
@@ -46,7 +56,13 @@ class Element:
 
 @dataclass(eq=False)
 class Ply:
-    """What a PLY file holds: elements by name, comments and obj_info without those words."""
+    """What a PLY file holds.
+
+    Attributes:
+        elements: by name.
+        comments: without the word.
+        obj_info: without the word.
+    """
 
     elements: dict[str, Element]
     comments: list[str] = field(default_factory=list)
@@ -69,7 +85,11 @@ class _Header:
 
 
 def read_elements(path: str | os.PathLike[str]) -> Ply:
-    """Everything in a PLY file. Raises InputError when it is not one or does not hold what it promises."""
+    """Everything in a PLY file.
+
+    Raises:
+        InputError: it is none, or does not hold what it promises.
+    """
     path = Path(path)
     data = read_bytes(path)
     if not data.startswith(b"ply"):
@@ -330,9 +350,15 @@ def _checked(count: float | None, where: str) -> int:
 
 
 def write_elements(ply: Ply, path: str | os.PathLike[str], *, encoding: str = "binary_little_endian") -> None:
-    """Write a PLY file, "ascii", "binary_little_endian" or "binary_big_endian".
+    """Writes a PLY file.
 
-    Raises OutputError when the place cannot be written or a column's type has no name in PLY.
+    Args:
+        ply: its content.
+        path: of the file.
+        encoding: "ascii", "binary_little_endian" or "binary_big_endian".
+
+    Raises:
+        OutputError: the place cannot be written, the encoding is unknown, or a column's type has no name in PLY.
     """
     if encoding not in ENCODINGS:
         raise OutputError(f"{path}: no PLY encoding is called {encoding!r}; known are {', '.join(ENCODINGS)}")

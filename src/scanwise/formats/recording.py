@@ -18,6 +18,7 @@ class Recording:
     """Views of a posed recording, in the recording's own world.
 
     Attributes:
+        views: the posed pictures.
         cloud: a point cloud of the same world, where the recording has one.
         gravity: (3,) vertical axis of the world, up or down, where it is known.
         z_up: the layout's worlds are upright.
@@ -31,6 +32,10 @@ class Recording:
 
 def posed(frames: Iterable[tuple[str, np.ndarray | None]], folder: Path) -> list[tuple[str, np.ndarray]]:
     """The frames that have a pose; the others are counted in one warning.
+
+    Args:
+        frames: name and pose (4, 4) of each, None = without.
+        folder: of the recording, for the warning.
 
     Raises:
         InputError: there is none.

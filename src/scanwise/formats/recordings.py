@@ -75,7 +75,11 @@ def _cloud(path: Path, recording: Recording) -> Scene:
 
 
 def check_depth_unit(path: Path, views: list[View]) -> None:
-    """Raises InputError when the first depth maps are not in the unit that the layout says."""
+    """Checks the unit of the first depth maps by their median.
+
+    Raises:
+        InputError: it is not that which the layout says.
+    """
     rasters = [view.depth_raster for view in views if view.depth_raster is not None][:_TRIED]
     readings = [raster.read() for raster in rasters]
     positive = np.concatenate([depth[depth > 0] for depth in readings] or [np.zeros(0)])

@@ -25,9 +25,10 @@ def recognises(path: Path) -> bool:
 
 
 def read(path: Path) -> Scene:
-    """The room: its annotation files one after the other, by name; the room's own .txt, which holds the same points
-    in another order, is not read. Labels are the 13 classes ("stairs" and other names are clutter), instances count
-    the files from 0, and each has its box.
+    """The room: its annotation files one after the other, by name.
+
+    The room's own .txt, which holds the same points in another order, is not read. Labels are the 13 classes
+    ("stairs" and other names are clutter), instances count the files from 0, and each has its box.
 
     Characters that belong to no number, as in Area_5/hallway_6, part two numbers or are dropped, whichever
     gives six of them, with a warning.

@@ -9,9 +9,9 @@ import numpy as np
 from scanwise.errors import InputError
 from scanwise.files import DepthFile, ImageFile
 from scanwise.formats.calibration import Calibration, read_calibration
-from scanwise.formats.poses import read_intrinsics, read_matrix, rigid
+from scanwise.formats.poses import read_intrinsics, read_pose
 from scanwise.formats.recording import Recording, posed
-from scanwise.scene import View, scale_intrinsics
+from scanwise.scene import scale_intrinsics
 
 _PICTURES = (".jpg", ".jpeg", ".png")
 
@@ -31,10 +31,11 @@ def load(folder: Path) -> Recording:
     if not frames:
         raise InputError(f"{folder / 'color'}: no pictures in it")
     calibration = read_calibration(folder) or Calibration()
-    color, depth = _cameras(folder, calibration, next(iter(frames.values())))
+    cameras = _cameras(folder, calibration, next(iter(frames.values())))
     order = sorted(frames, key=lambda stem: (len(stem), stem))
-    views = posed(((stem, _pose(folder, stem)) for stem in order), folder)
-    made = [_view(folder, frames[stem], pose, color, depth, calibration) for stem, pose in views]
+    kept = posed(((stem, read_pose(folder / "pose" / f"{stem}.txt")) for stem in order), folder)
+    depths = {stem: path for stem, _ in kept if (path := folder / "depth" / f"{stem}.png").exists()}
+    made = [calibration.view(stem, frames[stem], depths.get(stem), cameras, pose) for stem, pose in kept]
     cloud = next(iter(sorted(folder.glob("*_vh_clean_2.ply"))), None)
     return Recording(made, cloud=cloud, z_up=True)
 
@@ -61,18 +62,3 @@ def _cameras(folder: Path, calibration: Calibration, picture: Path) -> tuple[np.
     if depth is None:
         depth = scale_intrinsics(color, sizes[0], sizes[1]) if sizes[1] else color
     return color, depth
-
-
-def _pose(folder: Path, stem: str) -> np.ndarray | None:
-    path = folder / "pose" / f"{stem}.txt"
-    return rigid(read_matrix(path, ((4, 4),)), path) if path.exists() else None
-
-
-def _view(
-    folder: Path, picture: Path, pose: np.ndarray, color: np.ndarray, depth: np.ndarray, calibration: Calibration
-) -> View:
-    depth_path = folder / "depth" / f"{picture.stem}.png"
-    far = calibration.depth_max or float("inf")
-    raster = DepthFile(depth_path, calibration.depth_scale or 1000.0, far) if depth_path.exists() else None
-    color_to_world = pose @ np.linalg.inv(calibration.depth_to_color_matrix())
-    return View(ImageFile(picture), color, color_to_world, raster, depth, pose, picture.stem)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -49,62 +48,44 @@ _RUNS_200 = (
     *((748, 748), (776, 776), (1156, 1156), (1163, 1176), (1178, 1191)),
 )
 SCANNET_200_IDS = tuple(number for first, last in _RUNS_200 for number in range(first, last + 1))
-"""The 200 ids, ascending. Their names come from the tsv file: `LabelMap.names_200`."""
+"""The 200 ids, ascending."""
 
 TSV = "scannetv2-labels.combined.tsv"
 
 
-@dataclass(frozen=True)
-class LabelMap:
-    """What the tsv file says of raw categories, by raw category.
-
-    Attributes:
-        nyu40: NYU40 id. scannet200: id of the ScanNet-200 benchmark, absent where the category is not in it.
-        names_200: ScanNet-200 id to name: the raw category of that id that is most frequent in the file.
-    """
-
-    nyu40: dict[str, int]
-    scannet200: dict[str, int]
-    names_200: dict[int, str]
-
-
 def to_scannet20(nyu40: np.ndarray) -> np.ndarray:
-    """NYU40 ids of any shape -> int32 index into SCANNET_20, -1 where the id is none of its classes."""
+    """NYU40 ids of any shape to int32 index into SCANNET_20, -1 where the id is none of its classes."""
     table = np.full(41, -1, np.int32)
     table[list(NYU40_OF_20.values())] = np.arange(len(NYU40_OF_20))
     ids = np.asarray(nyu40).astype(np.int64)
     return np.where((ids >= 0) & (ids <= 40), table[np.clip(ids, 0, 40)], -1).astype(np.int32)
 
 
-def find_label_map(scene: Path) -> LabelMap | None:
-    """The map from the tsv file in the scene's folder or one of the two above it; None where there is none."""
-    scene = scene.resolve()
-    places = (scene, scene.parent, scene.parent.parent)
-    path = next((place / TSV for place in places if (place / TSV).is_file()), None)
-    return None if path is None else read_label_map(path)
+def read_scannet200(scene: Path) -> dict[str, int] | None:
+    """ScanNet-200 id of each raw category that has one, from scannetv2-labels.combined.tsv.
 
+    Args:
+        scene: a scene's folder; the file is looked for there and in the two folders above.
 
-def read_label_map(path: Path) -> LabelMap:
-    """Reads scannetv2-labels.combined.tsv.
+    Returns:
+        The ids; None where there is no file.
 
     Raises:
-        InputError: unreadable, or columns id, raw_category or nyu40id are missing or hold no numbers.
+        InputError: unreadable, or columns id or raw_category are missing or hold no numbers.
     """
-    nyu40: dict[str, int] = {}
-    scannet200: dict[str, int] = {}
-    names: dict[int, tuple[int, str]] = {}
-    for line, row in enumerate(read_tsv(path, ("id", "raw_category", "nyu40id")), 2):
+    scene = scene.resolve()
+    path = next((file for place in (scene, *scene.parents[:2]) if (file := place / TSV).is_file()), None)
+    if path is None:
+        return None
+    ids: dict[str, int] = {}
+    for line, row in enumerate(read_tsv(path, ("id", "raw_category")), 2):
         try:
-            number, raw = int(row["id"]), row["raw_category"]
-            nyu40[raw] = int(row["nyu40id"] or 0)
-            count = int(row.get("count") or 0)
+            number = int(row["id"])
         except ValueError as error:
             raise InputError(f"{path}: line {line}: {error}; download the file again") from error
         if number in _IDS_200:
-            scannet200[raw] = number
-            if number not in names or count > names[number][0]:
-                names[number] = count, raw
-    return LabelMap(nyu40, scannet200, {number: names[number][1] for number in sorted(names)})
+            ids[row["raw_category"]] = number
+    return ids
 
 
 def read_tsv(path: Path, needed: tuple[str, ...]) -> list[dict[str, str]]:

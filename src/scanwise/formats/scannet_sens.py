@@ -22,7 +22,8 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from scanwise.errors import InputError
-from scanwise.formats.poses import rigid
+from scanwise.files import to_metres
+from scanwise.formats.poses import pinhole, rigid
 from scanwise.formats.recording import posed
 from scanwise.scene import View
 
@@ -56,21 +57,28 @@ class _Blob:
 
 @dataclass(frozen=True, eq=False)
 class SensImage:
-    """A colour picture inside a stream; uint8 (H, W, 3)."""
+    """A colour picture inside a stream.
+
+    Attributes:
+        blob: where its bytes are.
+        compression: of the header.
+    """
 
     blob: _Blob
     compression: int
 
     @property
     def suffix(self) -> str:
-        """Of a file with the same bytes; "" where they are raw pixels."""
+        """Suffix of a file with the same bytes; "" where they are raw pixels."""
         return {_PNG: ".png", _JPEG: ".jpg"}.get(self.compression, "")
 
     @property
     def data(self) -> bytes:
+        """The bytes as they are stored."""
         return self.blob.bytes()
 
     def read(self) -> np.ndarray:
+        """The picture, uint8 (H, W, 3)."""
         data, shape = self.blob.bytes(), (*self.blob.shape, 3)
         if self.compression == _RAW:
             if len(data) != np.prod(shape):
@@ -83,21 +91,30 @@ class SensImage:
             raise InputError(f"{self.blob.path}: corrupt picture at byte {self.blob.at} ({error})") from error
 
     def size(self) -> tuple[int, int]:
+        """Height and width, from the header."""
         return self.blob.shape
 
     def digest(self) -> str:
+        """Hex digest of the stored bytes."""
         return hashlib.sha256(self.blob.bytes()).hexdigest()
 
 
 @dataclass(frozen=True, eq=False)
 class SensDepth:
-    """A depth map inside a stream; float32 (H, W) metres, 0 = no reading."""
+    """A depth map inside a stream.
+
+    Attributes:
+        blob: where its bytes are.
+        compression: of the header.
+        units_per_metre: of the header.
+    """
 
     blob: _Blob
     compression: int
     units_per_metre: float
 
     def read(self) -> np.ndarray:
+        """The depth map, float32 (H, W) metres, 0 = no reading."""
         data, (height, width) = self.blob.bytes(), self.blob.shape
         if self.compression == _ZLIB:
             try:
@@ -107,12 +124,14 @@ class SensDepth:
         if len(data) != 2 * height * width:
             raise InputError(f"{self.blob.path}: a depth map of {len(data)} bytes is not {width} x {height}")
         stored = np.frombuffer(data, "<u2").reshape(height, width)
-        return np.where(stored == 65535, 0, stored).astype(np.float32) / np.float32(self.units_per_metre)
+        return to_metres(stored, self.units_per_metre, float("inf"), self.blob.path)
 
     def size(self) -> tuple[int, int]:
+        """Height and width, from the header."""
         return self.blob.shape
 
     def digest(self) -> str:
+        """Hex digest of the stored bytes and their unit."""
         state = hashlib.sha256(self.blob.bytes())
         state.update(f"{self.units_per_metre}".encode())
         return state.hexdigest()
@@ -185,8 +204,8 @@ def _read_header(file: BinaryIO, path: Path) -> _Header:
         raise InputError(f"{path}: {units} depth units per metre; the number must be positive")
     color_to_rig, depth_to_rig = (_to_rig(matrices[index], path) for index in (1, 3))
     return _Header(
-        _intrinsics(matrices[0], path),
-        _intrinsics(matrices[2], path),
+        pinhole(matrices[0], f"{path}: header"),
+        pinhole(matrices[2], f"{path}: header"),
         color_to_rig,
         depth_to_rig,
         (color_packing, depth_packing),
@@ -195,12 +214,6 @@ def _read_header(file: BinaryIO, path: Path) -> _Header:
         units,
         frames,
     )
-
-
-def _intrinsics(matrix: np.ndarray, path: Path) -> np.ndarray:
-    if not np.isfinite(matrix).all() or matrix[0, 0] <= 0 or matrix[1, 1] <= 0:
-        raise InputError(f"{path}: its header holds no camera intrinsics: focal lengths must be positive")
-    return matrix[:3, :3]
 
 
 def _to_rig(extrinsics: np.ndarray, path: Path) -> np.ndarray:

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
-import warnings
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from scanwise.errors import InputError, ScanwiseWarning
+from scanwise.errors import InputError
 from scanwise.files import read_bytes
 from scanwise.formats import ply, scannet, scannet_sens
-from scanwise.formats.columns import Columns
-from scanwise.formats.ply_elements import ListColumn
-from scanwise.formats.scannet_labels import SCANNET_20, find_label_map, to_scannet20
-from scanwise.scene import Box, Scene, View
+from scanwise.formats.scannet_labels import SCANNET_20, read_scannet200, to_scannet20
+from scanwise.formats.segments import read_objects
+from scanwise.scene import Scene, View
 
 _MESH = re.compile(r"scene\d{4}_\d{2}_vh_clean_2\.ply")
 
@@ -49,7 +44,7 @@ def read(path: Path) -> Scene:
         cloud.points @ alignment[:3, :3].T + alignment[:3, 3],
         cloud.colors,
         None if normals is None else normals @ alignment[:3, :3].T,
-        views=[_turned(view, alignment) for view in _views(path, stem)],
+        views=[view.moved(alignment) for view in _views(path, stem)],
         name=stem,
         to_source=np.linalg.inv(alignment) @ cloud.to_source,
         source_points=cloud.points_in_source(),
@@ -81,16 +76,9 @@ def _alignment(path: Path) -> np.ndarray:
 
 def _face_normals(cloud: Scene, path: Path) -> np.ndarray | None:
     """(N, 3) unit normals of vertices, weighted by the area of the triangles around; None without faces."""
-    assert isinstance(cloud.raw, Columns)
-    element = cloud.raw.extras.ply.elements.get("face")
-    columns = [value for value in element.columns.values() if isinstance(value, ListColumn)] if element else []
-    if not columns or not len(columns[0].counts):
+    faces = ply.triangles(cloud, path)
+    if faces is None or not len(faces):
         return None
-    if not (columns[0].counts == 3).all():
-        raise InputError(f"{path}: a face is no triangle; ScanNet's meshes hold triangles only")
-    faces = columns[0].values.reshape(-1, 3).astype(np.int64)
-    if faces.min() < 0 or faces.max() >= len(cloud):
-        raise InputError(f"{path}: a face names vertex {int(faces.max())} of {len(cloud)}")
     corners = cloud.points[faces].astype(np.float64)
     area = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     total = np.zeros((len(cloud), 3))
@@ -105,11 +93,6 @@ def _views(path: Path, stem: str) -> list[View]:
         return scannet.load(path).views
     stream = path / f"{stem}.sens"
     return scannet_sens.read_views(stream) if stream.is_file() else []
-
-
-def _turned(view: View, turn: np.ndarray) -> View:
-    depth_to_world = None if view.depth_to_world is None else turn @ view.depth_to_world
-    return replace(view, camera_to_world=turn @ view.camera_to_world, depth_to_world=depth_to_world)
 
 
 def _with_labels(scene: Scene, path: Path) -> Scene:
@@ -131,55 +114,14 @@ def _with_labels(scene: Scene, path: Path) -> Scene:
 def _with_instances(scene: Scene, path: Path, stem: str) -> Scene:
     aggregation = path / f"{stem}.aggregation.json"  # `_vh_clean.aggregation.json` is of another mesh
     segments = path / f"{stem}_vh_clean_2.0.010000.segs.json"
-    absent = [part for part in (aggregation, segments) if not part.is_file()]
-    if len(absent) == 2:
+    objects = read_objects(aggregation, segments, len(scene), "vertices of the mesh")
+    if objects is None:
         return scene
-    if absent:
-        text = f"{absent[0]}: missing, so the scene has no instances and no boxes; download it as well"
-        warnings.warn(text, ScanwiseWarning, stacklevel=4)
-        return scene
-    indices = _segment_of_vertex(segments, len(scene))
-    groups = _groups(aggregation)
-    instances = np.full(len(scene), -1, np.int32)
-    for number, _, members in groups:
-        instances[np.isin(indices, members)] = number
-    there = [(number, name) for number, name, _ in groups if number in instances]
-    boxes = [Box.around(scene.points[instances == number], number, name) for number, name in there]
-    scene = replace(scene, instances=instances, boxes=boxes)
-    label_map = find_label_map(path)
-    if label_map is None:
+    scene = replace(scene, instances=objects.ids, boxes=objects.boxes(scene.points, objects.ids))
+    scannet200 = read_scannet200(path)
+    if scannet200 is None:
         return scene
     fine = np.zeros(len(scene), np.int32)
-    for number, name, _ in groups:
-        fine[instances == number] = label_map.scannet200.get(name, 0)
+    for number, name in objects.named:
+        fine[objects.ids == number] = scannet200.get(name, 0)
     return replace(scene, attributes=scene.attributes | {"scannet200": fine})
-
-
-def _segment_of_vertex(path: Path, vertices: int) -> np.ndarray:
-    try:
-        indices = np.array(_json(path)["segIndices"], np.int64)
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise InputError(f"{path}: no list segIndices of numbers in it") from error
-    if indices.shape != (vertices,):
-        raise InputError(
-            f"{path}: {indices.size} segIndices for the {vertices} vertices of the mesh; download both again"
-        )
-    return indices
-
-
-def _groups(path: Path) -> list[tuple[int, str, list[int]]]:
-    """Id, raw category and segments of each object."""
-    try:
-        return [
-            (int(group["id"]), str(group["label"]), [int(member) for member in group["segments"]])
-            for group in _json(path)["segGroups"]
-        ]
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: no list segGroups with id, label and segments in it") from error
-
-
-def _json(path: Path) -> Mapping[str, Any]:
-    try:
-        return json.loads(read_bytes(path))
-    except ValueError as error:
-        raise InputError(f"{path}: damaged JSON ({error})") from error

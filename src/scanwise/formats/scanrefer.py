@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from scanwise.errors import InputError
-from scanwise.files import read_bytes
+from scanwise.files import read_json
 from scanwise.scene import Referral, Scene
 
 
 def read_scanrefer(json_path: Path) -> dict[str, list[Referral]]:
-    """The sentences of ScanRefer_filtered_train.json or ..._val.json by scene id ("scene0000_00"), in the file's order.
-    A referral's instance is ScanNet's object id, as `Scene.instances` of a ScanNet scene has it.
+    """The sentences of ScanRefer_filtered_train.json or ..._val.json.
+
+    Args:
+        json_path: the file.
+
+    Returns:
+        By scene id ("scene0000_00"), in the file's order. A referral's instance is ScanNet's object id, as
+        `Scene.instances` of a ScanNet scene has it.
 
     Raises:
         InputError: unreadable, no JSON, or an entry without scene_id, object_id and description.
     """
-    try:
-        entries = json.loads(read_bytes(json_path))
-    except ValueError as error:
-        raise InputError(f"{json_path}: damaged JSON ({error})") from error
+    entries = read_json(json_path)
     if not isinstance(entries, list):
         raise InputError(f"{json_path}: should hold a list of descriptions, as ScanRefer_filtered_train.json does")
     found: dict[str, list[Referral]] = {}
@@ -37,7 +39,11 @@ def read_scanrefer(json_path: Path) -> dict[str, list[Referral]]:
 
 
 def with_sentences(scene: Scene, referrals: Mapping[str, Sequence[Referral]]) -> Scene:
-    """The scene with the sentences of its name after its own; as it was where the file has none for it.
+    """The scene with the sentences of its name after its own; as it was where there are none for it.
+
+    Args:
+        scene: with instances.
+        referrals: what `read_scanrefer` gave.
 
     Raises:
         InputError: a sentence means an object that the scene does not have, or the scene has no instances.

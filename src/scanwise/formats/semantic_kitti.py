@@ -23,7 +23,6 @@ from scanwise.formats import kitti
 from scanwise.formats.poses import rigid
 from scanwise.scene import Scene
 
-_LABEL = "semantickitti_label"
 _MOVING = (252, 259)
 PosedSweep = tuple[Scene, np.ndarray]
 
@@ -31,7 +30,8 @@ PosedSweep = tuple[Scene, np.ndarray]
 def read_sequence(folder: Path) -> Drive:
     """The sweeps of `sequences/NN`, each read when it is asked for, with the LiDAR's pose.
 
-    Raises InputError when a file of the layout is missing or does not fit the others.
+    Raises:
+        InputError: a file of the layout is missing or does not fit the others.
     """
     folder = Path(folder)
     sweeps = sorted((folder / "velodyne").glob("*.bin"))
@@ -50,7 +50,9 @@ class Drive(Sequence[PosedSweep]):
     """Sweeps with poses: item i is (Scene in the LiDAR's frame, (4, 4) float64 LiDAR to the first sweep's frame).
 
     Attributes:
-        paths: the sweeps' files. poses: (S, 4, 4) float64. times: (S,) float64 seconds, None = not known.
+        paths: the sweeps' files.
+        poses: (S, 4, 4) float64.
+        times: (S,) float64 seconds, None = not known.
     """
 
     def __init__(self, paths: list[Path], poses: np.ndarray, times: np.ndarray | None) -> None:
@@ -73,10 +75,17 @@ class Drive(Sequence[PosedSweep]):
 
 
 def accumulate(sweeps: Iterable[PosedSweep], to: np.ndarray | None = None) -> Scene:
-    """Several sweeps as one scene, in the frame whose pose is `to` (4, 4); None = that of the first sweep.
+    """Several sweeps as one scene.
 
     The attribute `sweep` (uint16) tells which sweep a point is from. Objects keep one number throughout where the
     sweeps carry SemanticKITTI's numbers. What only some of the sweeps know is left out.
+
+    Args:
+        sweeps: scenes with their poses (4, 4).
+        to: (4, 4) pose of the frame that the scene is in; None = that of the first sweep.
+
+    Raises:
+        InputError: there are no sweeps.
     """
     sweeps = list(sweeps)
     if not sweeps:
@@ -92,15 +101,23 @@ def accumulate(sweeps: Iterable[PosedSweep], to: np.ndarray | None = None) -> Sc
         fields["intensity"] = np.concatenate([scene.intensity for scene in scenes])
     if all(scene.labels is not None and scene.classes == scenes[0].classes for scene in scenes):
         fields |= {"labels": np.concatenate([scene.labels for scene in scenes]), "classes": scenes[0].classes}
-    if _LABEL in attributes:
-        fields["instances"] = _objects(attributes[_LABEL])
+    if kitti.RAW_LABEL in attributes:
+        fields["instances"] = kitti.instances_of(attributes[kitti.RAW_LABEL])
     return Scene(np.concatenate(points), **fields, attributes=attributes, name=scenes[0].name)
 
 
 def read_calibration(path: Path, needed: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """The matrices of a KITTI `calib.txt` under their names, as (4, 4) float64; "R0_rect" has 9 numbers, others 12.
+    """The matrices of a KITTI `calib.txt`.
 
-    Raises InputError when one of `needed` is missing or a line is no matrix.
+    Args:
+        path: of the file.
+        needed: names that must be there.
+
+    Returns:
+        By name, as (4, 4) float64; "R0_rect" has 9 numbers, others 12.
+
+    Raises:
+        InputError: one of `needed` is missing.
     """
     matrices = {}
     for line in _text(path).splitlines():
@@ -122,9 +139,9 @@ def read_calibration(path: Path, needed: tuple[str, ...]) -> dict[str, np.ndarra
 
 def _sweep(path: Path) -> Scene:
     scene = kitti.read(path)
-    if _LABEL not in scene.attributes:
+    if kitti.RAW_LABEL not in scene.attributes:
         return scene
-    numbers = scene.attributes[_LABEL] & 0xFFFF
+    numbers = scene.attributes[kitti.RAW_LABEL] & 0xFFFF
     moving = (numbers >= _MOVING[0]) & (numbers <= _MOVING[1])
     return scene.with_columns(moving=moving.astype(np.uint8))
 
@@ -156,13 +173,6 @@ def _numbers(path: Path, columns: int) -> np.ndarray:
 
 def _text(path: Path) -> str:
     return read_bytes(path).decode("utf-8", "replace")
-
-
-def _objects(numbers: np.ndarray) -> np.ndarray:
-    objects = np.full(len(numbers), -1, np.int32)
-    counted = numbers >> 16 > 0
-    objects[counted] = np.unique(numbers[counted], return_inverse=True)[1]
-    return objects
 
 
 def _moved(points: np.ndarray, pose: np.ndarray) -> np.ndarray:

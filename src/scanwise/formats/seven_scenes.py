@@ -10,9 +10,9 @@ import numpy as np
 from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.files import DepthFile, ImageFile
 from scanwise.formats.calibration import Calibration, Pinhole, Shift, read_calibration
-from scanwise.formats.poses import read_intrinsics, read_matrix, rigid
+from scanwise.formats.poses import read_intrinsics, read_matrix, read_pose
 from scanwise.formats.recording import Recording, posed
-from scanwise.scene import View, scale_intrinsics
+from scanwise.scene import scale_intrinsics
 
 _PATTERN = "frame-*.color.*"
 _INTRINSICS = "camera-intrinsics.txt"
@@ -44,9 +44,10 @@ def load(folder: Path) -> Recording:
     is_empty = said is not None and not said.model_fields_set  # {} says that the layout is right as it is
     calibration = Calibration() if is_empty else _completed(said or Calibration(), intrinsics, frames[0])
     named = {frame.relative_to(folder).as_posix().split(".color.")[0]: frame for frame in frames}
-    kept = posed(((name, _pose(frame)) for name, frame in named.items()), folder)
+    kept = posed(((name, read_pose(_beside(frame, "pose.txt"))) for name, frame in named.items()), folder)
     cameras = _cameras(frames, intrinsics, calibration)
-    made = [_view(name, named[name], pose, cameras, calibration) for name, pose in kept]
+    depths = {name: path for name, _ in kept if (path := _beside(named[name], "depth.png")).exists()}
+    made = [calibration.view(name, named[name], depths.get(name), cameras, pose) for name, pose in kept]
     return Recording(made, gravity=_gravity(folder))
 
 
@@ -96,24 +97,8 @@ def _cameras(frames: list[Path], intrinsics: np.ndarray, calibration: Calibratio
     return scale_intrinsics(depth, depth_size, color_size), depth
 
 
-def _pose(frame: Path) -> np.ndarray | None:
-    path = _beside(frame, "pose.txt")
-    return rigid(read_matrix(path, ((4, 4),)), path) if path.exists() else None
-
-
 def _beside(frame: Path, suffix: str) -> Path:
     return frame.with_name(f"{frame.name.split('.')[0]}.{suffix}")
-
-
-def _view(
-    name: str, frame: Path, pose: np.ndarray, cameras: tuple[np.ndarray, np.ndarray], calibration: Calibration
-) -> View:
-    depth_path, depth = _beside(frame, "depth.png"), None
-    if depth_path.exists():
-        far = calibration.depth_max or float("inf")
-        depth = DepthFile(depth_path, calibration.depth_scale or 1000.0, far)
-    color_to_world = pose @ np.linalg.inv(calibration.depth_to_color_matrix())
-    return View(ImageFile(frame), cameras[0], color_to_world, depth, cameras[1], pose, name)
 
 
 def _gravity(folder: Path) -> np.ndarray | None:

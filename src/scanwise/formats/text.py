@@ -53,7 +53,11 @@ class TextStyle:
 
 
 def read(path: Path) -> Scene:
-    """A scene from rows of numbers. Raises InputError, with the line, where a row is not like the others."""
+    """A scene from rows of numbers.
+
+    Raises:
+        InputError: a row is not like the others; its line is named.
+    """
     text = read_bytes(path).decode("utf-8-sig", errors="replace")
     if "\0" in text[:10_000]:
         raise InputError(f"{path}: is not text; rows of numbers were expected")
@@ -90,7 +94,11 @@ def read(path: Path) -> Scene:
 
 
 def write(scene: Scene, path: Path) -> None:
-    """Writes one row a point. Raises OutputError when the place cannot be written."""
+    """Writes one row a point.
+
+    Raises:
+        OutputError: the place cannot be written.
+    """
     original = original_columns(scene)
     columns = storable_columns(columns_from_scene(scene), "text", long_integers=True)
     extras = scene.raw.extras if isinstance(scene.raw, Columns) and original else None
@@ -235,8 +243,10 @@ def _typed(names: list[str], table: np.ndarray, rows: list[str], delimiter: str)
 
 
 def _large(column: np.ndarray, rows: list[str], delimiter: str, index: int) -> np.ndarray:
-    """A column of whole numbers that float64 rounds, read again as integers of 64 bits; as it is where those do not
-    hold it, or it is written as 1e20."""
+    """A column of whole numbers that float64 rounds, read again as integers of 64 bits.
+
+    It stays as it is where those do not hold it, or where it is written as 1e20.
+    """
     for dtype in (np.int64, np.uint64):
         with suppress(ValueError, OverflowError), warnings.catch_warnings():
             warnings.simplefilter("error", DeprecationWarning)  # NumPy's for "1e20" and "1.0" among integers

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from scanwise.errors import InputError, OutputError, ScanwiseWarning
-from scanwise.files import DepthFile, ImageFile, read_bytes, replacing_folder
+from scanwise.files import ImageFile, read_bytes, read_json, replacing_folder
 from scanwise.formats.calibration import Calibration, read_calibration
 from scanwise.formats.poses import rigid
 from scanwise.formats.recording import Recording, posed
@@ -49,8 +49,9 @@ def load(folder: Path) -> Recording:
 
 
 def write(scene: Scene, folder: Path) -> None:
-    """Writes views and points as a recording: images/, depth/ (16-bit millimetres), points.ply, transforms.json,
-    in the scene's own upright frame, metres.
+    """Writes views and points as a recording, in the scene's own upright frame, metres.
+
+    That is images/, depth/ (16-bit millimetres), points.ply and transforms.json.
 
     Raises:
         OutputError: the scene has no views, or something is there that this function did not write.
@@ -124,10 +125,7 @@ def _has_own_depth_camera(view: View) -> bool:
 
 
 def _content(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(read_bytes(path))
-    except ValueError as error:
-        raise InputError(f"{path}: not JSON ({error})") from error
+    content = read_json(path)
     if not isinstance(content, dict) or not isinstance(content.get("frames"), list):
         raise InputError(f'{path}: has no list "frames"')
     return content
@@ -149,7 +147,7 @@ def _view(folder: Path, name: str, entry: Mapping[str, Any], pose: np.ndarray, c
     depth = None
     if entry.get("depth_file_path"):
         units = calibration.depth_scale or 1 / _metres_per_unit(folder / NAME, entry)
-        depth = DepthFile(folder / str(entry["depth_file_path"]), units, calibration.depth_max or float("inf"))
+        depth = calibration.depth_file(folder / str(entry["depth_file_path"]), units)
     depth_intrinsics = calibration.depth.matrix() if calibration.depth else None
     depth_to_world = None
     if calibration.depth_to_color is not None or calibration.color_to_depth is not None:

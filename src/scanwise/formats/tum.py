@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from scanwise.errors import InputError, ScanwiseWarning
-from scanwise.files import DepthFile, ImageFile, read_bytes
+from scanwise.files import read_bytes
 from scanwise.formats.calibration import Calibration, read_calibration
+from scanwise.formats.poses import rotations
 from scanwise.formats.recording import Recording, posed
-from scanwise.scene import View
 
 _APART = 0.02  # seconds at most between a picture, its depth and its pose
 _PAIRS = "associations.txt"
@@ -43,18 +43,13 @@ def load(folder: Path) -> Recording:
     found = {}
     for name, depth_name, number in zip(names, depths, _nearest(times, stamps), strict=True):
         found[name] = (depth_name, poses[number]) if depth_name is not None and number >= 0 else None
-    frames = ((name, pair[1] if pair else None) for name, pair in found.items())
-    kept = posed(frames, folder)
+    kept = posed(((name, pair[1] if pair else None) for name, pair in found.items()), folder)
+    cameras = intrinsics, calibration.depth.matrix() if calibration.depth else intrinsics
     views = []
     for name, pose in kept:
         pair = found[name]
         assert pair is not None
-        depth = DepthFile(
-            folder / pair[0], calibration.depth_scale or _UNITS_PER_METRE, calibration.depth_max or float("inf")
-        )
-        depth_camera = calibration.depth.matrix() if calibration.depth else intrinsics
-        color_to_world = pose @ np.linalg.inv(calibration.depth_to_color_matrix())
-        views.append(View(ImageFile(folder / name), intrinsics, color_to_world, depth, depth_camera, pose, name))
+        views.append(calibration.view(name, folder / name, folder / pair[0], cameras, pose, _UNITS_PER_METRE))
     return Recording(views, z_up=True)
 
 
@@ -120,15 +115,9 @@ def _trajectory(path: Path) -> tuple[np.ndarray, np.ndarray]:
     length = np.linalg.norm(table[:, 4:], axis=1)
     if (np.abs(length - 1) > 0.01).any():
         raise InputError(f"{path}: a rotation is no unit quaternion; lines are `time tx ty tz qx qy qz qw`")
-    x, y, z, w = (table[:, 4:] / length[:, None]).T
     poses = np.tile(np.eye(4), (len(table), 1, 1))
     poses[:, :3, 3] = table[:, 1:4]
-    rows = [
-        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-    ]
-    poses[:, :3, :3] = np.moveaxis(np.array(rows), 2, 0)
+    poses[:, :3, :3] = rotations(table[:, 4:] / length[:, None])
     return table[:, 0], poses
 
 

@@ -39,8 +39,12 @@ Row = dict[str, Any]
 def read_segment(root: Path, segment: str | None = None) -> Segment:
     """The frames of one segment in time order, each read when it is asked for.
 
-    `segment` is the file's name without .parquet; None = the only one there.
-    Raises InputError when pyarrow or a component is missing, or one is damaged.
+    Args:
+        root: of the data set.
+        segment: the file's name without .parquet; None = the only one there.
+
+    Raises:
+        InputError: pyarrow or a component is missing, or one is damaged.
     """
     root = Path(root)
     if segment is None:
@@ -53,9 +57,14 @@ def read_segment(root: Path, segment: str | None = None) -> Segment:
 
 
 class Segment(Sequence[tuple[Scene, np.ndarray]]):
-    """Item i is (Scene in the vehicle's frame, (4, 4) float64 vehicle to world).
+    """The frames of a segment: item i is (Scene in the vehicle's frame, (4, 4) float64 vehicle to world).
 
-    Attributes: times: (F,) int64 microseconds.
+    Args:
+        root: of the data set.
+        name: of the segment.
+
+    Attributes:
+        times: (F,) int64 microseconds.
     """
 
     def __init__(self, root: Path, name: str) -> None:

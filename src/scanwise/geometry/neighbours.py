@@ -5,11 +5,33 @@ from __future__ import annotations
 import numpy as np
 
 
-def neighbour_table(points: np.ndarray, k: int) -> np.ndarray:
-    """(M, 3) distinct points -> (M, k) int32 nearest other points, nearest first.
+def nearest(points: np.ndarray, others: np.ndarray, reach: float) -> np.ndarray:
+    """The nearest of other points.
 
-    Clouds of no more than k points give (M, M), every point and itself: two points that only exchanged their
-    values would never agree.
+    Args:
+        points: (m, 3).
+        others: (n, 3).
+        reach: greatest distance, in the points' unit.
+
+    Returns:
+        (m,) int64 row of `others`; -1 where none is within reach.
+    """
+    from scipy.spatial import cKDTree
+
+    _, found = cKDTree(others).query(points, distance_upper_bound=reach)
+    return np.where(found < len(others), found, -1)
+
+
+def neighbour_table(points: np.ndarray, k: int) -> np.ndarray:
+    """The k nearest other points of each point.
+
+    Args:
+        points: (M, 3), distinct.
+        k: how many.
+
+    Returns:
+        (M, k) int32, nearest first. Clouds of no more than k points give (M, M), every point and itself: two points
+        that only exchanged their values would never agree.
     """
     from scipy.spatial import cKDTree
 

@@ -1,4 +1,4 @@
-"""Normals of a cloud that came without, and colours in a space where distance means difference."""
+"""Normals of a cloud that came without."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ def estimate_normals(points: np.ndarray, neighbours: np.ndarray) -> np.ndarray:
     """Unit normals from the plane through each point's neighbourhood; the sign is arbitrary.
 
     Args:
-        points: (N, 3) metres. neighbours: (N, K) rows of `points`, K >= 2.
+        points: (N, 3) metres.
+        neighbours: (N, K) rows of `points`, K >= 2.
 
     Returns:
         (N, 3) float32. A neighbourhood without a plane (all one point) gives (0, 0, 1).
@@ -28,25 +29,16 @@ def estimate_normals(points: np.ndarray, neighbours: np.ndarray) -> np.ndarray:
     return normals.numpy()
 
 
-def inwards(places: np.ndarray, normals: np.ndarray) -> np.ndarray:
-    """(M, 3) normals whose sign is not known, turned to the middle of what is scanned, as a room's walls are seen."""
-    middle = (places.min(0) + places.max(0)) / 2
-    away = ((middle - places) * normals).sum(1) < 0
+def inwards(positions: np.ndarray, normals: np.ndarray) -> np.ndarray:
+    """Normals turned to the middle of what is scanned, as a room's walls are seen.
+
+    Args:
+        positions: (M, 3) metres.
+        normals: (M, 3) whose sign is not known.
+
+    Returns:
+        (M, 3) float32.
+    """
+    middle = (positions.min(0) + positions.max(0)) / 2
+    away = ((middle - positions) * normals).sum(1) < 0
     return np.where(away[:, None], -normals, normals).astype(np.float32)
-
-
-def srgb_to_lab(colors: np.ndarray) -> np.ndarray:
-    """sRGB (N, 3) in 0..255 -> CIE L*a*b* (D65) (N, 3) float32; L in 0..100, a and b about -110..110."""
-    linear = np.asarray(colors, np.float32) / 255
-    linear = np.where(linear > 0.04045, ((linear + 0.055) / 1.055) ** 2.4, linear / 12.92)
-    xyz = linear @ _RGB_TO_XYZ.T / _D65
-    cube = np.where(xyz > 216 / 24389, np.cbrt(xyz), (xyz * 24389 / 27 + 16) / 116)
-    lightness = 116 * cube[:, 1] - 16
-    return np.stack([lightness, 500 * (cube[:, 0] - cube[:, 1]), 200 * (cube[:, 1] - cube[:, 2])], 1).astype(np.float32)
-
-
-_RGB_TO_XYZ = np.array(
-    [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]],
-    np.float32,
-)
-_D65 = np.array([0.95047, 1.0, 1.08883], np.float32)

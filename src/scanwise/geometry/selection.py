@@ -7,18 +7,90 @@ from collections.abc import Sequence
 import numpy as np
 
 from scanwise.errors import InputError
-from scanwise.geometry.normals import estimate_normals, srgb_to_lab
+from scanwise.geometry.cameras import transform_points
+from scanwise.geometry.colors import srgb_to_lab
+from scanwise.geometry.components import connected
+from scanwise.geometry.normals import estimate_normals
 from scanwise.geometry.voxels import voxelize
+from scanwise.scene import Scene
 
 _NEAREST_CLICK = 0.3  # metres
+_FLOOR_SHARE = 1  # per cent of the points that lie below the floor's height
 _NEIGHBOURS, _AROUND = 24, 3.2  # of a sample, within so many voxels
 _HOLLOW, _BENT = -0.12, 0.1  # mean bend around a sample from which it is a border: of a hollow; of any edge
 _NEAREST = 5  # samples whose mean is the clicked colour
 _LIGHTNESS = 0.5  # what a difference in lightness counts for: shade is not colour
 
 
+def select_box(scene: Scene, low: Sequence[float], high: Sequence[float]) -> np.ndarray:
+    """(N,) bool: the points of a scan between two opposite corners.
+
+    Args:
+        scene: a scan of N points.
+        low: a corner (x, y, z), in the frame of the scan's own file.
+        high: the opposite one; each axis in any order.
+
+    Raises:
+        InputError: no point is in it.
+    """
+    return in_box(scene.points_in_source(), low, high)
+
+
+def select_lasso(scene: Scene, corners: np.ndarray, heights: Sequence[float]) -> np.ndarray:
+    """(N,) bool: the points of a scan inside a polygon that is drawn on it from above.
+
+    Args:
+        scene: a scan of N points.
+        corners: (k, 2), in the frame of the scan's own file: its two axes that are not vertical, in their order.
+        heights: metres above the floor, the lowest and the highest, in any order.
+
+    Raises:
+        InputError: none of the file's axes is vertical, fewer than three corners, or no point is inside.
+    """
+    up = np.abs(scene.to_source[:3, 2])
+    if up.max() < 0.9 * np.linalg.norm(up):
+        text = "no axis of this scan is vertical, so there is no lasso from above; take a box or clicks"
+        raise InputError(text, option="lasso")
+    low, high = np.sort(heights)
+    height = scene.points[:, 2] - np.percentile(scene.points[scene.finite, 2], _FLOOR_SHARE)
+    plan = np.delete(scene.points_in_source(), int(up.argmax()), 1)
+    level = np.flatnonzero((height >= low) & (height <= high))
+    mask = np.zeros(len(scene), bool)
+    mask[level] = in_lasso(plan[level], corners)
+    return mask
+
+
+def select_clicks(scene: Scene, clicks: np.ndarray, *, color: float = 15.0, reach: float = 1.5) -> np.ndarray:
+    """(N,) bool: the surface of a scan around clicks, as `grown` finds it.
+
+    Args:
+        scene: a scan of N points.
+        clicks: (k, 3), in the frame of the scan's own file.
+        color: largest difference from the clicked colour.
+        reach: metres from the nearest click.
+
+    Raises:
+        InputError: a click is far from every point.
+    """
+    rows = np.flatnonzero(scene.finite)
+    colors = None if scene.colors is None else scene.colors[rows]
+    normals = None if scene.normals is None else scene.normals[rows]
+    mask = np.zeros(len(scene), bool)
+    inside = transform_points(clicks, np.linalg.inv(scene.to_source))
+    mask[rows] = grown(scene.points[rows], colors, normals, inside, color=color, reach=reach)
+    return mask
+
+
 def in_box(points: np.ndarray, low: Sequence[float], high: Sequence[float]) -> np.ndarray:
-    """(N,) bool: points (N, 3) between two opposite corners, given in any order.
+    """Points in a box along the axes.
+
+    Args:
+        points: (N, 3).
+        low: (3,) a corner.
+        high: (3,) the opposite corner; the two may be exchanged, axis by axis.
+
+    Returns:
+        (N,) bool.
 
     Raises:
         InputError: no point is in it.
@@ -28,7 +100,14 @@ def in_box(points: np.ndarray, low: Sequence[float], high: Sequence[float]) -> n
 
 
 def in_lasso(plan: np.ndarray, polygon: np.ndarray) -> np.ndarray:
-    """(N,) bool: ground positions (N, 2) inside a polygon (k, 2), by the even-odd rule.
+    """Points inside a lasso drawn from above, by the even-odd rule.
+
+    Args:
+        plan: (N, 2) of the points on the ground.
+        polygon: (k, 2) corners of the lasso.
+
+    Returns:
+        (N,) bool.
 
     Raises:
         InputError: fewer than three corners, or no point is inside.
@@ -47,16 +126,22 @@ def grown(
     points: np.ndarray, colors: np.ndarray | None, normals: np.ndarray | None, clicks: np.ndarray, *,
     voxel: float = 0.02, color: float = 15.0, reach: float = 1.5,
 ) -> np.ndarray:  # fmt: skip
-    """(N,) bool: the surface around clicks, as far as no hollow is in the way, in the colour that was clicked.
+    """The surface around clicks, as far as no hollow is in the way, in the colour that was clicked.
 
     Surfaces meet in a hollow where one thing stands on another, and in an edge within most things. Whether a sample
     lies in a hollow is the mean over its neighbours of how much normals lean towards each other along the way there.
 
     Args:
-        points: (N, 3) finite, metres. colors: (N, 3) uint8. normals: (N, 3) unit that point away from the surface;
-            without them they are estimated and no edge is crossed. clicks: (k, 3), each at most 0.3 m from a point.
-        voxel: metres between the surface's samples. color: largest difference from the clicked colour, in CIE L*a*b*
-            with lightness halved. reach: metres from the nearest click.
+        points: (N, 3) finite, metres.
+        colors: (N, 3) uint8; without them, colour is no limit.
+        normals: (N, 3) unit that point away from the surface; without them they are estimated and no edge is crossed.
+        clicks: (k, 3), each at most 0.3 m from a point.
+        voxel: metres between the surface's samples.
+        color: largest difference from the clicked colour, in CIE L*a*b* with lightness halved.
+        reach: metres from the nearest click.
+
+    Returns:
+        (N,) bool.
 
     Raises:
         InputError: a click is far from every point.
@@ -75,9 +160,9 @@ def grown(
     lab = np.zeros((len(centers), 3), np.float32) if colors is None else srgb_to_lab(voxels.mean(colors[near]))
     lab[:, 0] *= _LIGHTNESS
     taken = np.zeros(len(centers), bool)
-    for place in tree.query(clicks)[1]:
-        alike = np.linalg.norm(lab - lab[around[place, :_NEAREST]].mean(0), axis=1) <= color
-        taken |= _piece(centers, around, close, alike & ~border, alike, place)
+    for clicked in tree.query(clicks)[1]:
+        alike = np.linalg.norm(lab - lab[around[clicked, :_NEAREST]].mean(0), axis=1) <= color
+        taken |= _part(centers, around, close, alike & ~border, alike, clicked)
     mask = np.zeros(len(points), bool)
     mask[near] = taken[voxels.of_point]
     return mask
@@ -90,7 +175,8 @@ def _near(points: np.ndarray, clicks: np.ndarray, reach: float) -> np.ndarray:
         distance = np.linalg.norm(points - click, axis=1)
         if distance.min(initial=np.inf) > _NEAREST_CLICK:
             where = ",".join(f"{value:g}" for value in click)
-            raise InputError(f"--point {where}: no point within {_NEAREST_CLICK} m; click on the thing itself")
+            text = f"click {where}: no point within {_NEAREST_CLICK} m; click on the thing itself"
+            raise InputError(text, option="point")
         near = np.minimum(near, distance)
     return np.flatnonzero(near <= reach)
 
@@ -108,24 +194,18 @@ def _borders(centers: np.ndarray, around: np.ndarray, close: np.ndarray, normals
     return (lean * weight).sum(1) < _HOLLOW
 
 
-def _piece(
-    centers: np.ndarray, around: np.ndarray, close: np.ndarray, inner: np.ndarray, alike: np.ndarray, place: int
+def _part(
+    centers: np.ndarray, around: np.ndarray, close: np.ndarray, inner: np.ndarray, alike: np.ndarray, clicked: int
 ) -> np.ndarray:
-    """(M,) bool: what hangs together among the `inner` samples around a place, with the borders that lie next to it."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
+    """(M,) bool: the `inner` samples connected to a clicked one, with the borders that lie next to them."""
     if not inner.any():
-        return np.arange(len(centers)) == place
+        return np.arange(len(centers)) == clicked
     links = close & inner[:, None] & inner[around]
-    start = np.broadcast_to(np.arange(len(centers))[:, None], around.shape)[links]
-    ones = np.ones(len(start), np.int8)
-    graph = coo_array((ones, (start, around[links])), shape=(len(centers), len(centers)))
-    piece = connected_components(graph, directed=False)[1]
+    part = connected(len(centers), np.stack([np.nonzero(links)[0], around[links]], 1))
     rows = np.flatnonzero(inner)
-    start_at = rows[np.linalg.norm(centers[rows] - centers[place], axis=1).argmin()]
-    taken = inner & (piece == piece[start_at])
-    beside = (close & taken[around]).sum(1) * 2 > (close & inner[around]).sum(1)  # more of it than of another piece
+    start = rows[np.linalg.norm(centers[rows] - centers[clicked], axis=1).argmin()]
+    taken = inner & (part == part[start])
+    beside = (close & taken[around]).sum(1) * 2 > (close & inner[around]).sum(1)  # more of it than of another part
     return taken | (alike & ~inner & beside)
 
 

@@ -28,7 +28,9 @@ def upright_rotation(
     themselves, and normals near its horizon (walls) push it to stand square to them, in ever closer windows.
 
     Args:
-        points: (N, 3), and normals: (N, 3) unit, of the fused cloud. views: whose cameras were held roughly level.
+        points: (N, 3) of the fused cloud.
+        normals: (N, 3) unit, of the same.
+        views: whose cameras were held roughly level.
         gravity: (3,) direction in world coordinates, if known; it may point up or down, the cameras tell which.
             Surfaces within 10 degrees still correct it.
 
@@ -56,7 +58,7 @@ def cameras_up(views: Sequence[View]) -> np.ndarray:
 
 
 def rotation_to_z(up: np.ndarray) -> np.ndarray:
-    """(3, 3) the smallest rotation that brings the unit vector `up` (3,) to +z."""
+    """(3, 3): the smallest rotation that brings the unit vector `up` (3,) to +z."""
     x, y, z = up
     level = x * x + y * y
     if z < 0 and level < 1e-20:
@@ -66,8 +68,16 @@ def rotation_to_z(up: np.ndarray) -> np.ndarray:
 
 
 def refined(up: np.ndarray, normals: np.ndarray, windows: tuple[float, ...]) -> np.ndarray:
-    """(3,) unit: the axis near `up` that stands square to walls and along the normals (N, 3) of floors; `windows`:
-    degrees around it in which surfaces are looked at, one round each."""
+    """The axis near `up` that stands square to walls and along the normals of floors.
+
+    Args:
+        up: (3,) unit, the estimate so far.
+        normals: (N, 3) unit; those that are not finite are passed over.
+        windows: degrees around the estimate in which surfaces are looked at, one round each.
+
+    Returns:
+        (3,) unit.
+    """
     normals = np.asarray(normals[:: max(1, len(normals) // _MOST)], np.float64)
     normals = normals[np.isfinite(normals).all(1)]
     for degrees in windows:
@@ -92,10 +102,12 @@ def _step(up: np.ndarray, normals: np.ndarray, window: float) -> np.ndarray | No
 
 
 def stand_up(scene: Scene, axis: str) -> Scene:
-    """The scene turned so that an axis of its file's frame points up, and then as far as floors and walls say, where
-    they are within 40 degrees of that: a camera that looked down makes no axis point straight up.
+    """The scene turned so that an axis of its file's frame points up, and then as far as floors and walls say.
+
+    They are looked at within 40 degrees of that axis: a camera that looked down makes no axis point straight up.
 
     Args:
+        scene: as it was read.
         axis: x, y, z, -x, -y or -z. The y axis of a camera's own frame points down: "-y".
 
     Raises:

@@ -14,7 +14,8 @@ class Voxels:
     """The occupied voxels of a cloud, along a Morton (z-order) curve.
 
     Attributes:
-        of_point: (N,) int64 voxel of each point. counts: (M,) int64 points in each voxel, >= 1.
+        of_point: (N,) int64 voxel of each point.
+        counts: (M,) int64 points in each voxel, >= 1.
         size: edge in metres.
     """
 
@@ -32,15 +33,30 @@ class Voxels:
         rows[self.of_point[::-1]] = np.arange(len(self.of_point))[::-1]
         return rows
 
+    def coords(self, points: np.ndarray) -> np.ndarray:
+        """(M, 3) int32 of the voxels, from 0, for the points (N, 3) that they were made of."""
+        return np.floor((points[self.first] - points.min(0)) / self.size).astype(np.int32)
+
     def mean(self, values: np.ndarray) -> np.ndarray:
-        """(N, C) values of the points -> (M, C) float32 means over each voxel."""
+        """Means over each voxel.
+
+        Args:
+            values: (N, C) of the points.
+
+        Returns:
+            (M, C) float32.
+        """
         columns = values.reshape(len(values), -1).T.astype(np.float64)
         sums = np.stack([np.bincount(self.of_point, column, len(self)) for column in columns], 1)
         return (sums / self.counts[:, None]).astype(np.float32)
 
 
 def voxelize(points: np.ndarray, size: float) -> Voxels:
-    """Voxels of edge `size` metres over finite points (N, 3).
+    """The occupied voxels of a cloud.
+
+    Args:
+        points: (N, 3) finite, metres.
+        size: edge in metres.
 
     Raises:
         ValueError: the cloud spans more than 2^20 voxels along an axis.
@@ -53,7 +69,16 @@ def voxelize(points: np.ndarray, size: float) -> Voxels:
 
 
 def voxel_size_for(points: np.ndarray, wanted: float, most: int) -> float:
-    """The smallest of wanted, 2 wanted, 4 wanted, ... metres that gives at most `most` voxels."""
+    """The smallest edge of wanted, 2 wanted, 4 wanted, ... that gives few enough voxels.
+
+    Args:
+        points: (N, 3) finite, metres.
+        wanted: smallest edge, metres.
+        most: voxels.
+
+    Returns:
+        Metres.
+    """
     size = wanted
     extent = float((points.max(0) - points.min(0)).max(initial=0))
     while extent / size >= 1 << _BITS:
@@ -64,7 +89,14 @@ def voxel_size_for(points: np.ndarray, wanted: float, most: int) -> float:
 
 
 def morton(grid: np.ndarray) -> np.ndarray:
-    """(N, 3) integers in [0, 2^20) -> (N,) int64 Morton codes, x in the top bit of each triple."""
+    """Morton codes.
+
+    Args:
+        grid: (N, 3) integers in [0, 2^20).
+
+    Returns:
+        (N,) int64, x in the top bit of each triple.
+    """
     code = np.zeros(len(grid), np.int64)
     for axis in range(3):
         code |= _spread(grid[:, axis].astype(np.int64)) << (2 - axis)

@@ -11,16 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from importlib.metadata import entry_points
 
 import torch
 from torch import nn
 
-from scanwise.errors import InputError
 from scanwise.nn.ptv3 import SIZES, PointTransformerV3, upcast, upcast_channels, with_decoder
 from scanwise.nn.sparse import SparseTensor
-
-ENTRY_POINTS = "scanwise.backbones"
+from scanwise.plugins import Plugins
 
 
 class Backbone(nn.Module):
@@ -45,8 +42,6 @@ class Backbone(nn.Module):
 BuildBackbone = Callable[..., Backbone]
 """(in_channels, *, decoder: int, drop_path: float, mask_token: bool) -> Backbone; see `build_backbone`."""
 
-_REGISTERED: dict[str, BuildBackbone] = {}
-
 
 def register_backbone(name: str, build: BuildBackbone) -> None:
     """Makes a backbone known under a name, for recipes and for `build_backbone`.
@@ -54,14 +49,12 @@ def register_backbone(name: str, build: BuildBackbone) -> None:
     Raises:
         ValueError: the name is taken.
     """
-    if name in _REGISTERED:
-        raise ValueError(f"there is a backbone {name!r} already")
-    _REGISTERED[name] = build
+    _BACKBONES.add(name, build)
 
 
 def backbone_names() -> list[str]:
     """The names of all backbones, those of other packages among them."""
-    return sorted({*_REGISTERED, *(point.name for point in entry_points(group=ENTRY_POINTS))})
+    return _BACKBONES.names()
 
 
 def build_backbone(
@@ -79,12 +72,7 @@ def build_backbone(
     Raises:
         InputError: no backbone of that name.
     """
-    check_backbone(name)
-    build = _REGISTERED.get(name)
-    if build is None:
-        (point,) = entry_points(group=ENTRY_POINTS, name=name)
-        build = _REGISTERED[name] = point.load()
-    return build(in_channels, decoder=decoder, drop_path=drop_path, mask_token=mask_token)
+    return _BACKBONES[name](in_channels, decoder=decoder, drop_path=drop_path, mask_token=mask_token)
 
 
 def check_backbone(name: str) -> str:
@@ -93,9 +81,7 @@ def check_backbone(name: str) -> str:
     Raises:
         InputError: no backbone is called so.
     """
-    if name not in backbone_names():
-        raise InputError(f"no backbone {name!r}; there are {', '.join(backbone_names())}")
-    return name
+    return _BACKBONES.check(name)
 
 
 class PointTransformer(Backbone):
@@ -131,5 +117,4 @@ def _of_size(size: str) -> BuildBackbone:
     return lambda in_channels, **options: PointTransformer(size, in_channels, **options)
 
 
-for _size in SIZES:
-    register_backbone(_size, _of_size(_size))
+_BACKBONES: Plugins[BuildBackbone] = Plugins("backbone", "scanwise.backbones", {size: _of_size(size) for size in SIZES})

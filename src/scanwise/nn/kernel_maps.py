@@ -1,7 +1,7 @@
-"""Which voxel sees which: tables of (input row, output row, kernel tap), built once a resolution and shared by layers.
+"""Kernel maps: (input row, output row, kernel tap) of every product, built once a resolution and shared by layers.
 
-A table's outputs are cut into chunks along the sorted (cloud, x, y, z) order, so that what a chunk reads, multiplies
-and sums stays in the processor's cache, and memory is bounded however large the batch.
+A map's outputs are cut into chunks along the sorted (cloud, x, y, z) order, so that what a chunk gathers, multiplies
+and scatters stays in the processor's cache, and memory is bounded however large the batch.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import torch
 
 from scanwise.errors import InputError
 
-FARTHEST = 1 << 20  # coordinates lie in -FARTHEST..FARTHEST
+FARTHEST = 1 << 20
+"""Coordinates lie in -FARTHEST..FARTHEST."""
 _CHUNK = {"cpu": 4096}  # output rows worked on at a time; docs/performance.md says how it was found
 _CHUNK_ELSEWHERE = 32768
 _COLUMNS = [(dx, dy) for dx in (-1, 0, 1) for dy in (-1, 0, 1)]
@@ -26,8 +27,11 @@ class Chunk:
     """The P pairs of n successive output rows, sorted by tap, then by output row.
 
     Attributes:
-        rows: the output rows. sources: (P,) int32 input row of each pair. targets: (P,) int32 output row of each.
-        counts: pairs of each tap. by_row: (P,) int32 places of the pairs, sorted by output row, then by tap.
+        rows: the output rows.
+        sources: (P,) int32 input row of each pair: what is gathered.
+        targets: (P,) int32 output row of each pair: where it is scattered to.
+        counts: pairs of each tap.
+        by_row: (P,) int32 numbers of the pairs, sorted by output row, then by tap.
         starts: (n,) int32, where each output row begins in `by_row`.
     """
 
@@ -44,10 +48,14 @@ class KernelMap:
     """All pairs of one kernel between the voxels that it reads and those that it writes.
 
     Attributes:
-        inputs, outputs: numbers of rows. taps: kernel positions, x slowest, z fastest. chunks: the pairs.
-        order: (N,) int32, among neighbours: the pairs count inputs and outputs in this order of the voxels, by
-            (cloud, x, y, z); None = as the voxels come. place: its inverse.
-        mirrored: tap k from i to j is tap `taps - 1 - k` from j to i, as among neighbours.
+        inputs: number of input rows.
+        outputs: number of output rows.
+        taps: number of kernel offsets, x slowest, z fastest.
+        chunks: the pairs.
+        order: (N,) int32, of a submanifold kernel: the pairs count inputs and outputs in this order of the voxels, by
+            (cloud, x, y, z); None = as the voxels come.
+        inverse: (N,) int32, the inverse of `order`.
+        mirrored: tap k from i to j is tap `taps - 1 - k` from j to i, as in a submanifold kernel.
     """
 
     inputs: int
@@ -55,7 +63,7 @@ class KernelMap:
     taps: int
     chunks: list[Chunk]
     order: torch.Tensor | None = None
-    place: torch.Tensor | None = None
+    inverse: torch.Tensor | None = None
     mirrored: bool = False
 
     def arrange(self, rows: torch.Tensor) -> torch.Tensor:
@@ -64,15 +72,16 @@ class KernelMap:
 
     def restore(self, rows: torch.Tensor) -> torch.Tensor:
         """The inverse of `arrange`."""
-        return rows if self.place is None else rows.index_select(0, self.place)
+        return rows if self.inverse is None else rows.index_select(0, self.inverse)
 
     @property
     def pairs(self) -> int:
+        """Number of pairs, of all taps."""
         return sum(len(chunk.sources) for chunk in self.chunks)
 
     @cached_property
     def reverse(self) -> KernelMap:
-        """The same pairs, inputs and outputs exchanged; for tables that are not mirrored."""
+        """The same pairs, inputs and outputs exchanged; for maps that are not mirrored."""
         if not self.chunks:
             return KernelMap(self.outputs, self.inputs, self.taps, [])
         sources = torch.cat([chunk.sources for chunk in self.chunks])
@@ -83,13 +92,14 @@ class KernelMap:
 
 
 class KernelMaps:
-    """Voxels of a batch at every resolution (level 0 as given, each further one half as fine) and their tables.
+    """Voxels of a batch at every resolution (level 0 as given, each further one of stride 2) and their kernel maps.
 
     Args:
-        coords: (N, 3) integers within ±2^20, no (cloud, coordinate) twice. batch: (N,) integers >= 0.
+        coords: (N, 3) integers within ±2^20, no (cloud, coordinate) twice.
+        batch: (N,) integers >= 0, the cloud of each voxel.
 
     Raises:
-        InputError: wrong shapes or types, coordinates out of range; on the first table: a voxel given twice.
+        InputError: wrong shapes or types, coordinates out of range; on the first map: a voxel given twice.
     """
 
     def __init__(self, coords: torch.Tensor, batch: torch.Tensor) -> None:
@@ -100,29 +110,38 @@ class KernelMaps:
         self.foreign: dict[int, dict[str, Any]] = {}  # what another backend keeps for the voxels of a level
 
     def voxels(self, level: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """coords (N, 3) and batch (N,) of a level that is there already."""
+        """Coordinates (N, 3) and clouds (N,) of the voxels of a level that is there already."""
         return self._levels[level]
 
     def submanifold(self, level: int) -> KernelMap:
-        """Neighbours within 3x3x3: tap (i, j, k) of output v reads the voxel at v + (i, j, k) - 1."""
+        """The 3x3x3 map among the voxels of a level: tap (i, j, k) of output v reads the voxel at v + (i, j, k) - 1."""
         if level not in self._submanifold:
             self._submanifold[level] = _submanifold_map(*self._levels[level])
         return self._submanifold[level]
 
     def strided(self, level: int) -> KernelMap:
-        """Each voxel v of a level to voxel floor(v / 2) of the next one, tap v mod 2; coarse rows come sorted."""
+        """The 2x2x2 map of stride 2: voxel v of a level to floor(v / 2) of the next through tap v mod 2."""
         if level not in self._strided:
-            coords, batch, table = strided_map(*self._levels[level])
+            coords, batch, kernel_map = strided_map(*self._levels[level])
             if level + 1 == len(self._levels):
                 self._levels.append((coords, batch))
-            self._strided[level] = table
+            self._strided[level] = kernel_map
         return self._strided[level]
 
 
 def kernel_map_of_pairs(
     sources: torch.Tensor, targets: torch.Tensor, tap: torch.Tensor, inputs: int, outputs: int, taps: int
 ) -> KernelMap:
-    """The table of any pairs; each output row is reached by one pair at least."""
+    """The kernel map of any pairs.
+
+    Args:
+        sources: (P,) input row of each pair.
+        targets: (P,) output row of each pair; each output is reached by one pair at least.
+        tap: (P,) kernel offset of each pair.
+        inputs: number of input rows.
+        outputs: number of output rows.
+        taps: number of kernel offsets.
+    """
     order = torch.argsort(targets.long() * taps + tap)
     sources, targets, tap = sources[order], targets[order], tap[order]
     size = _CHUNK.get(targets.device.type, _CHUNK_ELSEWHERE)
@@ -154,13 +173,13 @@ def _submanifold_map(coords: torch.Tensor, batch: torch.Tensor) -> KernelMap:
     if bool((keys[1:] == keys[:-1]).any()):
         raise InputError("two rows of a sparse tensor are the same voxel of the same cloud; voxelise the cloud first")
     steps = torch.tensor([dx * x_step + dy * y_step - 1 for dx, dy in _COLUMNS], device=keys.device)
-    table = KernelMap(len(keys), len(keys), 27, list(_Finder(keys, steps).chunks()), mirrored=True)
+    kernel_map = KernelMap(len(keys), len(keys), 27, list(_Finder(keys, steps).chunks()), mirrored=True)
     rows = torch.arange(len(keys), device=keys.device)
     if not torch.equal(order, rows):
-        table.order = order.int()
-        table.place = torch.empty_like(table.order)
-        table.place[order] = rows.int()
-    return table
+        kernel_map.order = order.int()
+        kernel_map.inverse = torch.empty_like(kernel_map.order)
+        kernel_map.inverse[order] = rows.int()
+    return kernel_map
 
 
 class _Finder:
@@ -176,7 +195,7 @@ class _Finder:
             yield self._chunk(slice(first, min(first + size, len(self.keys))))
 
     def _chunk(self, rows: slice) -> Chunk:
-        place, found = self._look_up(self.keys[rows])
+        neighbour, found = self._look_up(self.keys[rows])
         pairs = found.flatten().nonzero().squeeze(1).int()
         per_row = found.int()
         for tap in range(1, len(per_row)):  # several times faster than cumsum across rows
@@ -185,11 +204,11 @@ class _Finder:
         rank = (per_row + (starts - 1)).flatten().index_select(0, pairs)
         by_row = torch.empty_like(pairs)
         by_row[rank.long()] = torch.arange(len(pairs), dtype=torch.int32, device=pairs.device)
-        sources = place.flatten().index_select(0, pairs)
+        sources = neighbour.flatten().index_select(0, pairs)
         return Chunk(rows, sources, pairs % found.shape[1] + rows.start, found.sum(1).tolist(), by_row, starts)
 
     def _look_up(self, keys: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(27, n) int32 places in the sorted order, and whether there is such a voxel."""
+        """(27, n) int32 rows in the sorted order, and whether there is such a voxel."""
         wanted = keys + self.steps[:, None]
         below = torch.searchsorted(self.keys, wanted, out_int32=True)
         has_below = self._at(below) == wanted
@@ -197,15 +216,24 @@ class _Finder:
         has_middle = self._at(middle) == wanted + 1
         above = middle + has_middle
         has_above = self._at(above) == wanted + 2
-        place = torch.stack([below, middle, above], 1)
+        neighbour = torch.stack([below, middle, above], 1)
         found = torch.stack([has_below, has_middle, has_above], 1)
-        return place.view(27, -1), found.view(27, -1)
+        return neighbour.view(27, -1), found.view(27, -1)
 
-    def _at(self, place: torch.Tensor) -> torch.Tensor:
-        return self.padded.index_select(0, place.flatten()).view_as(place)
+    def _at(self, rows: torch.Tensor) -> torch.Tensor:
+        return self.padded.index_select(0, rows.flatten()).view_as(rows)
 
 
 def strided_map(coords: torch.Tensor, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, KernelMap]:
+    """The voxels of twice the edge, and the 2x2x2 map of stride 2 that leads to them.
+
+    Args:
+        coords: (N, 3) integers.
+        batch: (N,) cloud of each voxel.
+
+    Returns:
+        (M, 3) coordinates and (M,) clouds of the coarser voxels, sorted by (cloud, x, y, z), and the map.
+    """
     coarse = coords >> 1  # rounds down, below zero too
     keys, _ = _keys(coarse, batch)
     unique, target = torch.unique(keys, return_inverse=True)
@@ -214,15 +242,15 @@ def strided_map(coords: torch.Tensor, batch: torch.Tensor) -> tuple[torch.Tensor
     first[target] = source  # any of the up to eight: all have the same coarse coordinates
     bits = (coords & 1).long()
     tap = bits[:, 0] * 4 + bits[:, 1] * 2 + bits[:, 2]
-    table = kernel_map_of_pairs(source, target, tap, len(coords), len(unique), 8)
-    return coarse[first], batch[first], table
+    kernel_map = kernel_map_of_pairs(source, target, tap, len(coords), len(unique), 8)
+    return coarse[first], batch[first], kernel_map
 
 
 def _keys(coords: torch.Tensor, batch: torch.Tensor) -> tuple[torch.Tensor, tuple[int, int]]:
     """One int64 a voxel that sorts by (cloud, x, y, z), and what a step in x and in y adds; a step in z adds 1.
 
     Between any two values of an axis that are more than one apart a step leads nowhere, in a neighbour's row least
-    of all: each axis has an empty place at both ends.
+    of all: each axis has an empty cell at both ends.
     """
     if not len(coords):
         return coords.new_zeros(0, dtype=torch.long), (1, 1)
@@ -245,9 +273,9 @@ def _span(values: torch.Tensor) -> int:
 
 def _without_gaps(values: torch.Tensor) -> torch.Tensor:
     """The same order and the same pairs of successive numbers, with every wider gap shrunk to two."""
-    present, place = torch.unique(values, return_inverse=True)
+    present, rank = torch.unique(values, return_inverse=True)
     steps = present.diff(prepend=present[:1]).clamp(max=2)
-    return steps.cumsum(0)[place]
+    return steps.cumsum(0)[rank]
 
 
 def _check(coords: torch.Tensor, batch: torch.Tensor) -> None:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import torch
 
-FOCUS = (0.1, 0.5)  # width of a focus, in sides of the picture
+FOCUS = (0.1, 0.5)  # width of a focus, in sides of the image
 
 
 def kept(noise: torch.Tensor, ratio: float, *, official: bool = False) -> torch.Tensor:
-    """(B, k) int64: the patches to keep, of those (B, n) with the lowest noise, k = n (1 - ratio), at least one.
+    """The patches to keep: those of the lowest noise.
 
     Args:
-        ratio: share that is dropped. official: round k down in floating point (12 of 64 at 0.8), as STELLAR's code.
+        noise: (B, n) of each patch.
+        ratio: share that is dropped, 0..1.
+        official: round k down in floating point (12 of 64 at 0.8), as STELLAR's code.
+
+    Returns:
+        (B, k) int64, k = n (1 - ratio), at least one.
     """
     patches = noise.shape[1]
     count = int(patches * (1 - ratio)) if official else round(patches * (1 - ratio))
@@ -21,10 +26,16 @@ def kept(noise: torch.Tensor, ratio: float, *, official: bool = False) -> torch.
 def focus(
     noise: torch.Tensor, center_row: torch.Tensor, center_column: torch.Tensor, sigma: torch.Tensor
 ) -> torch.Tensor:
-    """Lowers (B, n) noise of a square grid of patches around a centre by a Gaussian of height 1.
+    """Lowers noise around a centre by a Gaussian of height 1.
 
     Args:
-        center_row, center_column: (B, 1), in patches. sigma: (B, 1), in sides of the grid.
+        noise: (B, n) of a square grid of patches.
+        center_row: (B, 1), in patches.
+        center_column: (B, 1), in patches.
+        sigma: (B, 1), in sides of the grid.
+
+    Raises:
+        ValueError: the patches are no square.
     """
     rows, columns = _grid(noise)
     squares = (rows - center_row) ** 2 + (columns - center_column) ** 2
@@ -32,7 +43,17 @@ def focus(
 
 
 def block(noise: torch.Tensor, top: torch.Tensor, left: torch.Tensor, size: int) -> torch.Tensor:
-    """(B, n) noise that is 0, the lowest, inside a block of `size` x `size` patches with this corner, (B, 1) each."""
+    """Noise that is 0, the lowest, inside a square block.
+
+    Args:
+        noise: (B, n) in 0..1 of a square grid of patches.
+        top: (B, 1) first row of the block.
+        left: (B, 1) first column of the block.
+        size: rows and columns of the block.
+
+    Raises:
+        ValueError: the patches are no square.
+    """
     rows, columns = _grid(noise)
     inside = (rows >= top) & (rows < top + size) & (columns >= left) & (columns < left + size)
     return noise.masked_fill(inside, 0.0)
@@ -41,12 +62,19 @@ def block(noise: torch.Tensor, top: torch.Tensor, left: torch.Tensor, size: int)
 def draw(
     count: int, side: int, ratio: float, *, focal: float, blocks: float, device: torch.device, official: bool = False
 ) -> torch.Tensor:
-    """(count, k) int64: the patches that each of `count` masked views of side x side patches keeps.
+    """The patches that masked views keep, drawn by torch's generator.
 
     Args:
-        ratio: share that is dropped. focal: share of the views whose patches gather around a centre; blocks: share
-            of the others that keep a square block whole.
+        count: of views.
+        side: rows and columns of patches.
+        ratio: share that is dropped, 0..1.
+        focal: share of the views whose patches gather around a centre.
+        blocks: share of the others that keep a square block whole.
+        device: of the result.
         official: as STELLAR's code, where a block is cut into every view if it is into any.
+
+    Returns:
+        (count, k) int64, counted row by row.
     """
     noise = torch.rand(count, side * side, device=device)
     kind = torch.rand(count, 1, device=device)
@@ -71,6 +99,6 @@ def _side(noise: torch.Tensor) -> int:
 
 def _grid(noise: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """(n,) row and column of each patch."""
-    places = torch.arange(noise.shape[1], device=noise.device)
+    patches = torch.arange(noise.shape[1], device=noise.device)
     side = _side(noise)
-    return places // side, places % side
+    return patches // side, patches % side

@@ -1,7 +1,9 @@
-"""Geometry-guided pooling (GeoPurify, arXiv 2510.02186, section 3.3): each voxel takes, T + 1 times over, the mean of
-its K nearest voxels' values, weighted by softmax(sharpness * cosine of embeddings).
+"""Geometry-guided pooling (GeoPurify, arXiv 2510.02186, section 3.3).
 
-The embedding is a student's (`nn/student.py`), or one made by hand of normals and colours.
+Each voxel takes, T + 1 times over, the mean of its K nearest voxels' values, weighted by softmax(sharpness * cosine of
+embeddings). The embedding is a student's (`methods/geopurify/model.py`), or one made by hand of normals and colours.
+
+Shapes: M voxels, K neighbours of each, C columns of values, D channels of embeddings.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import torch.nn.functional as F
 
 from scanwise import cache
 from scanwise.data.surface import Surface
-from scanwise.geometry.normals import srgb_to_lab
+from scanwise.geometry.colors import srgb_to_lab
 
 SHARPNESS = 20.0
 APPLICATIONS = 19  # once, and then T = 18 times more
@@ -23,12 +25,19 @@ COLOUR_SPREAD = 50.0  # difference in Lab at which two greys' embeddings are 45 
 
 
 def hand_made_embedding(normals: np.ndarray, colors: np.ndarray | None) -> torch.Tensor:
-    """Unit embeddings (M, 6 or 10) from normals (M, 3) and colours (M, 3) in 0..255.
+    """Unit embeddings from normals and colours.
 
     The cosine of two voxels is the mean of (n1 . n2)^2 and the cosine of (1, Lab / 50), which falls with the
     difference of colour.
+
+    Args:
+        normals: (M, 3), of any length.
+        colors: (M, 3) in 0..255; None = by normals alone.
+
+    Returns:
+        (M, 10) float32; (M, 6) without colours.
     """
-    plane = plane_of(normals)
+    plane = plane_embedding(normals)
     if colors is None:
         return plane
     lab = torch.from_numpy(srgb_to_lab(colors)) - torch.tensor([50.0, 0.0, 0.0])
@@ -36,7 +45,7 @@ def hand_made_embedding(normals: np.ndarray, colors: np.ndarray | None) -> torch
     return torch.cat([plane, colour], 1) / 2**0.5
 
 
-def plane_of(normals: np.ndarray) -> torch.Tensor:
+def plane_embedding(normals: np.ndarray) -> torch.Tensor:
     """Normals (M, 3) -> (M, 6) of length 1 whose inner product is (n1 . n2)^2, whatever the normals' sign."""
     x, y, z = F.normalize(torch.from_numpy(np.array(normals, np.float32)), dim=1).unbind(1)
     root = 2**0.5
@@ -44,7 +53,16 @@ def plane_of(normals: np.ndarray) -> torch.Tensor:
 
 
 def affinity(embedding: torch.Tensor, neighbours: np.ndarray, sharpness: float = SHARPNESS) -> torch.Tensor:
-    """Pooling weights (M, K), rows sum to 1: softmax(sharpness * cosine of embeddings (M, D)) over neighbours."""
+    """Pooling weights: softmax(sharpness * cosine of embeddings) over neighbours.
+
+    Args:
+        embedding: (M, D), of any length.
+        neighbours: (M, K) rows.
+        sharpness: the higher, the more the most alike neighbours count.
+
+    Returns:
+        (M, K), rows sum to 1.
+    """
     unit = F.normalize(embedding, dim=1)
     table = torch.from_numpy(neighbours)
     weights = torch.empty(table.shape, dtype=unit.dtype)
@@ -59,14 +77,22 @@ def geometric_weights(surface: Surface) -> np.ndarray:
     """(M, K) float32 pooling weights over a surface's neighbours, of the embedding made by hand; kept in the cache."""
 
     def make() -> dict[str, np.ndarray]:
-        table = surface.neighbours  # first, as normals are laid through some of them
+        table = np.array(surface.neighbours)  # first, as normals are laid through some of them
         return {"weights": affinity(hand_made_embedding(surface.normals, surface.colors), table).numpy()}
 
     return cache.arrays("affinity", cache.key_of(_VERSION, surface.content, "geometry"), make)["weights"]
 
 
-def times(features: np.ndarray, matrix: torch.Tensor) -> torch.Tensor:
-    """Features (M, C) of any precision times a matrix (C, P), in float32, a part of the rows at a time."""
+def chunked_matmul(features: np.ndarray, matrix: torch.Tensor) -> torch.Tensor:
+    """Features times a matrix in float32, a part of the rows at a time, as a copy of all would not fit.
+
+    Args:
+        features: (M, C) of any precision.
+        matrix: (C, P).
+
+    Returns:
+        (M, P) float32.
+    """
     result = torch.empty(len(features), matrix.shape[1])
     for start in range(0, len(features), 1 << 14):
         rows = slice(start, start + (1 << 14))
@@ -77,10 +103,19 @@ def times(features: np.ndarray, matrix: torch.Tensor) -> torch.Tensor:
 def pool(
     values: torch.Tensor, neighbours: np.ndarray, weights: torch.Tensor, applications: int = APPLICATIONS
 ) -> torch.Tensor:
-    """Applies the row-stochastic sparse matrix (neighbours (M, K), weights (M, K)) to values (M, C), repeatedly.
+    """Takes the weighted mean of each voxel's neighbours, repeatedly.
 
     Pooling is linear: pooling features and then scoring them against texts is pooling the text scores, which
     have far fewer columns.
+
+    Args:
+        values: (M, C).
+        neighbours: (M, K) int32 rows.
+        weights: (M, K), rows sum to 1.
+        applications: T + 1.
+
+    Returns:
+        (M, C).
     """
     matrix = pooling_matrix(neighbours, weights).to(values.device)
     for _ in range(applications):

@@ -26,10 +26,13 @@ class PTv3Config:
 
     Attributes:
         in_channels: of the input features.
-        depths, channels, heads: blocks, channels and attention heads of each encoder stage; each stage but the first
-            halves the resolution.
+        depths: blocks of each encoder stage; each stage but the first has stride 2 to the one before.
+        channels: of each encoder stage.
+        heads: attention heads of each encoder stage.
         patch: voxels that attend to each other.
-        decoder_depths, decoder_channels, decoder_heads: of the decoder, finest first, one value less; () = none.
+        decoder_depths: blocks of each decoder stage, finest first, one value less; () = no decoder.
+        decoder_channels: likewise.
+        decoder_heads: likewise.
         mlp_ratio: hidden channels of the MLP over those of the stage.
         drop_path: share of residual branches left out in training at the deepest block, rising from 0.
         mask_token: a learned vector stands for input features that are masked.
@@ -95,9 +98,10 @@ class Level:
     """The voxels of a batch at one resolution.
 
     Attributes:
-        voxels: features (N, C) at `coords` (N, 3) of clouds `batch` (N,), with shared neighbour tables.
-        curves: for each order, (N,) rows along it. parent: (N,) row of each voxel in the next coarser level, once
-            there is one.
+        voxels: features (N, C) at `coords` (N, 3) of clouds `batch` (N,), with shared kernel maps.
+        curves: for each order, (N,) rows along it.
+        parent: (N,) row of each voxel in the next coarser level, once there is one.
+        patches: for each order that was asked for, its cut.
     """
 
     voxels: SparseTensor
@@ -107,6 +111,7 @@ class Level:
 
     @property
     def feats(self) -> torch.Tensor:
+        """(N, C) features of the voxels."""
         return self.voxels.feats
 
     def patches_of(self, order: int, size: int, *, official: bool) -> Patches:
@@ -121,12 +126,13 @@ class Patches:
     """Rows of a level cut into P patches of K along a curve.
 
     Attributes:
-        rows: (P, K) row at each place. place: (N,) in rows.flatten(), for each row its own place.
+        rows: (P, K) row of the level at each slot of a patch.
+        inverse: (N,) for each row, its own slot in `rows.flatten()`.
         valid: (P, K) bool, False where a cloud is shorter than its one patch; None = everywhere.
     """
 
     rows: torch.Tensor
-    place: torch.Tensor
+    inverse: torch.Tensor
     valid: torch.Tensor | None
 
     @classmethod
@@ -134,8 +140,10 @@ class Patches:
         """Cuts each cloud by itself; what its last patch lacks is taken from the patch before.
 
         Args:
-            curve: (N,) rows, cloud by cloud. batch: (N,) cloud of each row. official: patches shrink to the
-                smallest cloud of the batch.
+            curve: (N,) rows along it, cloud by cloud.
+            batch: (N,) cloud of each row.
+            size: K.
+            official: patches shrink to the smallest cloud of the batch.
         """
         counts = torch.bincount(batch)
         counts = counts[counts > 0]
@@ -151,22 +159,23 @@ class Patches:
         own = within < length
         source = torch.where(own, within, torch.where(length > size, within - size, length - 1))
         rows = curve[first_row[cloud] + source]
-        place = torch.empty_like(curve)
-        place[rows[own]] = torch.nonzero(own)[:, 0]
+        inverse = torch.empty_like(curve)
+        inverse[rows[own]] = torch.nonzero(own)[:, 0]
         short = bool((counts < size).any())
         valid = (own | (length > size)).view(-1, size) if short else None
-        return cls(rows.view(-1, size), place, valid)
+        return cls(rows.view(-1, size), inverse, valid)
 
 
 class PointTransformerV3(nn.Module):
-    """The network.
+    """The network: an encoder that gives its levels, and a decoder where the configuration has one.
 
-        network = PointTransformerV3(SIZES["small"])
-        levels = network(SparseTensor(coords, feats, batch))
-        features = upcast(levels)            # (N, sum of the coarsest channels)
+    Example:
+        >>> network = PointTransformerV3(SIZES["small"])
+        >>> levels = network(SparseTensor(coords, feats, batch))  # finest first
+        >>> features = upcast(levels)  # (N, sum of the coarsest channels)
 
-    Returns from `forward`: the levels, finest first. With a decoder, `decode(levels)` gives the finest level's
-    features (N, decoder_channels[0]).
+    Args:
+        config: what it looks like.
     """
 
     def __init__(self, config: PTv3Config) -> None:
@@ -217,7 +226,7 @@ class PointTransformerV3(nn.Module):
         return levels
 
     def decode(self, levels: list[Level]) -> torch.Tensor:
-        """(N, decoder_channels[0]) features of the finest level, from all levels."""
+        """Features (N, decoder_channels[0]) of the finest level, from all levels."""
         feats = levels[-1].feats
         for number in range(len(self.decoder) - 1, -1, -1):
             feats = self.decoder[number](levels[number], feats)
@@ -240,7 +249,7 @@ class PointTransformerV3(nn.Module):
             low.scatter_reduce_(0, cloud[:, None].expand(-1, 3), grid, "amin", include_self=False)
             grid = grid - low[cloud]
         depth = depth_of(grid) if self.config.official else MAX_DEPTH
-        curves = [torch.argsort(encode(grid, voxels.batch, ORDERS[place], depth)) for place in order]
+        curves = [torch.argsort(encode(grid, voxels.batch, ORDERS[index], depth)) for index in order]
         return Level(voxels.replace(feats), curves)
 
     def _pooled(self, level: Level, pool: Pooling | None, order: list[int]) -> Level:
@@ -250,7 +259,13 @@ class PointTransformerV3(nn.Module):
 
 
 class Embedding(nn.Module):
-    """(N, in) -> (N, out): linear, LayerNorm, GELU; masked rows become a learned vector."""
+    """Features (N, in) to (N, out): linear, LayerNorm, GELU; masked rows become a learned vector.
+
+    Args:
+        in_channels: in.
+        out_channels: out.
+        mask_token: whether there is such a vector.
+    """
 
     def __init__(self, in_channels: int, out_channels: int, *, mask_token: bool) -> None:
         super().__init__()
@@ -259,6 +274,11 @@ class Embedding(nn.Module):
         self.mask_token = nn.Parameter(torch.zeros(1, out_channels)) if mask_token else None
 
     def forward(self, feats: torch.Tensor, masked: torch.Tensor | None = None) -> torch.Tensor:
+        """Features (N, in) -> (N, out); `masked` (N,) bool says which rows the mask token replaces.
+
+        Raises:
+            ValueError: rows are masked, and there is no mask token.
+        """
         feats = functional.gelu(self.norm(self.linear(feats)))
         if masked is None:
             return feats
@@ -285,6 +305,7 @@ class Stage(nn.Module):
         self.blocks = nn.ModuleList(Block(shape, rate) for rate in drop_path)
 
     def forward(self, level: Level) -> SparseTensor:
+        """The level's voxels with the features (N, C) after all blocks."""
         voxels = level.voxels
         for number, block in enumerate(self.blocks):
             voxels = block(voxels, level, number % len(ORDERS))
@@ -301,7 +322,7 @@ class DecoderStage(nn.Module):
         self.blocks = nn.ModuleList(Block(shape, 0.0) for _ in range(depth))
 
     def forward(self, level: Level, coarser: torch.Tensor) -> torch.Tensor:
-        """(N', below) features of the next coarser level -> (N, C)."""
+        """Features (N', below) of the next coarser level -> (N, C)."""
         assert level.parent is not None
         voxels = level.voxels.replace(self.skip(level.feats) + rows_of(self.up(coarser), level.parent))
         for number, block in enumerate(self.blocks):
@@ -314,7 +335,7 @@ def _projection(in_channels: int, out_channels: int) -> nn.Sequential:
 
 
 class Pooling(nn.Module):
-    """Voxels of twice the edge: the maximum of their children's projected features, LayerNorm, GELU."""
+    """Pooling of stride 2: the maximum of their children's projected features, LayerNorm, GELU."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -350,6 +371,7 @@ class Block(nn.Module):
         self.drop_path = drop_path
 
     def forward(self, voxels: SparseTensor, level: Level, order: int) -> SparseTensor:
+        """The voxels of a level with new features (N, C); attention is within patches of curve `order`."""
         feats = voxels.feats
         position = self.position(voxels).feats
         feats = feats + self.position_norm(self.position_linear(position))
@@ -379,13 +401,13 @@ class PatchAttention(nn.Module):
         self.project = nn.Linear(channels, channels)
 
     def forward(self, feats: torch.Tensor, patches: Patches) -> torch.Tensor:
-        """(N, C) -> (N, C)."""
+        """Features (N, C) -> (N, C)."""
         count, size = patches.rows.shape
         qkv = rows_of(self.qkv(feats), patches.rows.flatten())
         query, key, value = qkv.view(count, size, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         mask = None if patches.valid is None else patches.valid[:, None, None, :]
         mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-        return self.project(rows_of(mixed.transpose(1, 2).reshape(count * size, -1), patches.place))
+        return self.project(rows_of(mixed.transpose(1, 2).reshape(count * size, -1), patches.inverse))
 
 
 def rows_of(feats: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
@@ -397,6 +419,7 @@ def upcast(levels: Sequence[Level], concatenated: int = 2) -> torch.Tensor:
     """Multi-scale features of the finest voxels (Sonata, section 3.3).
 
     Args:
+        levels: of the encoder, finest first.
         concatenated: merges, from the coarsest on, that put the finer features beside the coarser; the rest of the
             way the coarser are copied.
 

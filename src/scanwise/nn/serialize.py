@@ -8,19 +8,22 @@ from __future__ import annotations
 import torch
 
 ORDERS = ("z", "z-trans", "hilbert", "hilbert-trans")
-MAX_DEPTH = 16  # bits of a coordinate: a curve takes 48 bits, the cloud's number the bits above
+MAX_DEPTH = 16
+"""Bits of a coordinate: a code takes 48 of 64 bits, the cloud's number the bits above."""
 
 
 def encode(grid: torch.Tensor, batch: torch.Tensor | None, order: str, depth: int) -> torch.Tensor:
     """Codes whose ascending order runs through each cloud of a batch along a curve.
 
     Args:
-        grid: (N, 3) integers in [0, 2^depth). batch: (N,) cloud of each row, below 2^15; None = one cloud.
+        grid: (N, 3) integers in [0, 2^depth).
+        batch: (N,) cloud of each row, below 2^15; None = one cloud.
         order: "z" (Morton, x in the top bit of each triple), "hilbert" (Skilling 2004), or either with "-trans",
-            which takes y for x. depth: bits of a coordinate, 1..16.
+            which takes y for x.
+        depth: bits of a coordinate, 1..16.
 
     Returns:
-        (N,) int64: cloud << 3 depth | place on the curve.
+        (N,) int64: cloud << 3 depth | position on the curve.
 
     Raises:
         ValueError: an unknown order, a depth out of range, or a coordinate that does not fit.
@@ -41,7 +44,19 @@ def encode(grid: torch.Tensor, batch: torch.Tensor | None, order: str, depth: in
 
 
 def decode(code: torch.Tensor, order: str, depth: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """The inverse of `encode`: (N, 3) int64 grid and (N,) int64 batch."""
+    """The inverse of `encode`.
+
+    Args:
+        code: (N,) int64.
+        order: that of `encode`.
+        depth: that of `encode`.
+
+    Returns:
+        (N, 3) int64 grid and (N,) int64 batch.
+
+    Raises:
+        ValueError: an unknown order.
+    """
     if order not in ORDERS:
         raise ValueError(f"order {order!r} is none of {', '.join(ORDERS)}")
     batch, code = code >> (3 * depth), code & ((1 << (3 * depth)) - 1)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from scipy.sparse import csr_array
 
 from scanwise.data.surface import Surface
 from scanwise.nn.pooling import affinity, hand_made_embedding
@@ -26,11 +25,15 @@ class Sharpener:
     Args:
         surface: of the scene.
         reach: metres around a mask in which it may change: the voxel of the network that gave the scores.
+        neighbours: of a voxel, that its logit becomes the mean of.
+        applications: how often.
     """
 
-    def __init__(self, surface: Surface, reach: float) -> None:
-        self.surface = surface
-        self._table = surface.nearest(NEIGHBOURS)
+    def __init__(
+        self, surface: Surface, reach: float, *, neighbours: int = NEIGHBOURS, applications: int = APPLICATIONS
+    ) -> None:
+        self.surface, self._applications = surface, applications
+        self._table = surface.nearest(neighbours)
         self._weights = affinity(hand_made_embedding(surface.normals, surface.colors), self._table).numpy()
         cells = np.floor((surface.centers - surface.centers.min(0)) / reach).astype(np.int64) + 1
         across = cells.max(0) + 2
@@ -49,6 +52,8 @@ class Sharpener:
         Returns:
             (N,) float32, as they were away from the mask.
         """
+        from scipy.sparse import csr_array  # here, as labels do not need it
+
         voxels, finite = self.surface.voxels, self.surface.finite
         probabilities = voxels.mean(scores[finite])[:, 0]
         around = self._around(probabilities > 0.5)
@@ -56,7 +61,7 @@ class Sharpener:
         table, weights = self._table[around], self._weights[around]
         ends = np.arange(0, table.size + 1, table.shape[1])
         matrix = csr_array((weights.ravel(), table.ravel(), ends), shape=(len(around), len(logits)))
-        for _ in range(APPLICATIONS):
+        for _ in range(self._applications):
             logits[around] = matrix @ logits
         if len(around):
             size = min(int((probabilities > 0.5).sum()), len(around) - 1)

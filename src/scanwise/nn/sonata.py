@@ -60,7 +60,13 @@ def load_sonata(
 
 
 def sonata_config(values: Mapping[str, Any], *, official: bool, mask_token: bool) -> PTv3Config:
-    """Our configuration for the official keys; those not given are the published model's."""
+    """Our configuration for the official keys; those not given are the published model's.
+
+    Args:
+        values: `enc_depths`, `enc_channels`, ..., `dec_*`.
+        official: as of `load_sonata`.
+        mask_token: whether the weights have one.
+    """
     keys = {"in_channels": "in_channels", "depths": "enc_depths", "channels": "enc_channels", "heads": "enc_num_head",
             "decoder_depths": "dec_depths", "decoder_channels": "dec_channels", "decoder_heads": "dec_num_head",
             "mlp_ratio": "mlp_ratio"}  # fmt: skip

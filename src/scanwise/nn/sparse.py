@@ -1,4 +1,4 @@
-"""Convolutions of sparse voxels in plain torch: submanifold 3x3x3 and 1x1x1, halving, its inverse, pooling.
+"""Convolutions of sparse voxels in plain torch: submanifold 3x3x3 and 1x1x1, stride 2, its inverse, pooling.
 
 Submanifold convolution: Graham, Engelcke, van der Maaten, CVPR 2018 (arXiv 1711.10275). The same code runs on CPU and
 CUDA; on CUDA, spconv does the 3x3x3 convolutions where it is installed. A kernel is stored as (Cout, k, k, k, Cin),
@@ -32,9 +32,11 @@ class SparseTensor:
         >>> y = SparseConv3d(64, 128)(SubmanifoldConv3d(32, 64)(x))
 
     Args:
-        coords: (N, 3) integers within ±2^20. feats: (N, C). batch: (N,) integers >= 0, the cloud of each row.
-        cache: another tensor's `cache`, whose voxels at `level` these are; tables are built once and shared.
-        level: how often the cache's own voxels were halved.
+        coords: (N, 3) integers within ±2^20.
+        feats: (N, C) features.
+        batch: (N,) integers >= 0, the cloud of each row.
+        cache: another tensor's `cache`, whose voxels at `level` these are; kernel maps are built once and shared.
+        level: resolution of these voxels: their stride is 2^level in the cache's own voxels.
 
     Raises:
         InputError: shapes, types or ranges that do not fit; a voxel given twice is found by the first convolution.
@@ -97,7 +99,10 @@ class SubmanifoldConv3d(_Conv):
     """Convolution whose outputs are the voxels of its input: tap (i, j, k) reads the voxel at v + (i, j, k) - 1.
 
     Args:
-        in_channels, out_channels: widths. kernel_size: 3, or 1 (a linear layer, weight (Cout, 1, 1, 1, Cin)).
+        in_channels: Cin.
+        out_channels: Cout.
+        kernel_size: 3, or 1 (a linear layer, weight (Cout, 1, 1, 1, Cin)).
+        bias: whether there is one.
         backend: "torch", "spconv" (CUDA only), or "auto": spconv where it can be used.
     """
 
@@ -116,6 +121,7 @@ class SubmanifoldConv3d(_Conv):
         self.backend = backend
 
     def forward(self, x: SparseTensor) -> SparseTensor:
+        """The same voxels, (N, Cin) -> (N, Cout)."""
         self._check(x)
         if self.weight.shape[1] == 1:
             return x.replace(F.linear(x.feats, self.weight.flatten(1), self.bias))
@@ -125,90 +131,125 @@ class SubmanifoldConv3d(_Conv):
 
 
 class SparseConv3d(_Conv):
-    """2x2x2 convolution of stride 2: voxel v goes to floor(v / 2) through tap v mod 2; rows come out sorted."""
+    """2x2x2 convolution of stride 2: voxel v goes to floor(v / 2) through tap v mod 2; rows come out sorted.
+
+    Args:
+        in_channels: Cin.
+        out_channels: Cout.
+        bias: whether there is one.
+    """
 
     def __init__(self, in_channels: int, out_channels: int, bias: bool = True) -> None:
         super().__init__(in_channels, out_channels, 2, bias)
 
     def forward(self, x: SparseTensor) -> SparseTensor:
+        """The voxels of the next level, (N, Cin) -> (M, Cout)."""
         self._check(x)
-        table = x.cache.strided(x.level)
-        return x.at_level(x.level + 1, convolve(x.feats, self.weight, self.bias, table))
+        kernel_map = x.cache.strided(x.level)
+        return x.at_level(x.level + 1, convolve(x.feats, self.weight, self.bias, kernel_map))
 
 
 class SparseInverseConv3d(_Conv):
-    """Back to the voxels that were halved last: voxel v reads floor(v / 2) through tap v mod 2."""
+    """Back to the voxels before the last strided convolution: voxel v reads floor(v / 2) through tap v mod 2.
+
+    Args:
+        in_channels: Cin.
+        out_channels: Cout.
+        bias: whether there is one.
+    """
 
     def __init__(self, in_channels: int, out_channels: int, bias: bool = True) -> None:
         super().__init__(in_channels, out_channels, 2, bias)
 
     def forward(self, x: SparseTensor) -> SparseTensor:
+        """The voxels of the level before, (M, Cin) -> (N, Cout).
+
+        Raises:
+            InputError: the voxels are those of level 0.
+        """
         self._check(x)
         if x.level == 0:
-            raise InputError("an inverse convolution needs voxels that came out of a halving; these are at level 0")
-        table = x.cache.strided(x.level - 1).reverse
-        return x.at_level(x.level - 1, convolve(x.feats, self.weight, self.bias, table))
+            raise InputError("an inverse convolution needs voxels of a strided one; these are at level 0")
+        kernel_map = x.cache.strided(x.level - 1).reverse
+        return x.at_level(x.level - 1, convolve(x.feats, self.weight, self.bias, kernel_map))
 
 
 class SparsePool3d(nn.Module):
-    """Greatest or mean feature of the up to eight voxels that fall into one of twice the edge; rows come out sorted."""
+    """Pooling of stride 2 over the up to eight voxels that fall into one of twice the edge; rows come out sorted.
+
+    Args:
+        mode: the greatest feature, or the mean.
+    """
 
     def __init__(self, mode: Literal["max", "mean"] = "max") -> None:
         super().__init__()
         self.mode = mode
 
     def forward(self, x: SparseTensor) -> SparseTensor:
-        table = x.cache.strided(x.level)
+        """The voxels of the next level, (N, C) -> (M, C)."""
         pooled = [
             F.embedding_bag(chunk.sources[chunk.by_row], x.feats, chunk.starts, mode=self.mode)
-            for chunk in table.chunks
+            for chunk in x.cache.strided(x.level).chunks
         ]
         return x.at_level(x.level + 1, torch.cat(pooled) if pooled else x.feats)
 
 
-def convolve(feats: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, table: KernelMap) -> torch.Tensor:
-    """Sum over a table's pairs of feats (N, Cin) times the tap's part of weight (Cout, k, k, k, Cin): (M, Cout).
+def convolve(
+    feats: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, kernel_map: KernelMap
+) -> torch.Tensor:
+    """Gathers, multiplies and scatters along a kernel map: the sum over its pairs of a feature times the tap's weight.
 
     Under autocast everything is cast first. Gradients of all three inputs, once. Working memory beside the result:
     the gathered rows and the products of one chunk.
+
+    Args:
+        feats: (N, Cin) of the input voxels.
+        weight: (Cout, k, k, k, Cin).
+        bias: (Cout,).
+        kernel_map: between N input and M output voxels, with k^3 taps.
+
+    Returns:
+        (M, Cout).
     """
     device = feats.device.type
     if torch.is_autocast_enabled(device):
         dtype = torch.get_autocast_dtype(device)
         feats, weight, bias = feats.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype)
     taps = weight.flatten(1, 3).permute(1, 2, 0)
-    return cast(torch.Tensor, _Convolve.apply(feats, taps, bias, table))
+    return cast(torch.Tensor, _Convolve.apply(feats, taps, bias, kernel_map))
 
 
 class _Convolve(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, feats: torch.Tensor, taps: torch.Tensor, bias: torch.Tensor | None, table: KernelMap) -> Any:
+    def forward(
+        ctx: Any, feats: torch.Tensor, taps: torch.Tensor, bias: torch.Tensor | None, kernel_map: KernelMap
+    ) -> Any:
         ctx.save_for_backward(feats, taps)
-        ctx.table = table
+        ctx.kernel_map = kernel_map
         with torch.autocast(feats.device.type, enabled=False):
-            sums = _sum_of_products(table.arrange(feats), taps, bias, table)
-        return table.restore(sums)
+            sums = _gather_multiply_scatter(kernel_map.arrange(feats), taps, bias, kernel_map)
+        return kernel_map.restore(sums)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: torch.Tensor) -> Any:
         feats, taps = ctx.saved_tensors
-        table: KernelMap = ctx.table
+        kernel_map: KernelMap = ctx.kernel_map
         grad_feats = grad_taps = grad_bias = None
         with torch.autocast(feats.device.type, enabled=False):
             if ctx.needs_input_grad[2]:
                 grad_bias = grad.sum(0)
-            grad = table.arrange(grad)
+            grad = kernel_map.arrange(grad)
             if ctx.needs_input_grad[0]:
-                back, turned = (table, taps.flip(0)) if table.mirrored else (table.reverse, taps)
-                grad_feats = table.restore(_sum_of_products(grad, turned.transpose(1, 2), None, back))
+                back, turned = (kernel_map, taps.flip(0)) if kernel_map.mirrored else (kernel_map.reverse, taps)
+                grad_feats = kernel_map.restore(_gather_multiply_scatter(grad, turned.transpose(1, 2), None, back))
             if ctx.needs_input_grad[1]:
-                grad_taps = _taps_gradient(table.arrange(feats), grad, table).to(taps.dtype)
+                grad_taps = _weight_gradient(kernel_map.arrange(feats), grad, kernel_map).to(taps.dtype)
         return grad_feats, grad_taps, grad_bias, None
 
 
-def _sum_of_products(
-    feats: torch.Tensor, taps: torch.Tensor, bias: torch.Tensor | None, table: KernelMap
+def _gather_multiply_scatter(
+    feats: torch.Tensor, taps: torch.Tensor, bias: torch.Tensor | None, kernel_map: KernelMap
 ) -> torch.Tensor:
     """(M, Cout): a chunk at a time, rows gathered and multiplied tap by tap, then summed for each output row.
 
@@ -217,12 +258,12 @@ def _sum_of_products(
     """
     width, kernels = taps.shape[2], taps.unbind(0)
     tap_by_tap = width >= _WIDE and feats.dtype == torch.float32 and not feats.is_cuda
-    result = feats.new_empty(table.outputs, width)
-    most_rows = max((max(chunk.counts) for chunk in table.chunks), default=0)
-    most_pairs = max((len(chunk.sources) for chunk in table.chunks), default=0)
+    result = feats.new_empty(kernel_map.outputs, width)
+    most_rows = max((max(chunk.counts) for chunk in kernel_map.chunks), default=0)
+    most_pairs = max((len(chunk.sources) for chunk in kernel_map.chunks), default=0)
     gathered = feats.new_empty(most_rows, feats.shape[1])
     products = feats.new_empty(most_rows if tap_by_tap else most_pairs, width)
-    for chunk in table.chunks:
+    for chunk in kernel_map.chunks:
         sums, sources = result[chunk.rows], chunk.sources.split(chunk.counts)
         if tap_by_tap:
             sums.zero_()
@@ -240,13 +281,13 @@ def _sum_of_products(
     return result
 
 
-def _taps_gradient(feats: torch.Tensor, grad: torch.Tensor, table: KernelMap) -> torch.Tensor:
+def _weight_gradient(feats: torch.Tensor, grad: torch.Tensor, kernel_map: KernelMap) -> torch.Tensor:
     """(taps, Cin, Cout), summed over chunks in float32 at least."""
     wide = torch.promote_types(feats.dtype, torch.float32)
-    result = torch.zeros(table.taps, feats.shape[1], grad.shape[1], dtype=wide, device=feats.device)
-    most_rows = max((max(chunk.counts) for chunk in table.chunks), default=0)
+    result = torch.zeros(kernel_map.taps, feats.shape[1], grad.shape[1], dtype=wide, device=feats.device)
+    most_rows = max((max(chunk.counts) for chunk in kernel_map.chunks), default=0)
     inputs, outputs = feats.new_empty(most_rows, feats.shape[1]), grad.new_empty(most_rows, grad.shape[1])
-    for chunk in table.chunks:
+    for chunk in kernel_map.chunks:
         for tap, (sources, targets) in enumerate(
             zip(chunk.sources.split(chunk.counts), chunk.targets.split(chunk.counts), strict=True)
         ):
@@ -271,7 +312,7 @@ def _takes_spconv(backend: Backend, feats: torch.Tensor) -> bool:
 
 
 def _spconv_submanifold(x: SparseTensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-    """spconv's own layer around our weight; its index tables stay with the level's voxels."""
+    """The layer of spconv around our weight; its index pairs stay with the level's voxels."""
     import spconv.pytorch as spconv  # type: ignore[import-not-found]
 
     with torch.no_grad():
@@ -279,7 +320,7 @@ def _spconv_submanifold(x: SparseTensor, weight: torch.Tensor, bias: torch.Tenso
         shape = (x.coords.amax(0) - lowest + 1).tolist()
         indices = torch.cat([x.batch[:, None], x.coords - lowest], 1).int()
     out_channels, size, _, _, in_channels = weight.shape
-    layer = spconv.SubMConv3d(in_channels, out_channels, size, bias=False, indice_key="same").to(x.feats.device)
+    layer = spconv.SubMConv3d(in_channels, out_channels, size, bias=False, indice_key="submanifold").to(x.feats.device)
     layer.weight = cast(nn.Parameter, weight)
     voxels = spconv.SparseConvTensor(x.feats, indices, shape, int(x.batch.max()) + 1)
     voxels.indice_dict = x.cache.foreign.setdefault(x.level, {})

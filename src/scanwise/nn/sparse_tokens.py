@@ -1,7 +1,7 @@
-"""Pictures as a few tokens that know what, and a map that knows where: STELLAR's network (arXiv 2602.01905).
+"""Images as a few tokens that know what, and a map that knows where: STELLAR's network (arXiv 2602.01905).
 
 The dense outputs U (n, D) of a ViT and the outputs S (r, D) of r learned tokens that it read beside the patches are
-factorised: each patch distributes itself over the tokens, L = softmax(cos(W_d U, W_s S) / 0.06), and the picture is
+factorised: each patch distributes itself over the tokens, L = softmax(cos(W_d U, W_s S) / 0.06), and the image is
 the low-rank product L S, from which a small transformer reconstructs pixels, or codes of a frozen tokenizer.
 """
 
@@ -21,21 +21,23 @@ from scanwise.nn.vit import Encoded, Transformer, ViT, ViTConfig, initialise
 
 
 class Tokenizer(Protocol):
-    """A frozen model that says pictures in whole numbers, on the same grid as the patches.
+    """A frozen model that says images in whole numbers, on the same grid as the patches.
 
     Attributes:
         codes: how many there are.
     """
 
     @property
-    def codes(self) -> int: ...
+    def codes(self) -> int:
+        """How many there are."""
+        ...
 
     def encode(self, images: torch.Tensor) -> torch.Tensor:
-        """(B, 3, H, W) in [0, 1] -> (B, n) int64 codes, row by row."""
+        """Images (B, 3, H, W) in [0, 1] -> (B, n) int64 codes, row by row."""
         ...
 
     def decode(self, codes: torch.Tensor) -> torch.Tensor:
-        """(B, n) codes of a square grid -> (B, 3, H, W) in [0, 1]."""
+        """Codes (B, n) of a square grid -> (B, 3, H, W) in [0, 1]."""
         ...
 
 
@@ -44,11 +46,18 @@ class TokenConfig:
     """Shape of the network.
 
     Attributes:
-        encoder: the ViT. tokens: r; 0 = every patch is a token of its own, and nothing is factorised.
+        encoder: the ViT.
+        tokens: r; 0 = every patch is a token of its own, and nothing is factorised.
         bottleneck: what is reconstructed from, the product L S or (the isolation) the dense U.
-        temperature: of L. codes: of the tokenizer whose codes are reconstructed; 0 = pixels.
-        decoder_*: the transformer that reconstructs.
-        prototypes, prototype_width, predictor: K, channels and hidden channels of the two cluster heads.
+        temperature: of L.
+        codes: of the tokenizer whose codes are reconstructed; 0 = pixels.
+        decoder_width: channels of the transformer that reconstructs.
+        decoder_depth: its blocks.
+        decoder_heads: its attention heads.
+        decoder_mlp: its channels inside a block's MLP.
+        prototypes: K, of the two cluster heads.
+        prototype_width: channels of a prototype.
+        predictor: hidden channels of the cluster heads.
     """
 
     encoder: ViTConfig = field(default_factory=ViTConfig)
@@ -71,7 +80,11 @@ def token_config(stored: Mapping[str, Any]) -> TokenConfig:
 
 
 class FourierPositions(nn.Module):
-    """A code of (C,) for each cell of a grid: sines and cosines of C/2 random waves at the cells' centres."""
+    """A code of (C,) for each cell of a grid: sines and cosines of C/2 random waves at the cells' centres.
+
+    Args:
+        channels: C, even.
+    """
 
     matrix: torch.Tensor
 
@@ -80,7 +93,7 @@ class FourierPositions(nn.Module):
         self.register_buffer("matrix", torch.randn(2, channels // 2))
 
     def forward(self, rows: int, columns: int) -> torch.Tensor:
-        """(rows * columns, C)."""
+        """Codes (rows * columns, C), row by row."""
         x = (2 * torch.arange(columns, device=self.matrix.device) + 1) / columns - 1
         y = (2 * torch.arange(rows, device=self.matrix.device) + 1) / rows - 1
         centers = torch.stack(torch.meshgrid(y, x, indexing="ij")[::-1], -1).flatten(0, 1)
@@ -89,7 +102,17 @@ class FourierPositions(nn.Module):
 
 
 class PatchDecoder(nn.Module):
-    """A vector a patch -> pixels (B, 3, H, W), or logits of codes (B, n, codes). From any features: also a probe."""
+    """A vector a patch -> pixels (B, 3, H, W), or logits of codes (B, n, codes). From any features: also a probe.
+
+    Args:
+        channels: C of the vectors.
+        width: channels of the transformer.
+        depth: blocks.
+        heads: attention heads.
+        mlp: channels inside a block's MLP.
+        patch: side of a patch, pixels.
+        codes: of the tokenizer; 0 = pixels.
+    """
 
     def __init__(
         self, channels: int, width: int, depth: int, heads: int, mlp: int, *, patch: int, codes: int = 0
@@ -103,9 +126,10 @@ class PatchDecoder(nn.Module):
         initialise(self)
 
     def forward(self, features: torch.Tensor, grid: tuple[int, int] | None = None) -> torch.Tensor:
-        """Decodes (B, n, C).
+        """Decodes features.
 
         Args:
+            features: (B, n, C), row by row.
             grid: rows and columns of the patches; None = a square.
         """
         rows, columns = grid or (math.isqrt(features.shape[1]),) * 2
@@ -118,10 +142,21 @@ class PatchDecoder(nn.Module):
 class SparseTokens(nn.Module):
     """Encoder with sparse tokens, factorisation, decoder, cluster heads.
 
-    encoded = network.encode(images)           # images (B, 3, H, W) in [0, 1]
-    encoded.sparse                             # S (B, r, D): what
-    network.spatial(encoded)                   # L (B, n, r): where; each row sums to 1
-    network.reconstruct(images)                # (B, 3, H, W), not clipped
+        encoded = network.encode(images)           # images (B, 3, H, W) in [0, 1]
+        encoded.sparse                             # S (B, r, D): what
+        network.spatial(encoded)                   # L (B, n, r): where; each row sums to 1
+        network.reconstruct(images)                # (B, 3, H, W), not clipped
+
+    Args:
+        config: shape of the network.
+
+    Attributes:
+        config: as given.
+        encoder: the ViT.
+        tokens: (r, D) that are learned.
+        decoder: L S, or U -> pixels or codes.
+        token_head: tokens -> logits of prototypes.
+        cls_head: CLS -> logits of prototypes.
     """
 
     def __init__(self, config: TokenConfig) -> None:
@@ -141,7 +176,12 @@ class SparseTokens(nn.Module):
         self.cls_head = ClusterHead(width, config.predictor, config.prototype_width, config.prototypes)
 
     def encode(self, images: torch.Tensor, keep: torch.Tensor | None = None) -> Encoded:
-        """Pictures, or the patches `keep` (B, k) of them; where every patch is a token, `sparse` is `dense`."""
+        """Encodes images; where every patch is a token, `sparse` is `dense`.
+
+        Args:
+            images: (B, 3, H, W) in [0, 1].
+            keep: (B, k) int64 patches to see, counted row by row; None = all.
+        """
         encoded = self.encoder(images, keep=keep, extra=self.tokens)
         return encoded if self.config.tokens else Encoded(encoded.cls, encoded.dense, encoded.dense)
 
@@ -163,7 +203,18 @@ class SparseTokens(nn.Module):
         return self.decoder(self.product(encoded) if self.config.bottleneck == "sparse" else encoded.dense, grid)
 
     def reconstruct(self, images: torch.Tensor, tokenizer: Tokenizer | None = None) -> torch.Tensor:
-        """(B, 3, H, W) pictures from the bottleneck; a network of codes needs the tokenizer that they are of."""
+        """Images from the bottleneck.
+
+        Args:
+            images: (B, 3, H, W) in [0, 1].
+            tokenizer: of a network of codes, the one that they are of.
+
+        Returns:
+            (B, 3, H, W), not clipped.
+
+        Raises:
+            ValueError: a network of codes, and no tokenizer.
+        """
         patch = self.config.encoder.patch
         decoded = self.decode(self.encode(images), (images.shape[2] // patch, images.shape[3] // patch))
         if not self.config.codes:

@@ -22,8 +22,9 @@ class SparseUNetConfig:
     """What a network looks like.
 
     Attributes:
-        in_channels: of the input features. channels: of each level, finest first; each level but the first halves
-            the resolution. blocks: residual blocks on either side of a level.
+        in_channels: of the input features.
+        channels: of each level, finest first; each level but the first has stride 2 to the one before.
+        blocks: residual blocks on either side of a level.
     """
 
     in_channels: int = 6
@@ -34,8 +35,12 @@ class SparseUNetConfig:
 class SparseUNet(nn.Module):
     """The network: features (N, in) of voxels -> (N, channels[0]) of the same.
 
-    network = SparseUNet(SparseUNetConfig(in_channels=6))
-    features = network(SparseTensor(coords, feats, batch)).feats
+    Example:
+        >>> network = SparseUNet(SparseUNetConfig(in_channels=6))
+        >>> features = network(SparseTensor(coords, feats, batch)).feats
+
+    Args:
+        config: what it looks like.
     """
 
     def __init__(self, config: SparseUNetConfig) -> None:
@@ -49,9 +54,15 @@ class SparseUNet(nn.Module):
         self.norm = batch_norm(config.channels[0])
 
     def forward(self, voxels: SparseTensor, at_level: AtLevel | None = None) -> SparseTensor:
-        """Args:
-        at_level: called with each level's number and voxels before its encoder blocks, and gives what they
-            should see: the place where LESS lets voxels attend to words.
+        """The features of the finest level.
+
+        Args:
+            voxels: (N, in_channels).
+            at_level: called with each level's number and voxels before its encoder blocks, and gives what they
+                should see: where LESS lets voxels attend to words.
+
+        Returns:
+            The same voxels with (N, channels[0]).
         """
         voxels = self._level(0, self.stem(voxels), at_level)
         return voxels.replace(functional.relu(self.norm(voxels.feats)))
@@ -74,7 +85,13 @@ class SparseUNet(nn.Module):
 
 
 class UNetLevel(nn.Module):
-    """Encoder blocks, the way to the next level and back, decoder blocks; the coarsest has encoder blocks alone."""
+    """Encoder blocks, the way to the next level and back, decoder blocks; the coarsest has encoder blocks alone.
+
+    Args:
+        channels: of this level.
+        deeper: channels of the next level; None = this is the coarsest.
+        blocks: residual blocks on either side.
+    """
 
     def __init__(self, channels: int, deeper: int | None, blocks: int) -> None:
         super().__init__()
@@ -99,6 +116,7 @@ class ResidualBlock(nn.Module):
         self.conv2 = SubmanifoldConv3d(out_channels, out_channels, 3, bias=False)
 
     def forward(self, voxels: SparseTensor) -> SparseTensor:
+        """The same voxels, (N, in_channels) -> (N, out_channels)."""
         inner = self.conv1(voxels.replace(functional.relu(self.norm1(voxels.feats))))
         inner = self.conv2(inner.replace(functional.relu(self.norm2(inner.feats))))
         through = voxels if self.skip is None else self.skip(voxels)
@@ -114,6 +132,7 @@ class Down(nn.Module):
         self.conv = SparseConv3d(in_channels, out_channels, bias=False)
 
     def forward(self, voxels: SparseTensor) -> SparseTensor:
+        """The voxels of the next level, (N, in_channels) -> (M, out_channels)."""
         return self.conv(voxels.replace(functional.relu(self.norm(voxels.feats))))
 
 
@@ -126,6 +145,7 @@ class Up(nn.Module):
         self.conv = SparseInverseConv3d(in_channels, out_channels, bias=False)
 
     def forward(self, voxels: SparseTensor) -> SparseTensor:
+        """The voxels of the level before, (M, in_channels) -> (N, out_channels)."""
         return self.conv(voxels.replace(functional.relu(self.norm(voxels.feats))))
 
 

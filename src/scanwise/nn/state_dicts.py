@@ -55,6 +55,7 @@ def renamed(weights: Mapping[str, torch.Tensor], rules: Sequence[tuple[str, str]
     """The state dict under our names.
 
     Args:
+        weights: under the official names.
         rules: regular expressions that match a whole official name, and what takes its place; the first that matches
             counts.
 
@@ -74,6 +75,11 @@ def renamed(weights: Mapping[str, torch.Tensor], rules: Sequence[tuple[str, str]
 
 def fill(module: nn.Module, weights: Mapping[str, torch.Tensor], what: str) -> None:
     """Loads a state dict that must fit exactly.
+
+    Args:
+        module: that is filled.
+        weights: under its own names.
+        what: the weights are, for the error.
 
     Raises:
         InputError: names that are missing or left over, or another shape.

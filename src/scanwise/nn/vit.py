@@ -1,4 +1,4 @@
-"""A Vision Transformer that can see some patches only, pictures of any size, and tokens of its own beside the patches.
+"""A Vision Transformer that can see some patches only, images of any size, and tokens of its own beside the patches.
 
 Dosovitskiy et al., "An Image is Worth 16x16 Words" (ICLR 2021, arXiv 2010.11929): pre-norm blocks, GELU. Layer norms
 have the epsilon 1e-12 of the published ViT weights.
@@ -21,8 +21,12 @@ class ViTConfig:
     """Shape of a Vision Transformer.
 
     Attributes:
-        image: side of the pictures that it has positions for, in pixels; others get interpolated positions.
-        patch: side of a patch in pixels. width: channels D. depth: blocks. mlp: channels inside a block's MLP.
+        image: side of the images that it has positions for, in pixels; others get interpolated positions.
+        patch: side of a patch in pixels.
+        width: channels D.
+        depth: blocks.
+        heads: of attention, a divisor of `width`.
+        mlp: channels inside a block's MLP.
     """
 
     image: int = 224
@@ -34,7 +38,7 @@ class ViTConfig:
 
     @property
     def grid(self) -> int:
-        """Patches along a side of a picture of its own size."""
+        """Patches along a side of an image of its own size."""
         return self.image // self.patch
 
 
@@ -49,7 +53,12 @@ SIZES = {
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention over (B, n, D)."""
+    """Multi-head self-attention over (B, n, D).
+
+    Args:
+        width: D.
+        heads: a divisor of D.
+    """
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -58,13 +67,20 @@ class Attention(nn.Module):
         self.project = nn.Linear(width, width)
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        """(B, n, D) -> (B, n, D)."""
         query, key, value = self.qkv(tokens).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         mixed = functional.scaled_dot_product_attention(query, key, value)
         return self.project(mixed.transpose(1, 2).flatten(2))
 
 
 class Block(nn.Module):
-    """Attention, then MLP, each behind a layer norm and added to what came in."""
+    """Attention, then MLP, each behind a layer norm and added to what came in.
+
+    Args:
+        width: D.
+        heads: a divisor of D.
+        mlp: channels inside the MLP.
+    """
 
     def __init__(self, width: int, heads: int, mlp: int) -> None:
         super().__init__()
@@ -74,12 +90,20 @@ class Block(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(width, mlp), nn.GELU(), nn.Linear(mlp, width))
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        """(B, n, D) -> (B, n, D)."""
         tokens = tokens + self.attention(self.attention_norm(tokens))
         return tokens + self.mlp(self.mlp_norm(tokens))
 
 
 class Transformer(nn.Module):
-    """Blocks and a last layer norm: (B, n, D) -> (B, n, D)."""
+    """Blocks and a last layer norm.
+
+    Args:
+        width: D.
+        depth: blocks.
+        heads: a divisor of D.
+        mlp: channels inside a block's MLP.
+    """
 
     def __init__(self, width: int, depth: int, heads: int, mlp: int) -> None:
         super().__init__()
@@ -87,6 +111,7 @@ class Transformer(nn.Module):
         self.norm = nn.LayerNorm(width, EPSILON)
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        """(B, n, D) -> (B, n, D)."""
         for block in self.blocks:
             tokens = block(tokens)
         return self.norm(tokens)
@@ -94,10 +119,12 @@ class Transformer(nn.Module):
 
 @dataclass
 class Encoded:
-    """What a picture became.
+    """What images became.
 
     Attributes:
-        cls: (B, D). dense: (B, n, D), one for each patch seen, in the order seen. sparse: (B, r, D), the extra tokens.
+        cls: (B, D).
+        dense: (B, n, D), one for each patch seen, in the order seen.
+        sparse: (B, r, D), the extra tokens.
     """
 
     cls: torch.Tensor
@@ -106,13 +133,16 @@ class Encoded:
 
 
 class ViT(nn.Module):
-    """Pictures -> CLS, a vector a patch, and a vector for each extra token.
+    """Images -> CLS, a vector a patch, and a vector for each extra token.
 
         encoded = ViT(SIZES["tiny"])(images)                   # images (B, 3, H, W) in [0, 1]
-        encoded = vit(images, keep=masks.keep(noise, 0.8))     # some patches only
+        encoded = vit(images, keep=masks.kept(noise, 0.8))     # some patches only
         encoded = vit(images, extra=tokens)                    # (r, D) tokens that take part in every attention
 
     Mean and deviation of ImageNet's colours are applied inside.
+
+    Args:
+        config: shape of the network.
     """
 
     mean: torch.Tensor
@@ -134,10 +164,12 @@ class ViT(nn.Module):
     def forward(
         self, images: torch.Tensor, *, keep: torch.Tensor | None = None, extra: torch.Tensor | None = None
     ) -> Encoded:
-        """Encodes (B, 3, H, W) pictures in [0, 1], H and W multiples of the patch.
+        """Encodes images.
 
         Args:
-            keep: (B, k) int64 patches to see, counted row by row; None = all. extra: (r, D) tokens.
+            images: (B, 3, H, W) in [0, 1], H and W multiples of the patch.
+            keep: (B, k) int64 patches to see, counted row by row; None = all.
+            extra: (r, D) tokens that take part in every attention; None = none.
         """
         tokens = self.embed(images)
         if keep is not None:
@@ -150,7 +182,7 @@ class ViT(nn.Module):
         return Encoded(tokens[:, 0], tokens[:, 1 : 1 + patches], tokens[:, 1 + patches :])
 
     def embed(self, images: torch.Tensor) -> torch.Tensor:
-        """(B, 1 + n, D): CLS and patches, with positions."""
+        """CLS and patches, with positions: (B, 3, H, W) -> (B, 1 + n, D)."""
         patches = self.patches((images - self.mean) / self.std)
         rows, columns = patches.shape[2:]
         cls = self.cls.expand(len(images), -1, -1)

@@ -15,7 +15,8 @@ class Attention(nn.Module):
     """Multi-head attention of some rows (n, C) to others (m, C), one example at a time.
 
     Args:
-        width: C. heads: divides it.
+        width: C.
+        heads: divides it.
     """
 
     def __init__(self, width: int, heads: int) -> None:
@@ -25,7 +26,13 @@ class Attention(nn.Module):
         self.out = nn.Linear(width, width)
 
     def forward(self, queries: torch.Tensor, keys: torch.Tensor, allowed: torch.Tensor | None = None) -> torch.Tensor:
-        """(n, C). allowed: (n, m) or (1, m) bool, what a query may attend to; each at least one key."""
+        """What each query found, (n, C).
+
+        Args:
+            queries: (n, C).
+            keys: (m, C), values as well.
+            allowed: (n, m) or (1, m) bool, what a query may attend to, at least one key each; None = all.
+        """
         if len(queries) > _MANY * len(keys) and (allowed is None or len(allowed) == 1):
             return self._of_many(queries, keys, allowed)
         if self.heads * len(queries) < self.out.in_features and len(keys) > _MANY * len(queries):
@@ -35,8 +42,11 @@ class Attention(nn.Module):
         return self.out(attended[0].transpose(0, 1).flatten(1))
 
     def _of_many(self, queries: torch.Tensor, keys: torch.Tensor, allowed: torch.Tensor | None) -> torch.Tensor:
-        """The same for many queries and few keys. The keys and values of all heads, as blocks of one matrix each, take
-        in the projections of queries and output; the softmax runs across long rows, as short ones are slow on a CPU."""
+        """The same for many queries and few keys.
+
+        The keys and values of all heads, as blocks of one matrix each, take in the projections of queries and output;
+        the softmax runs across long rows, as short ones are slow on a CPU.
+        """
         width = self.out.in_features
         key, value = torch.block_diag(*self._heads(keys, 1)), torch.block_diag(*self._heads(keys, 2))
         key = key / (width // self.heads) ** 0.5
@@ -48,8 +58,11 @@ class Attention(nn.Module):
         return torch.addmm(self.out.bias, share.T, value @ self.out.weight.T)
 
     def _to_many(self, queries: torch.Tensor, keys: torch.Tensor, allowed: torch.Tensor | None) -> torch.Tensor:
-        """The same for few queries and many keys: the queries take in the projection of keys (whose bias no softmax
-        feels), and what they found goes through that of values."""
+        """The same for few queries and many keys.
+
+        The queries take in the projection of keys (whose bias no softmax feels), and what they found goes through that
+        of values.
+        """
         width = self.out.in_features
         _, to_key, to_value = self.project.weight.view(3, self.heads, -1, width)
         query = self._heads(queries, 0) / (width // self.heads) ** 0.5
@@ -62,7 +75,7 @@ class Attention(nn.Module):
         return self.out(value.transpose(0, 1).flatten(1))
 
     def weights(self, queries: torch.Tensor, keys: torch.Tensor, allowed: torch.Tensor | None = None) -> torch.Tensor:
-        """(n, m) the share of attention that each key gets, mean over heads; rows sum to 1."""
+        """The share of attention (n, m) that each key gets, mean over heads; rows sum to 1."""
         query, key = self._heads(queries, 0), self._heads(keys, 1)
         logits = query @ key.transpose(1, 2) / query.shape[2] ** 0.5
         if allowed is not None:
@@ -81,9 +94,12 @@ class WordFusion(nn.Module):
     """PWCA: voxels attend to the words of their sentence, and what they find is added through a gate.
 
     Args:
-        words: channels of a word. width: channels of a voxel. heads: of the attention.
+        words: channels of a word.
+        width: channels of a voxel.
+        heads: of the attention.
         official: padded words are zeroed, not masked, and so take part in the softmax through the biases of key and
             value; tanh twice.
+        dropout: of the projected words.
     """
 
     def __init__(self, words: int, width: int, heads: int, *, official: bool = False, dropout: float = 0.15) -> None:
@@ -100,8 +116,10 @@ class WordFusion(nn.Module):
         """What is to be added to the voxels, (N, C).
 
         Args:
-            feats: (N, C), cloud after cloud. counts: voxels of each of the S clouds. words: (S, T, W) one sentence a
-                cloud. mask: (S, T) bool, True at words; each sentence has one at least.
+            feats: (N, C), cloud after cloud.
+            counts: voxels of each of the S clouds.
+            words: (S, T, W), one sentence a cloud.
+            mask: (S, T) bool, True at words; each sentence has one at least.
         """
         parts = [self.attention(*each) for each in self._each(feats, counts, words, mask)]
         attended = self.gate(self.norm(torch.cat(parts))).tanh()

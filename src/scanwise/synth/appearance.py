@@ -17,7 +17,13 @@ SWAPPED_SHARE = 0.3
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """A surface: plain sRGB `color`, or `texture` uint8 (h, w, 3) that repeats every `tile` metres."""
+    """A surface.
+
+    Attributes:
+        color: sRGB, plain or the mean of the texture.
+        texture: uint8 (h, w, 3) or None.
+        tile: metres after which the texture repeats.
+    """
 
     color: tuple[int, int, int]
     texture: np.ndarray | None = None
@@ -26,7 +32,16 @@ class Material:
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """What a room's structure is made of; `swapped`: objects get random appearances too."""
+    """What a room's structure is made of.
+
+    Attributes:
+        floor: of the floor.
+        walls: of each wall.
+        ceiling: of the ceiling.
+        trim: sRGB of frames and skirting boards.
+        front: sRGB of cabinet fronts.
+        swapped: objects get random appearances too.
+    """
 
     floor: Material
     walls: list[Material]
@@ -100,7 +115,13 @@ def any_color(
     saturation: tuple[float, float] = (0.05, 0.9),
     lightness: tuple[float, float] = (0.15, 0.9),
 ) -> tuple[int, int, int]:
-    """sRGB of any hue, in these ranges of HLS."""
+    """A colour of any hue, sRGB.
+
+    Args:
+        generator: of random numbers.
+        saturation: range in HLS, 0..1.
+        lightness: range in HLS, 0..1.
+    """
     color = colorsys.hls_to_rgb(generator.random(), generator.uniform(*lightness), generator.uniform(*saturation))
     return _rgb(np.array(color) * 255)
 
@@ -113,6 +134,7 @@ def pastel(generator: np.random.Generator) -> tuple[int, int, int]:
 
 
 def wood_color(generator: np.random.Generator) -> tuple[int, int, int]:
+    """A brown of wood, light or dark, sRGB."""
     hue, lightness = generator.uniform(0.05, 0.11), generator.uniform(0.2, 0.72)
     return _rgb(np.array(colorsys.hls_to_rgb(hue, lightness, generator.uniform(0.2, 0.55))) * 255)
 
@@ -173,7 +195,14 @@ def _projected(mesh: Mesh, tile: float) -> np.ndarray:
 
 
 def ceiling_lights(low: np.ndarray, high: np.ndarray, height: float, generator: np.random.Generator) -> list[AreaLight]:
-    """One light for each stretch of 4 m of a part of the room between corners (2,), shining down."""
+    """Lights that shine down, one for each stretch of 4 m.
+
+    Args:
+        low: (2,) corner of a part of the room, metres.
+        high: (2,) corner across from it.
+        height: of the ceiling, metres.
+        generator: of random numbers.
+    """
     extent = high - low
     counts = np.maximum(np.rint(extent / 4.0), 1).astype(int)
     tint, level = _tint(generator), generator.uniform(0.35, 0.8)
@@ -191,7 +220,14 @@ def ceiling_lights(low: np.ndarray, high: np.ndarray, height: float, generator: 
 
 
 def window_light(corner: np.ndarray, right: np.ndarray, up: np.ndarray, generator: np.random.Generator) -> AreaLight:
-    """Daylight through an opening that spans `right` and `up` (3,) from `corner`, along `right` x `up`."""
+    """Daylight through an opening, along `right` x `up`.
+
+    Args:
+        corner: (3,) of the opening, metres.
+        right: (3,) one side of it.
+        up: (3,) the other.
+        generator: of random numbers.
+    """
     level = generator.uniform(0.6, 3.0)
     sky = level * np.array([0.85, 0.95, 1.1])
     values = [tuple(float(value) for value in vector) for vector in (corner, right, up, sky)]

@@ -27,7 +27,9 @@ def walk(world: World, generator: np.random.Generator, *, views: int) -> list[np
     tables, counters and the like from close by.
 
     Args:
-        world: with a floor plan. views: how many poses.
+        world: with a floor plan.
+        generator: of random numbers.
+        views: how many poses.
     """
     assert world.floor_plan is not None
     places = _standpoints(world, world.floor_plan)

@@ -22,9 +22,10 @@ class OpenName:
     """A word for things of one sort, and where they belong.
 
     Attributes:
-        name: "office chair". kind: class of SCANNET_20 or SEMANTIC_KITTI_19, "otherfurniture" where none fits.
-        support: of SUPPORTS, what it stands or hangs on. Where the floor and furniture are both named, large ones
-            (half a metre and more) belong on the floor.
+        name: "office chair".
+        kind: class of SCANNET_20 or SEMANTIC_KITTI_19, "otherfurniture" where none fits.
+        support: of SUPPORTS, what it stands or hangs on. Where the floor and furniture are both named, large ones (half
+            a metre and more) belong on the floor.
         rooms: of ROOMS, where it is met; () = nowhere in particular.
         elevation: metres from the floor to the lower edge of what hangs on a wall; None for all else.
         synonyms: other words for the same, likeliest first.
@@ -70,8 +71,14 @@ def meanings(word: str) -> tuple[str, ...]:
 
 
 def guess(label: str) -> str:
-    """Open name for the label of an unknown piece by its last words ("Red Office Chair" -> "office chair"),
-    "" = none of ours."""
+    """The open name for the label of an unknown piece, by its last words.
+
+    Args:
+        label: such as "Red Office Chair".
+
+    Returns:
+        "office chair"; "" = none of ours.
+    """
     words = re.findall(r"[\w'-]+", label.lower())
     for start in range(len(words)):
         found = meanings(" ".join(words[start:]))

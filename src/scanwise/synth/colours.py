@@ -19,9 +19,16 @@ PATCH = 16
 
 
 def mesh_color_word(mesh: Mesh, *, at_wall: bool = False) -> str:
-    """The word of COLOR_WORDS that at least half of what one sees of the surface has; "" when there is no such word.
+    """The word for what one sees of the surface; "" where no colour has half of it.
 
-    Nobody sees undersides, nor, of what stands or hangs at a wall (`at_wall`), its back (+y).
+    Nobody sees undersides, nor, of what stands or hangs at a wall, its back.
+
+    Args:
+        mesh: front towards -y.
+        at_wall: it stands or hangs at a wall.
+
+    Returns:
+        A word of COLOR_WORDS, or "".
     """
     area, albedo = _surface(mesh)
     outward = face_normals(mesh.vertices, mesh.faces)
@@ -35,7 +42,7 @@ def mesh_color_word(mesh: Mesh, *, at_wall: bool = False) -> str:
 
 
 def color_words(colors: np.ndarray) -> np.ndarray:
-    """sRGB 0..255 (N, 3) -> (N,) index into COLOR_WORDS."""
+    """Colours (N, 3), sRGB 0..255, to (N,) index into COLOR_WORDS."""
     lightness, a, b = lab(colors).T
     chroma, hue = np.hypot(a, b), np.rad2deg(np.arctan2(b, a)) % 360
     earthy = (hue >= 42) & (hue < 100)
@@ -58,7 +65,7 @@ def color_words(colors: np.ndarray) -> np.ndarray:
 
 
 def lab(colors: np.ndarray) -> np.ndarray:
-    """sRGB 0..255 (N, 3) -> CIE L*a*b* (N, 3) under D65."""
+    """Colours (N, 3), sRGB 0..255, to CIE L*a*b* (N, 3) under D65."""
     to_xyz = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750],
                        [0.0193339, 0.1191920, 0.9503041]])  # fmt: skip
     xyz = to_linear(colors).astype(np.float64) @ to_xyz.T / np.array([0.95047, 1.0, 1.08883])

@@ -42,7 +42,13 @@ _MOST_ORDERED = len(ORDINALS)
 
 
 class Describer:
-    """Proposes forms for the objects of a layout; the generator decides which."""
+    """Proposes forms for the objects of a layout; the generator decides which.
+
+    Args:
+        layout: of the scene.
+        poses: (4, 4) cameras to world, of which some become stated viewpoints.
+        generator: of random numbers.
+    """
 
     def __init__(self, layout: Layout, poses: Sequence[np.ndarray], generator: np.random.Generator) -> None:
         self.layout = layout
@@ -89,6 +95,7 @@ class Describer:
         return None
 
     def word(self, target: int) -> str:
+        """A word for the thing: its own name more often than not, else a synonym."""
         words = self.words[target]
         return words[0] if self.generator.random() < 0.55 else pick(words, self.generator)
 

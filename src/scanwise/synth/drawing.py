@@ -28,18 +28,26 @@ EARTHEN = ((176, 96, 66), (236, 234, 228), (70, 72, 76), (150, 160, 150), (190, 
 
 @dataclass(frozen=True, eq=False)
 class Finish:
-    """A colour, or a picture (h, w, 4) that repeats every so many metres, and solids that wear it."""
+    """A material, and solids that wear it.
+
+    Attributes:
+        color: sRGB.
+        picture: uint8 (h, w, 4) texture, or None.
+        metres: after which the texture repeats.
+    """
 
     color: tuple[int, int, int]
     picture: np.ndarray | None = None
     metres: float = 1.0
 
     def on(self, mesh: Mesh, grain: str = "z") -> Mesh:
+        """The mesh in this material; a texture's upright direction follows the axis `grain`."""
         if self.picture is None:
             return replace(mesh, colors=np.tile(np.array(self.color, np.uint8), (len(mesh.faces), 1)))
         return shapes.textured(mesh, self.picture, self.metres, grain=grain)
 
     def box(self, low: Point, high: Point, grain: str = "z") -> Mesh:
+        """A box along the axes."""
         return self.on(shapes.block(low, high, self.color), grain)
 
     def taper(self, low: Point, high: Point, sides: float = 0.0, front: float = 0.0, back: float = 0.0) -> Mesh:
@@ -53,20 +61,23 @@ class Finish:
         return self.on(shapes.flat(vertices, mesh.faces, self.color))
 
     def rod(self, start: Point, end: Point, radius: float, *, tip: float | None = None, sides: int = 8) -> Mesh:
+        """As `shapes.rod`."""
         return self.on(shapes.rod(start, end, radius, self.color, tip=tip, sides=sides))
 
-    def path(self, points: Sequence[Point], radius: float, *, sides: int = 6) -> list[Mesh]:
+    def path(self, points: Sequence[Point], radius: float) -> list[Mesh]:
         """Rods from point to point."""
-        pairs = itertools.pairwise(points)
-        return [self.rod(start, end, radius, sides=sides) for start, end in pairs]
+        return [self.rod(start, end, radius, sides=6) for start, end in itertools.pairwise(points)]
 
     def lathe(self, profile: Sequence[tuple[float, float]], at: Point = (0, 0, 0), sides: int = 20) -> Mesh:
+        """As `shapes.lathe`."""
         return self.on(shapes.lathe(profile, self.color, at=at, sides=sides))
 
     def disc(self, radius: float, low: float, high: float, at: Point = (0, 0, 0), sides: int = 20) -> Mesh:
+        """As `shapes.disc`."""
         return self.on(shapes.disc(radius, low, high, self.color, at=at, sides=sides))
 
     def ball(self, radii: Point, at: Point = (0, 0, 0), sides: int = 12) -> Mesh:
+        """As `shapes.ball`."""
         return self.on(shapes.ball(radii, self.color, at=at, sides=sides))
 
     def cushion(self, low: Point, high: Point, square: float = 0.6, grain: str = "z") -> Mesh:
@@ -84,8 +95,14 @@ class Finish:
 
     def vessel(self, half: tuple[float, float], profile: Sequence[tuple[float, float]], square: float = 0.5,
                at: Point = (0, 0, 0)) -> Mesh:  # fmt: skip
-        """Rings from bottom to top of the outside and down the inside: `profile` is (metres drawn in, z); a level
-        given twice is a hard edge. `square` as in `cushion`."""
+        """Rings from bottom to top of the outside and down the inside.
+
+        Args:
+            half: half width and half depth, metres.
+            profile: (metres drawn in, z) of each ring; a level given twice is a hard edge.
+            square: as in `cushion`.
+            at: where its middle stands.
+        """
         angle = 2 * np.pi * np.arange(33) / 32 + np.pi / 2
         ring = _powered(np.stack([np.cos(angle), np.sin(angle)], axis=1), 1 - square)
         levels = [
@@ -102,13 +119,14 @@ class Finish:
         return self.on(shapes.prism(ordered, low, high, self.color, axis=axis))
 
     def sheet(self, grid: np.ndarray) -> Mesh:
+        """As `shapes.sheet`."""
         return self.on(shapes.sheet(grid, self.color))
 
-    def ring(self, radius: float, thick: float, at: Point, axis: str = "x", sides: int = 24) -> Mesh:
+    def ring(self, radius: float, thick: float, at: Point, axis: str = "x") -> Mesh:
         """A tube bent to a circle about an axis."""
         angle = np.linspace(0, 2 * np.pi, 7)
         profile = [(radius - thick + thick * float(np.cos(a)), thick * float(np.sin(a))) for a in angle]
-        mesh = shapes.lathe(profile, self.color, sides=sides)
+        mesh = shapes.lathe(profile, self.color, sides=24)
         pose = np.eye(4)
         pose[:3, :3] = {"x": [[0, 0, 1], [1, 0, 0], [0, 1, 0]], "y": [[0, 1, 0], [0, 0, 1], [1, 0, 0]]}.get(
             axis, np.eye(3)
@@ -116,10 +134,10 @@ class Finish:
         pose[:3, 3] = at
         return self.on(mesh.moved(pose))
 
-    def wheel(self, radius: float, width: float, at: Point, sides: int = 20) -> Mesh:
+    def wheel(self, radius: float, width: float, at: Point) -> Mesh:
         """A closed cylinder about x."""
         x, y, z = at
-        return self.rod((x - width / 2, y, z), (x + width / 2, y, z), radius, sides=sides)
+        return self.rod((x - width / 2, y, z), (x + width / 2, y, z), radius, sides=20)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +145,8 @@ class Draw:
     """The choices of one piece.
 
     Attributes:
-        size: (x, y, z) metres. style: 0 to 3, of the model: how it is built.
+        size: (x, y, z) metres.
+        style: 0 to 3, of the model: how it is built.
         generator: of what differs each time: colours, materials, proportions.
     """
 
@@ -136,9 +155,11 @@ class Draw:
     generator: np.random.Generator
 
     def between(self, low: float, high: float) -> float:
+        """A number from `low` to `high`."""
         return float(self.generator.uniform(low, high))
 
     def chance(self, share: float) -> bool:
+        """True in this share of the calls."""
         return float(self.generator.random()) < share
 
     def count(self, low: int, high: int) -> int:
@@ -146,9 +167,11 @@ class Draw:
         return int(self.generator.integers(low, high + 1))
 
     def one(self, *options: Option) -> Option:
+        """One of the options, all as likely."""
         return options[int(self.generator.integers(len(options)))]
 
     def plain(self, palette: tuple[tuple[int, int, int], ...]) -> Finish:
+        """One colour, near one of the palette."""
         red, green, blue = pick(self.generator, palette).tolist()
         return Finish((red, green, blue))
 
@@ -165,18 +188,22 @@ class Draw:
         return self.material("wood", self.between(0.4, 0.8))
 
     def cloth(self) -> Finish:
+        """Plain, woven or striped."""
         drawn = self.generator.random()
         if drawn < 0.15:
             return self.material("stripes", self.between(0.3, 0.8))
         return self.material("fabric", 0.25) if drawn < 0.6 else self.plain(CLOTH)
 
     def metal(self) -> Finish:
+        """Steel, black or brass."""
         return self.plain(METALS)
 
     def plastic(self) -> Finish:
+        """Plain colours, black and white among them."""
         return self.plain(PLASTICS)
 
     def ceramic(self) -> Finish:
+        """Whites."""
         return self.plain(CERAMIC)
 
     def appliance(self) -> Finish:
@@ -184,9 +211,11 @@ class Draw:
         return self.plain(((244, 244, 244), (244, 244, 244), (186, 188, 190), (44, 44, 46), (150, 40, 40)))
 
     def leaf(self) -> Finish:
+        """Greens."""
         return self.plain(LEAVES)
 
     def pot(self) -> Finish:
+        """Clay, stone or glaze."""
         return self.plain(EARTHEN)
 
 

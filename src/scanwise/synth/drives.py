@@ -12,24 +12,18 @@ from scanwise.synth.street_things import Actor
 from scanwise.synth.streets import Street
 from scanwise.synth.world import SEMANTIC_KITTI_19, Body
 
-NUSCENES_16 = (
-    "barrier", "bicycle", "bus", "car", "construction_vehicle", "motorcycle", "pedestrian", "traffic_cone", "trailer",
-    "truck", "driveable_surface", "other_flat", "sidewalk", "terrain", "manmade", "vegetation",
-)  # fmt: skip
-SEMANTIC_KITTI_TO_NUSCENES = {
-    "car": "car", "bicycle": "bicycle", "motorcycle": "motorcycle", "truck": "truck", "other-vehicle": "bus",
-    "person": "pedestrian", "bicyclist": "bicycle", "motorcyclist": "motorcycle", "road": "driveable_surface",
-    "parking": "driveable_surface", "sidewalk": "sidewalk", "other-ground": "other_flat", "building": "manmade",
-    "fence": "manmade", "vegetation": "vegetation", "trunk": "vegetation", "terrain": "terrain", "pole": "manmade",
-    "traffic-sign": "manmade",
-}  # fmt: skip
-"""nuScenes counts riders with what they ride, and has no class of its own for fences, poles and signs."""
 FEWEST = 5
 """Points that an object must have to get a box."""
 
 
 def drive(street: Street, model: LidarModel, generator: np.random.Generator, *, sweeps: int) -> list[Scene]:
     """What a car records that drives along the street.
+
+    Args:
+        street: with its traffic.
+        model: of the LiDAR.
+        generator: of random numbers.
+        sweeps: how many.
 
     Returns:
         A scene a sweep, in the sensor's frame at the sweep's reference time (half-way), z up; `to_source` is the
@@ -51,18 +45,10 @@ def drive(street: Street, model: LidarModel, generator: np.random.Generator, *, 
 
 
 def sensor_at(street: Street, model: LidarModel, time: float) -> np.ndarray:
-    """(4, 4) pose of the LiDAR in the street's frame at `time` seconds."""
+    """The (4, 4) pose of the LiDAR in the street's frame at `time` seconds."""
     pose = street.ego_at(time)
     pose[2, 3] += model.height
     return pose
-
-
-def as_nuscenes(scene: Scene) -> Scene:
-    """The same sweep with labels that point into nuScenes' 16 lidarseg classes."""
-    assert scene.labels is not None
-    table = [NUSCENES_16.index(SEMANTIC_KITTI_TO_NUSCENES[name]) for name in SEMANTIC_KITTI_19]
-    labels = np.array([*table, -1], np.int32)[scene.labels]
-    return replace(scene, labels=labels, classes=list(NUSCENES_16))
 
 
 def _scene(street: Street, sweep: Sweep, pose: np.ndarray, reference: float, number: int) -> Scene:

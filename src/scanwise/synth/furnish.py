@@ -27,6 +27,7 @@ def furnish(room: Room) -> None:
 
 
 def living_room(room: Room) -> None:
+    """A sofa with what belongs to it, perhaps a table to dine at, shelves and cabinets."""
     sofa = room.at_wall("corner sofa" if room.chance(0.25) else "sofa", "sofa", front=1.0, tries=40)
     if sofa is not None:
         seating(room, sofa)
@@ -57,7 +58,15 @@ def seating(room: Room, sofa: Thing) -> None:
 
 
 def at_side(room: Room, table: Thing, chair: Model | None, side: int, gap: float) -> Thing | None:
-    """A chair at the right (1) or left (-1) end of a table, facing it."""
+    """A chair at an end of a table, facing it.
+
+    Args:
+        room: to put it into.
+        table: that it belongs to.
+        chair: its model; None = no chair.
+        side: right (1) or left (-1).
+        gap: metres between the two.
+    """
     if chair is None:
         return None
     right, _ = table.foot.axes
@@ -140,6 +149,7 @@ def seat_hits(table: Thing, foot: Footprint, size: Sequence[float]) -> bool:
 
 
 def bedroom(room: Room) -> None:
+    """A bed with nightstands, a wardrobe, perhaps a desk."""
     name = _one_of(room, "bed", "bed", "bed", "bed", "children's bed", "bunk bed", "day bed", "loft bed")
     bed = room.at_wall(*name, "bed", front=0.5, tries=60)
     if bed is not None:
@@ -161,15 +171,14 @@ def bedroom(room: Room) -> None:
             room.at_wall(name_, front=0.4)
 
 
-def workplace(room: Room, *, monitor: bool = True) -> Thing | None:
+def workplace(room: Room) -> None:
     """A desk at a wall with a chair at it and a screen on it."""
     desk = room.at_wall("desk", largest=(2.0, 1.0, 1.2), front=0.75, tries=30)
     if desk is not None:
-        equip(room, desk, monitor=monitor)
-    return desk
+        equip(room, desk)
 
 
-def equip(room: Room, desk: Thing, *, monitor: bool = True) -> None:
+def equip(room: Room, desk: Thing) -> None:
     """A chair before a desk, and what one works with on it."""
     chair = room.model(*_one_of(room, "office chair", "office chair", "chair"), "chair", largest=(0.75, 0.75, 1.3))
     if chair is not None:
@@ -177,13 +186,13 @@ def equip(room: Room, desk: Thing, *, monitor: bool = True) -> None:
             pulled = room.generator.uniform(-0.25, 0.25)
             if room.before(desk, chair, pulled, aside=room.generator.uniform(-0.2, 0.2), but=[desk]) is not None:
                 break
-    screen = _one_of(room, "monitor", "monitor", "laptop") if monitor else ["laptop"]
-    room.put_on(desk, *screen, "laptop", facing=True)
+    room.put_on(desk, *_one_of(room, "monitor", "monitor", "laptop"), "laptop", facing=True)
     if room.chance(0.5):
         room.put_on(desk, "desk lamp", "table lamp")
 
 
 def kitchen(room: Room) -> None:
+    """A run of cabinets and appliances, perhaps an island or a table."""
     kitchen_run(room)
     if room.chance(0.3):
         room.somewhere("kitchen island", gap=0.8, tries=10)
@@ -195,6 +204,7 @@ def kitchen(room: Room) -> None:
 
 
 def bathroom(room: Room) -> None:
+    """A tub or a shower, a toilet, a basin, and what hangs beside them."""
     tub = None
     if room.chance(0.6):
         tub = room.at_wall("bathtub", largest=(1.9, 1.0, 1.2), front=0.4, corner=True, tries=30)
@@ -233,6 +243,7 @@ def shower_curtain(room: Room, tub: Thing) -> None:
 
 
 def office(room: Room) -> None:
+    """Desks with chairs and screens, a table to meet at, shelves and cabinets."""
     area = float(np.prod(np.ptp(room.plan, axis=0)))
     desk = room.model("desk", largest=(1.9, 1.0, 1.2))
     for _ in range(int(np.clip(area / 6, 1, 6))):
@@ -254,6 +265,7 @@ def office(room: Room) -> None:
 
 
 def corridor(room: Room) -> None:
+    """What one leaves on the way in, along the walls."""
     for name, share in (("cabinet", 0.6), ("chest of drawers", 0.4), ("bench", 0.4), ("shoes", 0.8), ("shoes", 0.5),
                         ("umbrella", 0.3), ("suitcase", 0.3), ("trash can", 0.3), ("bookshelf", 0.3), ("chair", 0.4),
                         ("fire extinguisher", 0.3), ("stroller", 0.1), ("kick scooter", 0.2), ("backpack", 0.3),

@@ -31,12 +31,14 @@ class Piece:
 
     Attributes:
         id: unique over the catalogues, "Scopia#cup".
-        name, category: English, as the catalogue has them ("Cup", "Kitchen").
+        name: English, as the catalogue has it ("Cup").
+        category: likewise ("Kitchen").
         size: width, depth, height in metres.
-        licence, creator: what attribution must say.
+        licence: of the model, for attribution.
+        creator: of the model, for attribution.
         catalogue: the catalogue's file.
         model: path of the OBJ inside it.
-        rotation: nine numbers of the model's own rotation, row by row.
+        rotation: nine numbers of the model's own rotation, row by row; None = none.
     """
 
     id: str
@@ -53,10 +55,15 @@ class Piece:
 class Catalogue:
     """The furniture in some `.sh3f` files.
 
-        catalogue = Catalogue(["/usr/share/sweethome3d/furniture/Scopia.sh3f"])
-        cup = catalogue.load(catalogue["Scopia#cup"])
+    Example:
+        >>> catalogue = Catalogue(["/usr/share/sweethome3d/furniture/Scopia.sh3f"])
+        >>> cup = catalogue.load(catalogue["Scopia#cup"])
 
-    Raises InputError when a file is missing, is no catalogue, or describes a piece without a size.
+    Args:
+        paths: the files.
+
+    Raises:
+        InputError: a file is missing, is no catalogue, or describes a piece without a size.
     """
 
     def __init__(self, paths: Sequence[str | os.PathLike[str]]) -> None:
@@ -82,7 +89,10 @@ class Catalogue:
     def load(self, piece: Piece) -> Mesh:
         """The model at its size: z up, front = -y, origin at the centre of its footprint on the floor.
 
-        Faces whose material is mostly transparent are left out. Raises InputError when it cannot be read.
+        Faces whose material is mostly transparent are left out.
+
+        Raises:
+            InputError: it cannot be read, or has no opaque face.
         """
         parts, corners = _read_model(piece)
         if not parts:
@@ -146,8 +156,10 @@ def _piece(path: Path, entry: dict[str, str], shared: dict[str, str]) -> Piece:
 
 
 def _read_model(piece: Piece) -> tuple[list[Mesh], np.ndarray]:
-    """A `Mesh` for each opaque material, as the file has it, and the corners (n, 3) of all faces: glass
-    is not drawn, but it counts for the size."""
+    """A `Mesh` for each opaque material, as the file has it, and the corners (n, 3) of all faces.
+
+    Glass is not drawn, but it counts for the size.
+    """
     import trimesh
 
     with tempfile.TemporaryDirectory() as folder, _opened(piece.catalogue) as archive:

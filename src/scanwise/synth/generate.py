@@ -13,12 +13,12 @@ A scene depends on the set's seed, its split and its number alone, so it does no
 from __future__ import annotations
 
 import difflib
-import json
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -27,8 +27,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from scanwise.errors import InputError, OutputError
-from scanwise.files import read_bytes, replacing
+from scanwise.files import read_bytes, write_json, write_text
 from scanwise.formats import folder as scene_folder
+from scanwise.progress import Progress, silent
 from scanwise.scene import Scene
 from scanwise.synth.store import Store, attributions, furniture_supply
 
@@ -41,12 +42,18 @@ class SetConfig(BaseModel):
     """What a set is made of.
 
     Attributes:
-        name: of the set. kind: rooms or streets. seed: of everything.
+        name: of the set.
+        kind: rooms or streets.
+        seed: of everything.
         splits: scenes (rooms) or drives (streets) in each of train, val, test. Models that are held out stand in
             val and test only, beside the others.
-        views: pictures a room. size: (height, width) of them. sensors: from which one is drawn for each room.
-        sentences: referring sentences an object; absent: sentences a room about things that are not there.
-        lidar: HDL64 or HDL32. sweeps: a drive.
+        views: pictures a room.
+        size: (height, width) of them, pixels.
+        sensors: from which one is drawn for each room.
+        sentences: referring sentences an object.
+        absent: sentences a room about things that are not there.
+        lidar: HDL64 or HDL32.
+        sweeps: a drive.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -69,8 +76,39 @@ def shares(total: int) -> dict[Literal["train", "val", "test"], int]:
     return {"train": total - val - test, "val": val, "test": test}
 
 
+def config_of(kind: Literal["rooms", "streets"], name: str, total: int, seed: int = 1) -> SetConfig:
+    """The description of a set of so many scenes, and of nothing else that is not the default.
+
+    Args:
+        kind: of the scenes.
+        name: of the set.
+        total: scenes (rooms) or drives (streets), divided as `shares` says.
+        seed: another one makes other scenes.
+    """
+    return SetConfig.model_validate({"name": name, "kind": kind, "seed": seed, "splits": shares(total)})
+
+
+def find_config(name: str) -> SetConfig:
+    """The description of a set.
+
+    Args:
+        name: of a frozen set (rooms-1, streets-1), or the path of a YAML file.
+
+    Raises:
+        InputError: there is neither, or the file describes none.
+    """
+    frozen = Path(str(files("scanwise") / "synth" / f"{name}.yaml"))
+    path = frozen if frozen.exists() else Path(name)
+    if not path.exists():
+        raise InputError(f"{name}: no frozen set (rooms-1, streets-1) and no YAML file of that name")
+    return read_config(path)
+
+
 def read_config(path: Path) -> SetConfig:
     """A set's description from YAML.
+
+    Args:
+        path: of the file.
 
     Raises:
         InputError: not YAML, or a wrong key or value; the nearest right key is named.
@@ -86,10 +124,17 @@ def read_config(path: Path) -> SetConfig:
         raise InputError(f"{path}: {key}: {first['msg']}" + (f"; did you mean {close[0]}?" if close else "")) from error
 
 
-def write_set(
-    config: SetConfig, out: Path, *, workers: int, progress: Callable[[str, float], None] = lambda stage, done: None
-) -> dict[str, Any]:
-    """Makes what is missing of a set, and its index, which is returned.
+def write_set(config: SetConfig, out: Path, *, workers: int, progress: Progress = silent) -> dict[str, Any]:
+    """Makes what is missing of a set, and its index.
+
+    Args:
+        config: what it is made of.
+        out: folder of the set; one that was begun is finished.
+        workers: processes.
+        progress: told ("rooms" or "streets", share done) after each scene.
+
+    Returns:
+        The index.
 
     Raises:
         OutputError: the folder holds another set, or cannot be written.
@@ -101,12 +146,10 @@ def write_set(
     for done, _ in enumerate(_made(config, out, missing, workers), len(items) - len(missing) + 1):
         progress(config.kind, done / len(items))
     index = make_index(config, out, items)
-    with replacing(out / "index.json") as temporary:
-        temporary.write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
-    with replacing(out / "ATTRIBUTION.md") as temporary:
-        models = sorted({model for entry in index["scenes"] for model in entry["models"]})
-        lines = "\n".join(f"- {line}" for line in attributions(models))
-        temporary.write_text(f"# Whose models stand in {config.name}\n\n{lines}\n", encoding="utf-8")
+    write_json(out / "index.json", index)
+    models = sorted({model for entry in index["scenes"] for model in entry["models"]})
+    lines = "\n".join(f"- {line}" for line in attributions(models))
+    write_text(out / "ATTRIBUTION.md", f"# Whose models stand in {config.name}\n\n{lines}\n")
     return index
 
 
@@ -197,8 +240,7 @@ def _claim(config: SetConfig, out: Path) -> None:
         return
     if out.exists() and any(out.iterdir()):
         raise OutputError(f"{out}: is there and is no set of ours; choose a new folder")
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_text(path, text)
 
 
 def _folders(config: SetConfig, out: Path, split: str, number: int) -> list[Path]:

@@ -23,7 +23,12 @@ _PLACES = ("corner", "middle", "wall", "floor")
 
 
 class Extent(NamedTuple):
-    """Objects as bits of two numbers: those that surely fit, and those that a listener might think fit."""
+    """Objects as bits of two numbers.
+
+    Attributes:
+        sure: those that surely fit.
+        possible: those that a listener might think fit.
+    """
 
     sure: int
     possible: int
@@ -48,13 +53,29 @@ def members(bits: int) -> list[int]:
 class Layout:
     """Tables over the boxes of a scene, by index into `boxes`.
 
+    Args:
+        boxes: the N objects.
+        supports: instance -> instance that it stands or hangs on, -1 = the structure.
+        floor_plan: (P, 2) corners of the room, counter-clockwise; None = no places in the room.
+        vocabulary: open name -> synonyms.
+
     Attributes:
-        next_to, on, on_top, under, above: for each anchor, the things that stand so to it.
+        next_to: for each anchor, the things beside it.
+        on: for each anchor, the things that rest on it.
+        on_top: for each anchor, the things on its upper face.
+        under: for each anchor, the things below it.
+        above: for each anchor, the things that hang above it.
         places: "corner", "middle", "wall", "floor" -> the things there.
-        center (N, 2), bottom (N,), top (N,): metres. middle (2,): of the room.
-        level (N, N) bool: on the same thing, or both on the structure.
+        center: (N, 2) metres.
+        bottom: (N,) metres.
+        top: (N,) metres.
+        middle: (2,) of the room, metres.
+        level: (N, N) bool, on the same thing, or both on the structure.
         axes: what `relations.View` found out about each view.
-        floor, loose, hanging, opening: (N,) bool: on the floor; not in a wall, too; off the floor; in a wall.
+        floor: (N,) bool, on the floor.
+        loose: (N,) bool, on the floor and not in a wall.
+        hanging: (N,) bool, off the floor.
+        opening: (N,) bool, in a wall.
     """
 
     def __init__(
@@ -90,24 +111,41 @@ class Layout:
         self.places = self._place(floor_plan)
 
     def word(self, word: str, at_a_pinch: bool = False) -> Extent:
-        """What is surely called by a word, and what might be; `at_a_pinch`, by one who would rather take a stool for a
-        chair than find nothing."""
+        """What goes by a word.
+
+        Args:
+            word: a noun.
+            at_a_pinch: for one who would rather take a stool for a chair than find nothing.
+
+        Returns:
+            What is surely called so, and what might be.
+        """
         key = word, at_a_pinch
         if key not in self._words:
             self._words[key] = self._find_word(word, at_a_pinch)
         return self._words[key]
 
     def closer(self, anchor: int, farther: bool = False) -> list[int]:
-        """For each thing, the others that are clearly farther from the anchor (closer with `farther`): by 20 % and
-        15 cm, box from box and middle from middle."""
+        """For each thing, the others that are clearly farther from the anchor than it is.
+
+        Clearly: by 20 % and 15 cm, box from box and middle from middle.
+
+        Args:
+            anchor: its index.
+            farther: those clearly closer instead.
+        """
         if anchor not in self._closer:
             far = _clearly_less(self.gap[anchor]) & _clearly_less(self.distance[anchor])
             self._closer[anchor] = rows(far), rows(far.T)
         return self._closer[anchor][farther]
 
     def exceeds(self, quality: str, least: bool = False) -> list[int]:
-        """For each thing, the others that it clearly exceeds in "size", "height" or "width"; with `least`, those that
-        clearly exceed it."""
+        """For each thing, the others that it clearly exceeds.
+
+        Args:
+            quality: "size", "height" or "width".
+            least: those that clearly exceed it instead.
+        """
         return self._exceeds[quality][least]
 
     def between(self, first: int, second: int) -> Extent:

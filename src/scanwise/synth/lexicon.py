@@ -213,7 +213,7 @@ def plural(word: str) -> str:
 
 
 def article(phrase: str) -> str:
-    """ "a" or "an" for what follows."""
+    """The article for what follows: "a" or "an"."""
     word = phrase.split(" ")[0].split("-")[0]
     if word.isupper():
         return "an" if word[0] in "AEFHILMNORSX" else "a"

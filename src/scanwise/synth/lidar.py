@@ -35,11 +35,16 @@ class LidarModel:
 
     Attributes:
         elevations: degrees above the horizon, in the order of the ring numbers.
-        columns: shots of each beam in a turn. rate: turns per second.
-        nearest, farthest: metres between which it measures. height: metres above the ground.
-        noise: standard deviation of the range, metres. jitter: of the azimuth, degrees.
-        loss: share of shots lost whatever they hit. mixed: share of shots at an edge that return a range between
-            both sides. gain: intensity of a white wall.
+        columns: shots of each beam in a turn.
+        rate: turns per second.
+        nearest: metres below which it does not measure.
+        farthest: metres beyond which it does not measure.
+        height: metres above the ground.
+        noise: standard deviation of the range, metres.
+        jitter: standard deviation of the azimuth, degrees.
+        loss: share of shots lost whatever they hit.
+        mixed: share of shots at an edge that return a range between both sides.
+        gain: intensity of a white wall.
     """
 
     elevations: tuple[float, ...]
@@ -80,7 +85,13 @@ PoseAt = Callable[[float], np.ndarray]
 
 @dataclass(frozen=True)
 class Mover:
-    """A mesh in its own frame, whose (4, 4) pose in the world at a time in seconds is `pose_at(time)`."""
+    """Something that moves.
+
+    Attributes:
+        mesh: in its own frame.
+        kind: class, for its reflectivity.
+        pose_at: seconds -> (4, 4) pose in the world.
+    """
 
     mesh: Mesh
     kind: str
@@ -92,9 +103,11 @@ class Sweep:
     """One turn.
 
     Attributes:
-        points: (N, 3) float32 in the sensor's frame at the reference time. intensity: (N,) float32 in 0..1.
-        ring: (N,) uint16 index of the beam. body: (N,) int32, which body was hit: standing ones first, then movers;
-            -1 where two were mixed. time: (N,) float32 seconds since the reference time.
+        points: (N, 3) float32 in the sensor's frame at the reference time.
+        intensity: (N,) float32 in 0..1.
+        ring: (N,) uint16 index of the beam.
+        body: (N,) int32, which body was hit: standing ones first, then movers; -1 where two were mixed.
+        time: (N,) float32 seconds since the reference time.
     """
 
     points: np.ndarray
@@ -126,7 +139,12 @@ class _Target:
 
 
 class LidarWorld:
-    """What a LiDAR drives through: bodies that stand, as (mesh in the world, kind), and movers."""
+    """What a LiDAR drives through.
+
+    Args:
+        standing: (mesh in the world, kind) of each body that stands.
+        movers: bodies that move.
+    """
 
     def __init__(self, standing: Sequence[tuple[Mesh, str]], movers: Sequence[Mover] = ()) -> None:
         self._standing = _Target([mesh for mesh, _ in standing], [kind for _, kind in standing], 0)
@@ -147,7 +165,11 @@ class LidarWorld:
         """One turn that begins at `time` seconds.
 
         Args:
-            start, end: sensor-to-world poses (4, 4) at the turn's beginning and end.
+            model: of the sensor.
+            start: sensor-to-world pose (4, 4) at the turn's beginning.
+            end: the same at its end.
+            generator: of random numbers.
+            time: seconds, for the movers.
 
         Returns:
             What was hit, motion compensated: in the sensor's frame at `between(start, end, 0.5)`.
@@ -156,7 +178,7 @@ class LidarWorld:
         rotation, origin = _paths(start, end, model.columns)
         directions = np.einsum("cij,cbj->cbi", rotation, local).reshape(-1, 3)
         origins = np.repeat(origin, len(model.elevations), axis=0)
-        distance, cosine, strength, body = self._cast(origins, directions, time + moment / model.rate, model)
+        distance, cosine, strength, body = self._cast(origins, directions, time + moment / model.rate)
         distance, mixed = _mix(distance.reshape(local.shape[:2]), model, generator)
         signal = strength * cosine / np.maximum(distance, 1e-3) ** 2
         seen = (distance >= model.nearest) & (distance <= model.farthest)
@@ -177,15 +199,14 @@ class LidarWorld:
         )
 
     def _cast(
-        self, origins: np.ndarray, directions: np.ndarray, time: np.ndarray, model: LidarModel
+        self, origins: np.ndarray, directions: np.ndarray, time: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """(N,) each: distance (inf = nothing), cosine of incidence, reflectivity, body."""
         distance, face = self._standing.cast(origins, directions)
         cosine = np.abs(dot(self._standing.normal[face], directions))
         strength, body = self._standing.reflectivity[face], self._standing.body[face]
-        beams = len(model.elevations)
         for target, pose_at in self._moving:
-            rays, nearby = _near(target, pose_at, origins, directions, time, beams)
+            rays, nearby = _near(target, pose_at, origins, directions, time)
             if not len(rays):
                 continue
             there, hit = target.cast(*nearby)
@@ -195,17 +216,6 @@ class LidarWorld:
             cosine[rays] = np.abs(dot(target.normal[hit], nearby[1][closer]))
             strength[rays], body[rays] = target.reflectivity[hit], target.body[hit]
         return distance, cosine, strength, body
-
-
-def scan(
-    standing: Sequence[tuple[Mesh, str]],
-    model: LidarModel,
-    start: np.ndarray,
-    end: np.ndarray,
-    generator: np.random.Generator,
-) -> Sweep:
-    """One turn among bodies that stand still; see `LidarWorld.scan`."""
-    return LidarWorld(standing).scan(model, start, end, generator)
 
 
 def between(start: np.ndarray, end: np.ndarray, share: float) -> np.ndarray:
@@ -266,7 +276,7 @@ def _rotation(axis: np.ndarray, angles: np.ndarray) -> np.ndarray:
 
 
 def _near(
-    target: _Target, pose_at: PoseAt, origins: np.ndarray, directions: np.ndarray, time: np.ndarray, beams: int
+    target: _Target, pose_at: PoseAt, origins: np.ndarray, directions: np.ndarray, time: np.ndarray
 ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
     """Rays that may hit a mover: their indices, and their origins and directions in its frame."""
     first, last = pose_at(float(time[0])), pose_at(float(time[-1]))

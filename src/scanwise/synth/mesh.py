@@ -54,6 +54,15 @@ def dot(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.einsum("ij,ij->i", one, other)
 
 
+def standing(x: float, y: float, z: float, angle: float) -> np.ndarray:
+    """The (4, 4) pose of an upright thing at a point (metres), turned by an angle (radians) about the vertical."""
+    pose = np.eye(4)
+    cosine, sine = np.cos(angle), np.sin(angle)
+    pose[:2, :2] = [[cosine, -sine], [sine, cosine]]
+    pose[:3, 3] = x, y, z
+    return pose
+
+
 def face_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """(F, 3) unit normals by the right-hand rule."""
     a, b, c = (vertices[faces[:, corner]].astype(np.float64) for corner in range(3))
@@ -88,7 +97,16 @@ def rectangle(
     texture: np.ndarray | None = None,
     repeat: tuple[float, float] = (1.0, 1.0),
 ) -> Mesh:
-    """A flat panel that faces `right` x `up`; `texture` uint8 (h, w, 3 or 4) stands upright along `up`."""
+    """A flat panel that faces `right` x `up`.
+
+    Args:
+        corner: where it starts, metres.
+        right: one side.
+        up: the other.
+        color: sRGB, where there is no texture.
+        texture: uint8 (h, w, 3 or 4), upright along `up`.
+        repeat: how often the texture repeats along `right` and `up`.
+    """
     start, along, upwards = (np.asarray(vector, np.float64) for vector in (corner, right, up))
     vertices = (start + np.stack([0 * along, along, along + upwards, upwards])).astype(np.float32)
     faces = np.array([[0, 1, 2], [0, 2, 3]], np.int32)
@@ -120,7 +138,7 @@ def box(low: Sequence[float], high: Sequence[float], color: Sequence[int] = (200
 
 
 def with_alpha(picture: np.ndarray) -> np.ndarray:
-    """uint8 (h, w, 3 or 4) -> (h, w, 4)."""
+    """A picture uint8 (h, w, 3 or 4) as (h, w, 4)."""
     if picture.shape[2] == 4:
         return picture
     return np.concatenate([picture, np.full((*picture.shape[:2], 1), 255, np.uint8)], axis=2)

@@ -139,8 +139,12 @@ class Parts:
     """A form taken apart.
 
     Attributes:
-        word: noun. before: words before it, such as superlatives and ordinals. color: "" = not said.
-        after: what follows the noun. predicates: the same after "is". view: the stated viewpoint, if any.
+        word: noun.
+        color: "" = not said.
+        before: words before the noun, such as superlatives and ordinals.
+        after: what follows the noun.
+        predicates: the same after "is".
+        view: the stated viewpoint, if any.
         anchor: what `after` ends with, if the viewer looks at that very thing.
     """
 

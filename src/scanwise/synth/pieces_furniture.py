@@ -64,6 +64,7 @@ def office_chair(draw: Draw) -> list[Mesh]:
 
 
 def stool(draw: Draw) -> list[Mesh]:
+    """A round or square seat on legs, or on a column."""
     w, d, h = draw.size
     frame, top = draw.wood(), draw.one(draw.wood(), draw.cloth())
     if draw.style == 3:
@@ -196,7 +197,17 @@ def _drawers(draw: Draw, body: Finish, front: Finish, low: Sequence[float], high
 
 def storage(draw: Draw, cells: Sequence[str], *, body: Finish, front: Finish, base: float = 0.08,
             legs: bool = False, lid: bool = True) -> list[Mesh]:  # fmt: skip
-    """Columns side by side, each "door", "drawers" or "open" (with shelves that things can stand on)."""
+    """Columns side by side, with doors, drawers or shelves that things can stand on.
+
+    Args:
+        draw: the choices of the piece.
+        cells: of each column, "door", "drawers" or "open".
+        body: of its sides.
+        front: of its doors and drawers.
+        base: metres from the floor to its bottom.
+        legs: it stands on legs, not on a plinth.
+        lid: it has a top.
+    """
     w, d, h = draw.size
     t, y = 0.02, -d / 2 + 0.04
     metal = draw.metal()
@@ -229,12 +240,14 @@ def storage(draw: Draw, cells: Sequence[str], *, body: Finish, front: Finish, ba
 
 
 def bookshelf(draw: Draw) -> list[Mesh]:
+    """Columns of open shelves."""
     columns = max(1, round(draw.size[0] / 0.8))
     body = draw.wood()
     return storage(draw, ["open"] * columns, body=body, front=body, base=(0.06, 0.0, 0.1, 0.04)[draw.style])
 
 
 def cabinet(draw: Draw) -> list[Mesh]:
+    """Columns of doors, some with drawers or a shelf among them."""
     body = draw.wood()
     columns = max(2, round(draw.size[0] / 0.45))
     cells = ["door"] * columns
@@ -246,23 +259,27 @@ def cabinet(draw: Draw) -> list[Mesh]:
 
 
 def chest(draw: Draw) -> list[Mesh]:
+    """One or two columns of drawers."""
     body = draw.wood()
     cells = ["drawers"] * (2 if draw.size[0] > 0.95 else 1)
     return storage(draw, cells, body=body, front=draw.one(body, draw.wood()), legs=draw.style == 3)
 
 
 def wardrobe(draw: Draw) -> list[Mesh]:
+    """Tall doors side by side."""
     body = draw.wood()
     return storage(draw, ["door"] * max(2, round(draw.size[0] / 0.5)), body=body, front=draw.one(body, draw.wood()))
 
 
 def nightstand(draw: Draw) -> list[Mesh]:
+    """One small column."""
     body = draw.wood()
     return storage(draw, [("drawers", "door", "open", "drawers")[draw.style]], body=body, front=body,
                    legs=draw.style > 1, base=0.12)  # fmt: skip
 
 
 def tv_stand(draw: Draw) -> list[Mesh]:
+    """Low columns side by side."""
     body = draw.wood()
     cells = (["drawers", "open", "drawers"], ["door", "open", "door"], ["open", "open"], ["door", "drawers", "open"])
     return storage(
@@ -271,6 +288,7 @@ def tv_stand(draw: Draw) -> list[Mesh]:
 
 
 def wall_shelf(draw: Draw) -> list[Mesh]:
+    """Boards on brackets."""
     w, d, h = draw.size
     wood, metal = draw.wood(), draw.metal()
     boards = 1 if h < 0.3 else max(2, round(h / 0.3))

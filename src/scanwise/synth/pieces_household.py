@@ -10,18 +10,21 @@ from scanwise.synth.pieces_furniture import storage
 
 
 def kitchen_cabinet(draw: Draw) -> list[Mesh]:
+    """One or two columns of doors and drawers, without a worktop."""
     front = draw.wood()
     cells = (["door"], ["drawers"], ["door", "door"], ["drawers", "door"])[draw.style]
     return storage(draw, cells, body=draw.one(WHITE, front), front=front, base=0.1)
 
 
 def tall_cabinet(draw: Draw) -> list[Mesh]:
+    """One or two columns of tall doors."""
     front = draw.wood()
     cells = (["door"], ["door", "door"], ["door"], ["door", "open"])[draw.style]
     return storage(draw, cells, body=draw.one(WHITE, front), front=front, base=0.1)
 
 
 def wall_cabinet(draw: Draw) -> list[Mesh]:
+    """Columns of doors that hang, some with an open shelf."""
     front = draw.wood()
     columns = max(1, round(draw.size[0] / 0.45))
     cells = ["open" if draw.style == 3 and number == 0 else "door" for number in range(columns)]
@@ -41,6 +44,7 @@ def counter(draw: Draw) -> list[Mesh]:
 
 
 def island(draw: Draw) -> list[Mesh]:
+    """Cupboards under a worktop that stands out over them."""
     w, d, h = draw.size
     body, top = draw.wood(), draw.one(draw.material("stone", 0.6), draw.wood())
     over = (0.02, 0.25, 0.1, 0.3)[draw.style]
@@ -67,6 +71,7 @@ def _tap(x: float, y: float, z: float, reach: float, tall: float) -> list[Mesh]:
 
 
 def kitchen_sink(draw: Draw) -> list[Mesh]:
+    """A worktop with a square basin and a tap, doors below."""
     w, d, h = draw.size
     tall = 0.2
     z = h - tall - 0.04
@@ -90,6 +95,7 @@ def washbasin(draw: Draw) -> list[Mesh]:
 
 
 def vanity(draw: Draw) -> list[Mesh]:
+    """A washbasin with a tap on doors and drawers."""
     w, d, h = draw.size
     z, front = h - 0.14, draw.wood()
     below = Draw((w - 0.01, d - 0.01, z - 0.06), draw.style, draw.generator)
@@ -125,6 +131,7 @@ def toilet(draw: Draw) -> list[Mesh]:
 
 
 def bathtub(draw: Draw) -> list[Mesh]:
+    """A tub with a tap."""
     w, d, h = draw.size
     white = draw.ceramic()
     square = (0.9, 0.4, 0.75, 0.6)[draw.style]
@@ -160,6 +167,7 @@ def shower_cabin(draw: Draw) -> list[Mesh]:
 
 
 def fridge(draw: Draw) -> list[Mesh]:
+    """A refrigerator with one, two or three doors."""
     w, d, h = draw.size
     paint = draw.appliance()
     parts = [
@@ -182,6 +190,7 @@ def fridge(draw: Draw) -> list[Mesh]:
 
 
 def stove(draw: Draw) -> list[Mesh]:
+    """A cooker with an oven, knobs and rings."""
     w, d, h = draw.size
     paint, y = draw.appliance(), -d / 2 + 0.04
     parts = [
@@ -201,6 +210,7 @@ def stove(draw: Draw) -> list[Mesh]:
 
 
 def washer(draw: Draw) -> list[Mesh]:
+    """A washing machine with a round door."""
     w, d, h = draw.size
     paint, y = draw.appliance(), -d / 2 + 0.03
     z, r = h * 0.47, w * draw.between(0.3, 0.36)
@@ -215,6 +225,7 @@ def washer(draw: Draw) -> list[Mesh]:
 
 
 def microwave(draw: Draw) -> list[Mesh]:
+    """A microwave oven with a door and knobs."""
     w, d, h = draw.size
     paint, y = draw.appliance(), -d / 2 + 0.03
     parts = [
@@ -228,6 +239,7 @@ def microwave(draw: Draw) -> list[Mesh]:
 
 
 def hood(draw: Draw) -> list[Mesh]:
+    """A hood that tapers to a pipe."""
     w, d, h = draw.size
     metal = draw.one(draw.metal(), draw.appliance())
     pipe = d / 2 - 0.26

@@ -60,6 +60,7 @@ def car(draw: Draw) -> list[Mesh]:
 
 
 def truck(draw: Draw) -> list[Mesh]:
+    """A cab and a closed or open load, three axles."""
     w, d, h = draw.size
     cab, load = draw.plain(PAINTS), draw.one(WHITE, draw.plain(PAINTS))
     length, r = min(2.2, d * 0.3), 0.45
@@ -76,6 +77,7 @@ def truck(draw: Draw) -> list[Mesh]:
 
 
 def bus(draw: Draw) -> list[Mesh]:
+    """A long box with windows all round."""
     w, d, h = draw.size
     paint = draw.plain(PAINTS)
     parts = [
@@ -160,6 +162,7 @@ def bicycle(draw: Draw) -> list[Mesh]:
 
 
 def motorcycle(draw: Draw) -> list[Mesh]:
+    """Two wheels, engine, tank, seat, fork and handlebar; some have a windscreen."""
     w, d, h = draw.size
     paint, r = draw.plain(PAINTS), min(0.32, d * 0.16)
     front, rear = -d / 2 + r, d / 2 - r
@@ -191,6 +194,7 @@ def motorcycle(draw: Draw) -> list[Mesh]:
 
 
 def cone(draw: Draw) -> list[Mesh]:
+    """An orange cone with white bands."""
     w, _, h = draw.size
     orange, r = Finish((232, 90 + draw.count(-20, 20), 30)), w * 0.38
 
@@ -207,6 +211,7 @@ def cone(draw: Draw) -> list[Mesh]:
 
 
 def wheelie_bin(draw: Draw) -> list[Mesh]:
+    """A bin with a lid, a grip and two wheels."""
     w, d, h = draw.size
     body, lid = draw.one(Finish((50, 54, 58)), draw.plastic()), draw.plastic()
     parts = [body.taper((-w * 0.4, -d * 0.3, 0.06), (w * 0.4, d * 0.36, h * 0.9), -w * 0.08, -d * 0.12, -d * 0.06)]

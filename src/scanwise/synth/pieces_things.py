@@ -39,6 +39,7 @@ def curtain(draw: Draw) -> list[Mesh]:
 
 
 def blind(draw: Draw) -> list[Mesh]:
+    """Slats, or a cloth that is rolled, under a box."""
     w, d, h = draw.size
     finish = draw.one(WHITE, draw.cloth(), draw.wood())
     head = WHITE.box((-w / 2, -d / 2, h - 0.05), (w / 2, d / 2, h))
@@ -55,9 +56,9 @@ def blind(draw: Draw) -> list[Mesh]:
     return [head, *slats]
 
 
-def painting(draw: Draw, size: int = 96) -> np.ndarray:
+def painting(draw: Draw) -> np.ndarray:
     """A landscape, shapes, somebody, or clouds of colour: uint8 (h, w, 3)."""
-    g = draw.generator
+    g, size = draw.generator, 96
     rows, columns = np.mgrid[:size, :size] / size
     palette = g.integers(20, 240, (6, 3)).astype(np.float64)
     image = np.ones((size, size, 3)) * palette[0]
@@ -108,6 +109,7 @@ def picture(draw: Draw) -> list[Mesh]:
 
 
 def photo_frame(draw: Draw) -> list[Mesh]:
+    """A small picture that leans on a strut."""
     w, d, h = draw.size
     flat = Draw((w, 0.015, h), draw.style, draw.generator)
     return [*turned(picture(flat), -0.2, "x", (0, 0, 0)), BLACK.rod((0, 0.03, h * 0.5), (0, d * 0.9, 0), 0.006)]
@@ -144,12 +146,14 @@ def television(draw: Draw) -> list[Mesh]:
 
 
 def wall_television(draw: Draw) -> list[Mesh]:
+    """A flat screen alone."""
     w, d, h = draw.size
     low, high = (-w / 2 + 0.012, 0.014), (w / 2 - 0.012, h - 0.012)
     return [BLACK.box((-w / 2, -d / 2, 0), (w / 2, d / 2, h)), panel(_screen(draw), low, high, -d / 2 - 0.001)]
 
 
 def laptop(draw: Draw) -> list[Mesh]:
+    """A keyboard and an open lid with a screen."""
     w, d, h = draw.size
     case = draw.one(STEEL, BLACK, draw.plastic())
     deep = d * 0.75
@@ -181,6 +185,7 @@ def table_lamp(draw: Draw) -> list[Mesh]:
 
 
 def ceiling_lamp(draw: Draw) -> list[Mesh]:
+    """A flat shade at the ceiling, round or square."""
     w, _, h = draw.size
     r, metal = w / 2, draw.metal()
     if draw.style in (1, 3):
@@ -192,6 +197,7 @@ def ceiling_lamp(draw: Draw) -> list[Mesh]:
 
 
 def pendant(draw: Draw) -> list[Mesh]:
+    """A shade on a cord."""
     w, _, h = draw.size
     r, shade = w / 2, draw.one(draw.plastic(), draw.metal(), draw.cloth())
     cut = min(h * 0.5, w * 0.7)
@@ -235,6 +241,7 @@ def plant(draw: Draw) -> list[Mesh]:
 
 
 def rug(draw: Draw) -> list[Mesh]:
+    """A rug with a border, round in one style."""
     w, d, h = draw.size
     inner, border = (
         draw.one(draw.material("carpet", 0.8), draw.material("stripes", 1.2), draw.material("wallpaper", 1.0)),
@@ -250,11 +257,13 @@ def rug(draw: Draw) -> list[Mesh]:
 
 
 def pillow(draw: Draw) -> list[Mesh]:
+    """A cushion."""
     w, d, h = draw.size
     return [draw.cloth().cushion((-w / 2, -d / 2, 0), (w / 2, d / 2, h), 0.45)]
 
 
 def trash_can(draw: Draw) -> list[Mesh]:
+    """A round or square bin, some with a lid."""
     w, d, h = draw.size
     body, r = draw.one(draw.plastic(), draw.metal()), w / 2
     if draw.style % 2:
@@ -285,6 +294,7 @@ def carton(draw: Draw) -> list[Mesh]:
 
 
 def storage_box(draw: Draw) -> list[Mesh]:
+    """A box with a lid."""
     w, d, h = draw.size
     body, lid = draw.one(draw.plastic(), draw.wood(), draw.cloth()), draw.one(draw.plastic(), draw.wood())
     return [
@@ -294,6 +304,7 @@ def storage_box(draw: Draw) -> list[Mesh]:
 
 
 def book(draw: Draw) -> list[Mesh]:
+    """A closed book that lies."""
     w, d, h = draw.size
     cover, t = draw.plain(CLOTH), min(0.003, h / 4)
     parts = [cover.box((-w / 2, -d / 2, 0), (w / 2, d / 2, t)), cover.box((-w / 2, -d / 2, h - t), (w / 2, d / 2, h))]
@@ -305,6 +316,7 @@ def book(draw: Draw) -> list[Mesh]:
 
 
 def cup(draw: Draw) -> list[Mesh]:
+    """A cup with a handle."""
     w, d, h = draw.size
     clay, r = draw.one(draw.ceramic(), draw.plastic(), draw.pot()), d / 2
     low = r * (0.9, 0.65, 0.5, 1.0)[draw.style]
@@ -335,6 +347,7 @@ def bowl(draw: Draw) -> list[Mesh]:
 
 
 def bottle(draw: Draw) -> list[Mesh]:
+    """A bottle with a cap and a label."""
     w, _, h = draw.size
     r, neck = w / 2, (0.62, 0.75, 0.55, 0.68)[draw.style] * h
     body, cap = draw.one(draw.plastic(), Finish((40, 80, 50)), Finish((190, 214, 222))), draw.plastic()
@@ -345,6 +358,7 @@ def bottle(draw: Draw) -> list[Mesh]:
 
 
 def kettle(draw: Draw) -> list[Mesh]:
+    """A kettle with a spout, a handle and a lid."""
     w, d, h = draw.size
     body, r = draw.one(STEEL, draw.plastic(), draw.ceramic()), d / 2
     parts = [
@@ -360,6 +374,7 @@ def kettle(draw: Draw) -> list[Mesh]:
 
 
 def vase(draw: Draw) -> list[Mesh]:
+    """A vase of one of four outlines."""
     w, _, h = draw.size
     z = np.linspace(0, 1, 14)
     bulge = (0.65 + 0.35 * np.sin(z * np.pi), 1 - 0.6 * z, 0.6 + 0.4 * np.cos(z * 6), 0.4 + 0.6 * z**2)[draw.style]
@@ -373,6 +388,7 @@ def vase(draw: Draw) -> list[Mesh]:
 
 
 def towel(draw: Draw) -> list[Mesh]:
+    """A towel over a rod."""
     w, d, h = draw.size
     cloth = draw.one(draw.material("carpet", 0.5), draw.cloth())
     fall = h * draw.between(0.5, 0.85)
@@ -386,6 +402,7 @@ def towel(draw: Draw) -> list[Mesh]:
 
 
 def backpack(draw: Draw) -> list[Mesh]:
+    """A bag with a pocket, straps and a loop."""
     w, d, h = draw.size
     cloth, strap = draw.plain(CLOTH), draw.one(BLACK, draw.plain(CLOTH))
     parts = [
@@ -398,6 +415,7 @@ def backpack(draw: Draw) -> list[Mesh]:
 
 
 def shoes(draw: Draw) -> list[Mesh]:
+    """A pair of shoes side by side."""
     w, d, h = draw.size
     leather, sole = draw.plain(CLOTH), draw.one(BLACK, WHITE)
     parts = []

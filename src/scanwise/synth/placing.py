@@ -13,7 +13,7 @@ from scanwise.scene import Box
 from scanwise.synth.appearance import Look, swapped_appearance
 from scanwise.synth.classes import NAMES
 from scanwise.synth.colours import mesh_color_word
-from scanwise.synth.mesh import Mesh, face_normals
+from scanwise.synth.mesh import Mesh, face_normals, standing
 from scanwise.synth.shell import Wall, inside, reflex_corner
 from scanwise.synth.world import Body, Model, Supply
 
@@ -31,7 +31,11 @@ class Footprint:
     """A rectangle on the floor plan between two heights.
 
     Attributes:
-        center, half: (2,) metres; `half` along its own x and y. angle: of its x axis. low, high: metres.
+        center: (2,) metres.
+        half: (2,) metres along its own x and y.
+        angle: of its x axis, radians.
+        low: metres.
+        high: metres.
     """
 
     center: np.ndarray
@@ -47,7 +51,7 @@ class Footprint:
         return np.array([[cosine, sine], [-sine, cosine]])
 
     def corners(self) -> np.ndarray:
-        """(4, 2)."""
+        """Its corners (4, 2), metres."""
         signs = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]])
         return self.center + (signs * self.half) @ self.axes
 
@@ -68,18 +72,17 @@ def turned_to(direction: np.ndarray) -> float:
     return float(np.arctan2(direction[0], -direction[1]))
 
 
-def standing(x: float, y: float, z: float, angle: float) -> np.ndarray:
-    """(4, 4) pose of an upright thing."""
-    pose = np.eye(4)
-    cosine, sine = np.cos(angle), np.sin(angle)
-    pose[:2, :2] = [[cosine, -sine], [sine, cosine]]
-    pose[:3, 3] = x, y, z
-    return pose
-
-
 @dataclass(eq=False)
 class Thing:
-    """Something that was placed: its instance, model name, footprint, and surfaces that carry others."""
+    """Something that was placed.
+
+    Attributes:
+        instance: its id.
+        name: open name.
+        foot: what it takes of the floor plan.
+        mesh: in the room.
+        carrier: its surfaces, once something was to be put on them.
+    """
 
     instance: int
     name: str
@@ -90,7 +93,13 @@ class Thing:
 
 @dataclass(eq=False)
 class Surface:
-    """A level part of a thing: height `z`, free height `clear` above it, and grid places (n, 2) of it."""
+    """A level part of a thing.
+
+    Attributes:
+        z: its height, metres.
+        clear: free height above it, metres.
+        places: (n, 2) grid positions on it.
+    """
 
     z: float
     clear: float
@@ -102,8 +111,17 @@ class Room:
     """A room to be furnished.
 
     Attributes:
-        kind: "kitchen", ... plan: (P, 2) corners, counter-clockwise. walls: with their openings. height: metres.
+        kind: "kitchen", ...
+        plan: (P, 2) corners, counter-clockwise.
+        walls: with their openings.
+        height: metres.
+        look: what its structure is made of.
+        supply: of models.
+        generator: of random numbers.
         held_out: whether models that training never sees may stand here.
+        bodies: what was placed, for the world.
+        things: the same, with footprints.
+        kept_free: before doors and windows.
     """
 
     kind: str
@@ -133,6 +151,7 @@ class Room:
         return None
 
     def chance(self, share: float) -> bool:
+        """True in this share of the calls."""
         return bool(self.generator.random() < share)
 
     # Where there is room
@@ -254,26 +273,33 @@ class Room:
         return None
 
     def before(
-        self, anchor: Thing, model: Model | None, distance: float, *, aside: float = 0.0, facing: bool = True,
+        self, anchor: Thing, model: Model | None, distance: float, *, aside: float = 0.0,
         but: Sequence[Thing] = (),
     ) -> Thing | None:  # fmt: skip
-        """A thing `distance` metres before the front of another and `aside` metres to its right, facing it, or
-        turned as it is."""
+        """A thing before the front of another, facing it; None where there is no room.
+
+        Args:
+            anchor: the other.
+            model: of the thing; None = no thing.
+            distance: metres between the two.
+            aside: metres to the anchor's right.
+            but: things that it may meet.
+        """
         if model is None:
             return None
         right, back = anchor.foot.axes
         center = anchor.foot.center - back * (anchor.foot.half[1] + distance + model.size[1] / 2) + right * aside
-        angle = anchor.foot.angle + (np.pi if facing else 0.0)
+        angle = anchor.foot.angle + np.pi
         if not self.free(self.footprint(model.size, center[0], center[1], angle), but=but):
             return None
         return self.add(model, center[0], center[1], angle)
 
-    def beside(self, anchor: Thing, model: Model | None, side: int, gap: float = 0.05) -> Thing | None:
+    def beside(self, anchor: Thing, model: Model | None, side: int) -> Thing | None:
         """A thing right (1) or left (-1) of another, backs in line."""
         if model is None:
             return None
         right, back = anchor.foot.axes
-        across = anchor.foot.half[0] + gap + model.size[0] / 2
+        across = anchor.foot.half[0] + 0.05 + model.size[0] / 2
         center = anchor.foot.center + right * side * across + back * (anchor.foot.half[1] - model.size[1] / 2)
         if not self.free(self.footprint(model.size, center[0], center[1], anchor.foot.angle)):
             return None
@@ -308,7 +334,10 @@ class Room:
         """A model on a level part of another thing, where rays from above find it even; None where none is.
 
         Args:
-            level: which of the support's levels, from 0 = lowest; -1 = the highest. facing: front to the front.
+            support: the other thing.
+            *names: open names, of which the first that has models is taken.
+            level: which of the support's levels, from 0 = lowest; -1 = the highest; None = any.
+            facing: front to the front.
         """
         model = self.model(*names)
         place = None if model is None else self._place_on(support, model.size, level, facing)

@@ -24,7 +24,10 @@ class BuiltIn:
     """A drawn piece as a `Model`: its size and way of building are fixed, `load` draws the rest.
 
     Attributes:
+        name: open name.
         variant: 0, 1, ... of its name; every fourth is held out, and it is the only one built in its way.
+        size: (x, y, z) metres.
+        maker: draws its parts.
     """
 
     name: str
@@ -34,14 +37,17 @@ class BuiltIn:
 
     @property
     def id(self) -> str:
+        """Its name and variant."""
         return f"built-in#{self.name}-{self.variant}"
 
     @property
     def kind(self) -> str:
+        """Its class."""
         return NAMES[self.name].kind
 
     @property
     def held_out(self) -> bool:
+        """Whether it is kept from training worlds."""
         return self.variant % STYLES == STYLES - 1
 
     def load(self, generator: np.random.Generator) -> Mesh:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from scanwise.files import EncodedImage
 from scanwise.formats.fusion import fuse
+from scanwise.geometry.cameras import nearest_pixels, project
 from scanwise.scene import ArrayRaster, Scene, View
 from scanwise.synth.render import Renderer
 from scanwise.synth.sensors import SENSORS, Exposure, measure
@@ -21,10 +22,14 @@ _CLOSE = 0.06  # metres between a fused point and the surface that a view shows 
 def record(
     world: World, poses: list[np.ndarray], sensor: str, size: tuple[int, int], generator: np.random.Generator
 ) -> Scene:
-    """What a "kinect" or a "phone" records from these poses (4, 4), fused at 2 cm and labelled.
+    """What a sensor records from these poses, fused at 2 cm and labelled.
 
     Args:
+        world: with its lights.
+        poses: (4, 4) OpenCV cameras to world.
+        sensor: "kinect" or "phone".
         size: (H, W) of colour and depth.
+        generator: of random numbers.
 
     Returns:
         A scene with ScanNet-20 labels (-1 where a body has none), instances, boxes of the objects with at least one
@@ -65,7 +70,18 @@ def record(
 def vote(
     points: np.ndarray, views: list[View], depths: list[np.ndarray], shown: list[np.ndarray], bodies: int
 ) -> np.ndarray:
-    """(N,) body that most views show at each point, -1 where none shows a surface within 6 cm of it."""
+    """The body that most views show at each point.
+
+    Args:
+        points: (N, 3) metres.
+        views: the V cameras.
+        depths: true depth (H, W) of each, metres.
+        shown: body (H, W) that each shows, -1 = none.
+        bodies: how many there are.
+
+    Returns:
+        (N,) int32, -1 where none shows a surface within 6 cm.
+    """
     result, disputed, votes = np.full(len(points), -1, np.int32), np.zeros(len(points), bool), []
     for view, depth, body in zip(views, depths, shown, strict=True):
         rows, found = _seen(points, view, depth, body)
@@ -82,16 +98,13 @@ def vote(
 
 def _seen(points: np.ndarray, view: View, depth: np.ndarray, body: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rows of the points that a view shows, and the body that it shows at each."""
-    to_camera = (view.intrinsics @ np.linalg.inv(view.camera_to_world)[:3]).astype(np.float32)
-    pixel = points @ to_camera[:, :3].T + to_camera[:, 3]
-    z = pixel[:, 2]
-    rows = np.flatnonzero(z > 0.05)
-    column, row = (np.rint(pixel[rows, axis] / z[rows]) for axis in (0, 1))
-    inside = (column >= 0) & (row >= 0) & (column < depth.shape[1]) & (row < depth.shape[0])
-    rows, row, column = rows[inside], row[inside].astype(np.int32), column[inside].astype(np.int32)
+    to_image = np.eye(4)
+    to_image[:3] = view.intrinsics @ np.linalg.inv(view.camera_to_world)[:3]  # at once, so that it is rounded once
+    pixels, z = project(points, np.eye(3), to_image)
+    row, column, inside = nearest_pixels(pixels, depth.shape)
     found = body[row, column]
-    kept = (np.abs(depth[row, column] - z[rows]) < _CLOSE) & (found >= 0)
-    return rows[kept], found[kept]
+    rows = np.flatnonzero(inside & (z > 0.05) & (np.abs(depth[row, column] - z) < _CLOSE) & (found >= 0))
+    return rows, found[rows]
 
 
 def _intrinsics(sensor: str, size: tuple[int, int]) -> np.ndarray:

@@ -28,6 +28,7 @@ class Form:
     """A description. Forms nest: each narrows the one that it is `of`."""
 
     def extent(self, layout: Layout) -> Extent:
+        """The objects that fit."""
         raise NotImplementedError
 
 
@@ -49,12 +50,18 @@ def nobody_finds(form: Form, layout: Layout) -> bool:
 
 @dataclass(frozen=True)
 class Noun(Form):
-    """What goes by a word; `at_a_pinch`, also what one would point to when there is nothing better."""
+    """What goes by a word.
+
+    Attributes:
+        word: the noun.
+        at_a_pinch: also what one would point to when there is nothing better.
+    """
 
     word: str
     at_a_pinch: bool = False
 
     def extent(self, layout: Layout) -> Extent:
+        """The objects that fit."""
         return layout.word(self.word, self.at_a_pinch)
 
 
@@ -66,6 +73,7 @@ class Coloured(Form):
     color: str
 
     def extent(self, layout: Layout) -> Extent:
+        """The objects that fit."""
         of = self.of.extent(layout)
         close = (self.color, "", *CLOSE_COLORS[self.color])
         sure = possible = 0
@@ -78,9 +86,13 @@ class Coloured(Form):
 
 @dataclass(frozen=True)
 class Sized(Form):
-    """The one of those that exceeds all others, or (`least`) is exceeded by all, in "size", "height" or "width".
+    """The one of those that exceeds all others, or is exceeded by all.
 
-    `two`: said of a pair ("the smaller chair"), so there must be two.
+    Attributes:
+        of: those.
+        quality: "size", "height" or "width".
+        least: it is exceeded by all.
+        two: said of a pair ("the smaller chair"), so there must be two.
     """
 
     of: Form
@@ -89,6 +101,7 @@ class Sized(Form):
     two: bool = False
 
     def extent(self, layout: Layout) -> Extent:
+        """The objects that fit."""
         of = self.of.extent(layout)
         if self.two and (of.sure != of.possible or of.sure.bit_count() != 2):
             return Extent(0, of.possible)
@@ -103,18 +116,26 @@ class NextTo(Form):
     anchor: Form
 
     def extent(self, layout: Layout) -> Extent:
+        """The objects that fit."""
         return _standing_to(self, layout, layout.next_to)
 
 
 @dataclass(frozen=True)
 class On(Form):
-    """Those that rest on any of the anchors; `top`: on its upper face."""
+    """Those that rest on any of the anchors.
+
+    Attributes:
+        of: those.
+        anchor: what they rest on.
+        top: on its upper face.
+    """
 
     of: Form
     anchor: Form
     top: bool = False
 
     def extent(self, layout: Layout) -> Extent:
+        """The objects that fit."""
         return _standing_to(self, layout, layout.on_top if self.top else layout.on)
 
 
@@ -126,6 +147,7 @@ class Under(Form):
     anchor: Form
 
     def extent(self, layout: Layout) -> Extent:
+        """The objects that fit."""
         return _standing_to(self, layout, layout.under)
 
 
@@ -137,6 +159,7 @@ class Above(Form):
     anchor: Form
 
     def extent(self, layout: Layout) -> Extent:
+        """The objects that fit."""
         return _standing_to(self, layout, layout.above)
 
 
@@ -149,6 +172,7 @@ class Between(Form):
     second: Form
 
     def extent(self, layout: Layout) -> Extent:
+        """The objects that fit."""
         of, first, second = (form.extent(layout) for form in (self.of, self.first, self.second))
         found = []
         for one in members(first.possible):
@@ -160,13 +184,20 @@ class Between(Form):
 
 @dataclass(frozen=True)
 class Closest(Form):
-    """The one of those that is closest to an anchor, or (`farthest`) farthest from it. The anchor must be one."""
+    """The one of those that is closest to an anchor, which must be one.
+
+    Attributes:
+        of: those.
+        anchor: the one thing.
+        farthest: the one farthest from it instead.
+    """
 
     of: Form
     anchor: Form
     farthest: bool = False
 
     def extent(self, layout: Layout) -> Extent:
+        """The objects that fit."""
         of, anchor = self.of.extent(layout), self.anchor.extent(layout).single
         if anchor < 0:
             return Extent(0, of.possible)
@@ -182,6 +213,7 @@ class Placed(Form):
     place: str
 
     def extent(self, layout: Layout) -> Extent:
+        """The objects that fit."""
         return _both(self.of.extent(layout), layout.places[self.place])
 
 
@@ -189,15 +221,20 @@ class Placed(Form):
 class View:
     """A viewpoint that a sentence states.
 
-    `stand`: where one stands, None = in the middle of the room. `look`: what one looks at; None = straight into the
-    room, for somebody who comes in through a door.
+    Attributes:
+        stand: where one stands; None = in the middle of the room.
+        look: what one looks at; None = straight into the room, for somebody who comes in through a door.
     """
 
     stand: Form | None
     look: Form | None
 
     def axes(self, layout: Layout) -> tuple[np.ndarray, np.ndarray] | None:
-        """(N,) metres to the right of the line of sight and (N,) along it; None where the view is not clear."""
+        """Where things are in the view; None where the view is not clear.
+
+        Returns:
+            (N,) metres to the right of the line of sight and (N,) along it.
+        """
         if self not in layout.axes:
             layout.axes[self] = self._find_axes(layout)
         return layout.axes[self]
@@ -237,6 +274,7 @@ class FromView(Form):
     anchor: Form
 
     def extent(self, layout: Layout) -> Extent:
+        """The objects that fit."""
         of, anchor = self.of.extent(layout), self.anchor.extent(layout).single
         axes = self.view.axes(layout)
         if axes is None or anchor < 0:
@@ -274,6 +312,7 @@ class Ordered(Form):
     number: int
 
     def extent(self, layout: Layout) -> Extent:
+        """The objects that fit."""
         of, axes = self.of.extent(layout), self.view.axes(layout)
         if axes is None or of.sure != of.possible or of.sure.bit_count() < max(2, self.number):
             return Extent(0, of.possible)

@@ -10,6 +10,7 @@ import numpy as np
 from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
 
+from scanwise.geometry.cameras import pixel_rays
 from scanwise.synth.mesh import Mesh, dot, face_normals, joined, unit
 
 OFFSET = 1e-3
@@ -22,9 +23,13 @@ BRIGHTEST_BOUNCE = 1.5
 
 @dataclass(frozen=True)
 class AreaLight:
-    """A rectangle at `corner`, spanned by `right` and `up`, that shines along `right` x `up`.
+    """A rectangle that shines along `right` x `up`.
 
-    `radiance` is linear RGB; a white wall that sees nothing but radiance 1 renders white.
+    Attributes:
+        corner: (x, y, z) metres.
+        right: one side.
+        up: the other.
+        radiance: linear RGB; a white wall that sees nothing but radiance 1 renders white.
     """
 
     corner: tuple[float, float, float]
@@ -52,8 +57,15 @@ class Quality:
 
 @dataclass(frozen=True, eq=False)
 class _Hits:
-    """Where rays ended: (N,) `face` (-1 = nowhere) and `distance` in lengths of the ray's direction;
-    (N, 3) `position`, `normal` (towards the ray's origin), linear `albedo`."""
+    """Where N rays ended.
+
+    Attributes:
+        face: (N,), -1 = nowhere.
+        distance: (N,) in lengths of the ray's direction.
+        position: (N, 3).
+        normal: (N, 3) towards the ray's origin.
+        albedo: (N, 3) linear.
+    """
 
     face: np.ndarray
     distance: np.ndarray
@@ -65,11 +77,14 @@ class _Hits:
 class Renderer:
     """A lit scene of meshes in metres; body number i of the list gets instance id i.
 
-        renderer = Renderer([(floor, np.eye(4)), (cup, pose)], lights)
-        image, depth, instance = renderer.render(intrinsics, camera_to_world, (480, 640))
+    Example:
+        >>> renderer = Renderer([(floor, np.eye(4)), (cup, pose)], lights)
+        >>> image, depth, instance = renderer.render(intrinsics, camera_to_world, (480, 640))
 
-    Attributes:
-        lights: area lights; they have no surface of their own. ambient: linear RGB from everywhere.
+    Args:
+        bodies: (mesh, (4, 4) pose in the world) of each.
+        lights: area lights; they have no surface of their own.
+        ambient: linear RGB from everywhere.
         background: linear RGB where a ray leaves the scene.
     """
 
@@ -94,8 +109,15 @@ class Renderer:
         TriangleMesh(self._scene, self._mesh.vertices, self._mesh.faces)
 
     def cast(self, origins: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Rays (N, 3), (N, 3) -> (N,) float32 distance in lengths of the direction (inf = no hit), (N,) int32
-        instance (-1 = none). Transparent texels count as solid."""
+        """What rays hit; transparent texels count as solid.
+
+        Args:
+            origins: (N, 3) metres.
+            directions: (N, 3) of any length.
+
+        Returns:
+            (N,) float32 distance in lengths of the direction (inf = no hit), (N,) int32 instance (-1 = none).
+        """
         face, distance, _ = self._run(origins, directions)
         instance = np.where(face < 0, -1, self._instance[face])
         return np.where(face < 0, np.float32(np.inf), distance), instance
@@ -113,6 +135,7 @@ class Renderer:
             intrinsics: (3, 3), pixel centres at whole numbers.
             camera_to_world: (4, 4), x right, y down, z forward.
             size: (height, width).
+            quality: how much light transport to pay for.
 
         Returns:
             image uint8 (H, W, 3) sRGB, depth float32 (H, W) metres along z (0 = nothing there),
@@ -249,9 +272,8 @@ def pinhole_rays(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Origins and directions (H*W, 3) float32, row by row; directions have depth 1, not length 1."""
     rows, columns = np.mgrid[: size[0], : size[1]].astype(np.float64)
-    pixels = np.stack([columns + offset[0], rows + offset[1], np.ones(size)], axis=-1).reshape(-1, 3)
-    local = pixels @ np.linalg.inv(intrinsics).T
-    directions = local @ camera_to_world[:3, :3].T
+    pixels = np.stack([columns + offset[0], rows + offset[1]], axis=-1).reshape(-1, 2)
+    directions = pixel_rays(pixels, intrinsics) @ camera_to_world[:3, :3].T
     origins = np.broadcast_to(camera_to_world[:3, 3], directions.shape)
     return origins.astype(np.float32), directions.astype(np.float32)
 
@@ -267,7 +289,15 @@ def look_at(eye: Sequence[float], target: Sequence[float]) -> np.ndarray:
 
 
 def sample_texture(texture: np.ndarray, uv: np.ndarray) -> np.ndarray:
-    """uint8 (h, w, C) at (N, 2) -> float32 (N, C), bilinear, repeating; (0, 0) is the lower left corner."""
+    """A texture at (N, 2) coordinates, bilinear, repeating.
+
+    Args:
+        texture: uint8 (h, w, C).
+        uv: (N, 2), (0, 0) is the lower left corner.
+
+    Returns:
+        float32 (N, C).
+    """
     height, width = texture.shape[:2]
     column = np.mod(uv[:, 0], 1) * width - 0.5
     row = (1 - np.mod(uv[:, 1], 1)) * height - 0.5
@@ -324,7 +354,7 @@ def film(radiance: np.ndarray) -> np.ndarray:
 
 
 def to_linear(color: np.ndarray) -> np.ndarray:
-    """sRGB 0..255 -> linear 0..1, float32."""
+    """Colours, sRGB 0..255, to linear 0..1, float32."""
     value = np.asarray(color, np.float32) / 255
     return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4).astype(np.float32)
 
@@ -333,7 +363,7 @@ _LINEAR = to_linear(np.arange(256))
 
 
 def to_srgb(linear: np.ndarray) -> np.ndarray:
-    """Linear 0..1 -> sRGB uint8."""
+    """Colours, linear 0..1, to sRGB uint8."""
     return _SRGB[(np.clip(linear, 0, 1) * (len(_SRGB) - 1)).astype(np.int32)]
 
 

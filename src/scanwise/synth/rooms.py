@@ -6,9 +6,9 @@ import numpy as np
 
 from scanwise.synth.appearance import ceiling_lights, draw_look, floor_material, wall_material, window_light
 from scanwise.synth.furnish import furnish
-from scanwise.synth.mesh import Mesh, joined
+from scanwise.synth.mesh import Mesh, joined, standing
 from scanwise.synth.openings import door_mesh, outward, room_beyond, skirting, window_mesh, with_openings
-from scanwise.synth.placing import Footprint, Room, standing, turned_to
+from scanwise.synth.placing import Footprint, Room, turned_to
 from scanwise.synth.render import AreaLight
 from scanwise.synth.shell import SIDES, Opening, Wall, floor_plan, parts_of, slab, wall_mesh, walls_of
 from scanwise.synth.world import Body, Model, Supply, World
@@ -28,7 +28,10 @@ def make_room(
 
     Args:
         kind: of KINDS; None draws one.
-        supply: models to furnish it with. held_out: also with those that training never sees.
+        supply: models to furnish it with.
+        generator: of random numbers.
+        held_out: also with the models that training never sees.
+        name: of the world.
 
     Returns:
         A world whose bodies are the floor, the ceiling, one for each wall, doors, windows and 8 to 40 things; every

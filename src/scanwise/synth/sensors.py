@@ -13,7 +13,8 @@ class DepthCamera:
     """How a depth sensor measures.
 
     Attributes:
-        near, far: metres between which it reads.
+        near: metres below which it does not read.
+        far: metres beyond which it does not read.
         noise: standard deviation in metres at depth z: noise[0] + noise[1] (z - near)^2.
         disparity_step: smallest step of the disparity in pixels, for a baseline in metres; 0 = no steps.
         baseline: metres between projector and camera.
@@ -88,7 +89,8 @@ class Exposure:
     """A camera's automatic exposure and white balance, which wander from frame to frame.
 
     Attributes:
-        gain: (3,) factors on linear RGB. noise: standard deviation of a mid-grey pixel, of 255.
+        gain: (3,) factors on linear RGB.
+        noise: standard deviation of a mid-grey pixel, of 255.
     """
 
     gain: np.ndarray
@@ -96,6 +98,7 @@ class Exposure:
 
     @classmethod
     def drawn(cls, generator: np.random.Generator) -> Exposure:
+        """One to start from."""
         balance = np.exp(generator.normal(0, 0.08, 3))
         return cls(balance * np.exp(generator.normal(0, 0.15)), generator.uniform(1.5, 6.0))
 

@@ -38,7 +38,14 @@ _TRIES = 9
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence, the form that it says, the instance that it means (-1 = none) and the template it was made with."""
+    """A sentence.
+
+    Attributes:
+        text: the sentence.
+        form: what it says.
+        instance: that it means, -1 = none.
+        template: that it was made with.
+    """
 
     text: str
     form: Form
@@ -64,8 +71,10 @@ def sentences(
         supports: instance -> instance that it stands or hangs on, -1 = the structure; those need not have boxes.
         floor_plan: (P, 2) corners of the room, counter-clockwise; None = no places in the room.
         poses: (4, 4) OpenCV camera to world, of which some become stated viewpoints.
-        per_object: sentences for each object that can be told apart by words. absent: sentences that fit nothing,
-            more than half of them about a sort of thing that is there, of another colour or in another place.
+        generator: of random numbers.
+        per_object: sentences for each object that can be told apart by words.
+        absent: sentences that fit nothing, more than half of them about a sort of thing that is there, of another
+            colour or in another place.
         vocabulary: open name -> synonyms.
 
     Returns:

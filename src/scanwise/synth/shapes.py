@@ -23,7 +23,13 @@ def block(low: Point, high: Point, color: Color) -> Mesh:
 
 
 def blocks(low: np.ndarray, high: np.ndarray, colors: np.ndarray) -> Mesh:
-    """Boxes along the axes: (N, 3) low and high corners, (N, 3) or (3,) colours."""
+    """Boxes along the axes.
+
+    Args:
+        low: (N, 3) corners.
+        high: (N, 3) corners across from them.
+        colors: (N, 3) or (3,) sRGB.
+    """
     low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
     vertices = low[:, None] + _CORNERS * (high - low)[:, None]
     faces = _BLOCK + 8 * np.arange(len(low))[:, None, None]
@@ -38,8 +44,14 @@ def flat(vertices: np.ndarray, faces: np.ndarray, colors: np.ndarray | Color) ->
 
 
 def lathe(profile: Sequence[tuple[float, float]], color: Color, *, at: Point = (0, 0, 0), sides: int = 20) -> Mesh:
-    """A solid of revolution about the vertical through `at`: `profile` is (radius, z) from bottom to top of the
-    outside, and, for a vessel, on down the inside."""
+    """A solid of revolution about the vertical.
+
+    Args:
+        profile: (radius, z) from bottom to top of the outside, and, for a vessel, on down the inside.
+        color: sRGB.
+        at: where its axis stands.
+        sides: corners of each ring.
+    """
     radius, z = np.array(profile, np.float64).T
     angle = 2 * np.pi * np.arange(sides + 1) / sides
     ring = np.stack([np.cos(angle), np.sin(angle)], axis=1)

@@ -28,7 +28,10 @@ class Opening:
 
     Attributes:
         what: "door", "window" or "opening" (nothing in it).
-        left, right: metres along the wall from its start. bottom, top: metres above the floor.
+        left: metres along the wall from its start.
+        right: metres along the wall from its start.
+        bottom: metres above the floor.
+        top: metres above the floor.
     """
 
     what: str
@@ -39,12 +42,19 @@ class Opening:
 
     @property
     def width(self) -> float:
+        """Metres along the wall."""
         return self.right - self.left
 
 
 @dataclass(frozen=True)
 class Wall:
-    """The wall that stands on the plan's edge from `start` to `end`, with the room on its left."""
+    """The wall that stands on an edge of the plan, with the room on its left.
+
+    Attributes:
+        start: (x, y) metres.
+        end: (x, y) metres.
+        openings: from start to end.
+    """
 
     start: tuple[float, float]
     end: tuple[float, float]
@@ -52,16 +62,17 @@ class Wall:
 
     @property
     def length(self) -> float:
+        """Metres from start to end."""
         return float(np.hypot(self.end[0] - self.start[0], self.end[1] - self.start[1]))
 
     @property
     def along(self) -> np.ndarray:
-        """(2,) unit."""
+        """The (2,) unit vector from start to end."""
         return np.subtract(self.end, self.start) / self.length
 
     @property
     def inward(self) -> np.ndarray:
-        """(2,) unit normal into the room."""
+        """The (2,) unit normal into the room."""
         return np.array([-self.along[1], self.along[0]])
 
     @property
@@ -70,12 +81,20 @@ class Wall:
         return float(np.arctan2(self.inward[1], self.inward[0]))
 
     def at(self, along: float, inward: float = 0.0) -> np.ndarray:
-        """(2,) point `along` metres from the start and `inward` metres into the room."""
+        """The (2,) point `along` metres from the start and `inward` metres into the room."""
         return np.asarray(self.start) + along * self.along + inward * self.inward
 
 
 def floor_plan(kind: str, generator: np.random.Generator) -> np.ndarray:
-    """(4, 2) or (6, 2) corners, counter-clockwise, about the origin: a rectangle, or an L in a third of the rooms."""
+    """The corners of a room about the origin: a rectangle, or an L in a third of the rooms.
+
+    Args:
+        kind: of SIDES.
+        generator: of random numbers.
+
+    Returns:
+        (4, 2) or (6, 2) metres, counter-clockwise.
+    """
     (least, most), (narrow, broad) = SIDES[kind]
     sides = np.array([generator.uniform(least, most), generator.uniform(narrow, broad)])
     narrowest = NARROWEST.get(kind, 2.2)

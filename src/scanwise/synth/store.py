@@ -21,7 +21,8 @@ import numpy as np
 
 from scanwise.cache import cache_dir
 from scanwise.errors import InputError, OutputError, ScanwiseWarning
-from scanwise.files import replacing
+from scanwise.files import replacing, write_text
+from scanwise.progress import Progress, silent
 from scanwise.synth.classes import NAMES, PIECES, guess, meanings
 from scanwise.synth.furniture import Catalogue, Piece
 from scanwise.synth.mesh import Mesh
@@ -46,7 +47,15 @@ _ARRAYS = ("vertices", "faces", "normals", "colors", "uv", "texture")
 
 @dataclass(frozen=True, eq=False)
 class CatalogueModel:
-    """A piece of a catalogue as a `Model`; `digest` is the SHA-256 of the catalogue's file."""
+    """A piece of a catalogue as a `Model`.
+
+    Attributes:
+        catalogue: that it is in.
+        piece: what the catalogue says of it.
+        name: its open name.
+        held_out: whether it is kept from training.
+        digest: SHA-256 of the catalogue's file.
+    """
 
     catalogue: Catalogue
     piece: Piece
@@ -56,18 +65,28 @@ class CatalogueModel:
 
     @property
     def id(self) -> str:
+        """CATALOGUE#NAME, unlike that of any other model."""
         return self.piece.id
 
     @property
     def kind(self) -> str:
+        """Its class."""
         return NAMES[self.name].kind
 
     @property
     def size(self) -> tuple[float, float, float]:
+        """Width, depth and height, metres."""
         return self.piece.size
 
     def load(self, generator: np.random.Generator) -> Mesh:
-        """The piece as it is in the catalogue, with textures of at most 256 px. Raises InputError if unreadable."""
+        """The piece as it is in the catalogue, with textures of at most 256 px.
+
+        Args:
+            generator: is not asked: the piece always looks the same.
+
+        Raises:
+            InputError: it cannot be read.
+        """
         path = cache_dir() / "furniture-meshes" / self.digest[:32] / f"{_file_name(self.id)}.npz"
         try:
             return _load_mesh(path)
@@ -96,8 +115,12 @@ class Store:
         return sorted(self._models)
 
     def models(self, name: str, *, held_out: bool) -> Sequence[Model]:
-        """Models of that open name, or of those it is a synonym of, in a stable order: those for training, or, with
-        `held_out`, those and the held-out ones. Empty when there are none."""
+        """Models of that open name, or of those it is a synonym of, in a stable order; empty when there are none.
+
+        Args:
+            name: an open name, or a synonym of some.
+            held_out: the held-out ones too, beside those for training.
+        """
         return [
             model
             for meaning in meanings(name)
@@ -145,7 +168,11 @@ def furniture_folder() -> Path:
 
 
 def catalogue_paths() -> list[Path]:
-    """The catalogues on this machine; of two with one name, the user's."""
+    """The catalogues on this machine; of two with one name, the user's.
+
+    Raises:
+        InputError: $SCANWISE_FURNITURE is no folder.
+    """
     if chosen := os.environ.get("SCANWISE_FURNITURE"):
         folders = [Path(chosen)]
         if not folders[0].is_dir():
@@ -174,7 +201,11 @@ def file_hash(path: Path) -> str:
 
 
 def sha256(path: Path) -> str:
-    """Hex SHA-256 of a file. Raises InputError when it cannot be read."""
+    """Hex SHA-256 of a file.
+
+    Raises:
+        InputError: it cannot be read.
+    """
     try:
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
@@ -191,22 +222,35 @@ def noted_hashes(folder: Path) -> dict[str, str]:
     return {name.strip(): digest for digest, _, name in (line.partition(" ") for line in lines)}
 
 
-def add_catalogue(path: Path) -> Path:
-    """Copies a catalogue to the user's furniture folder and notes its hash; gives its new place.
+def add_catalogues(paths: Sequence[Path], progress: Progress = silent) -> list[Path]:
+    """Copies catalogues to the user's furniture folder and notes their hashes; none, where one of them is none.
+
+    Args:
+        paths: .sh3f files.
+        progress: told ("adding", share done) after each.
+
+    Returns:
+        Their new places.
 
     Raises:
-        InputError: it is no catalogue. OutputError: the folder cannot be written.
+        InputError: one is no catalogue.
+        OutputError: the folder cannot be written.
     """
-    Catalogue([path])
-    digest = sha256(path)
-    target = furniture_folder() / path.name
-    noted = noted_hashes(target.parent) | {path.name: digest}
-    with replacing(target) as temporary:
-        temporary.write_bytes(path.read_bytes())
-    with replacing(target.parent / HASHES) as temporary:
+    for path in paths:
+        if path.suffix != ".sh3f":
+            raise InputError(f"{path}: not a .sh3f catalogue; nothing was added")
+        Catalogue([path])
+    added = []
+    for number, path in enumerate(paths, 1):
+        target = furniture_folder() / path.name
+        noted = noted_hashes(target.parent) | {path.name: sha256(path)}
+        with replacing(target) as temporary:
+            temporary.write_bytes(path.read_bytes())
         lines = [f"{digest}  {name}\n" for name, digest in sorted(noted.items())]
-        temporary.write_text("".join(lines), encoding="utf-8")
-    return target
+        write_text(target.parent / HASHES, "".join(lines))
+        added.append(target)
+        progress("adding", number / len(paths))
+    return added
 
 
 def attributions(model_ids: Iterable[str]) -> list[str]:
@@ -248,10 +292,11 @@ def _of_name(name: str) -> int:
 
 @cache
 def held_out_pieces() -> frozenset[str]:
-    """Ids of the known pieces that are kept from training: a quarter of each open name that has four or more, and
-    a quarter of the rarer ones of each kind together, but never all of a name.
+    """Ids of the known pieces that are kept from training.
 
-    The choice depends on the table of known pieces alone, so it is the same whichever catalogues are there.
+    They are a quarter of each open name that has four or more, and a quarter of the rarer ones of each kind together,
+    but never all of a name. The choice depends on the table of known pieces alone, so it is the same whichever
+    catalogues are there.
     """
     by_name: dict[str, list[str]] = {}
     for id, name in PIECES.items():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scanwise.synth.mesh import Mesh, box, face_normals, joined
+from scanwise.synth.mesh import Mesh, box, face_normals, joined, standing
 
 STEP = 1.0
 """Metres between the cross sections of the ground."""
@@ -25,7 +25,9 @@ class Course:
     """A line along the ground: straight, a bend of constant curvature, straight.
 
     Attributes:
-        origin: (x, y) at s = 0. heading: radians there. curvature: 1 / metres in the bend, left is positive.
+        origin: (x, y) at s = 0.
+        heading: radians there.
+        curvature: 1 / metres in the bend, left is positive.
         bend: (from, to) metres along the line, from >= 0.
     """
 
@@ -39,7 +41,7 @@ class Course:
         return self.heading + self.curvature * (np.clip(s, *self.bend) - self.bend[0])
 
     def at(self, s: np.ndarray | float, left: np.ndarray | float = 0.0) -> np.ndarray:
-        """(..., 2) of the place `s` along the line and `left` metres beside it."""
+        """Positions (..., 2) `s` metres along the line and `left` metres beside it."""
         s = np.asarray(s, np.float64)
         inside = np.clip(s, *self.bend) - self.bend[0]
         before, after = np.minimum(s, self.bend[0]), np.maximum(s - self.bend[1], 0)
@@ -54,18 +56,9 @@ class Course:
         return np.stack([self.origin[0] + cosine * x - sine * y, self.origin[1] + sine * x + cosine * y], axis=-1)
 
     def pose(self, s: float, left: float, turn: float = 0.0, z: float = 0.0) -> np.ndarray:
-        """(4, 4) of a thing there whose x axis is turned by `turn` from the line's direction."""
+        """The (4, 4) pose of a thing there whose x axis is turned by `turn` from the line's direction."""
         x, y = self.at(s, left)
         return standing(float(x), float(y), z, float(self.heading_at(s)) + turn)
-
-
-def standing(x: float, y: float, z: float, heading: float) -> np.ndarray:
-    """(4, 4) pose of an upright thing."""
-    pose = np.eye(4)
-    cosine, sine = np.cos(heading), np.sin(heading)
-    pose[:2, :2] = [[cosine, -sine], [sine, cosine]]
-    pose[:3, 3] = x, y, z
-    return pose
 
 
 def quads(corners: np.ndarray, colors: np.ndarray | Sequence[int]) -> Mesh:
@@ -87,7 +80,16 @@ def quads(corners: np.ndarray, colors: np.ndarray | Sequence[int]) -> Mesh:
 
 def ribbon(course: Course, span: tuple[float, float], profile: Sequence[tuple[float, float]], color: Sequence[int],
            rough: float = 0.0, generator: np.random.Generator | None = None) -> Mesh:  # fmt: skip
-    """Ground along a course: `profile` is (metres to the left, height) from right to left; `rough` metres of bumps."""
+    """Ground along a course.
+
+    Args:
+        course: that it follows.
+        span: (from, to) metres along it.
+        profile: (metres to the left, height) from right to left.
+        color: sRGB.
+        rough: metres of bumps.
+        generator: of the bumps; None = none.
+    """
     s = np.linspace(*span, max(2, int((span[1] - span[0]) / STEP) + 1))
     left, height = np.array(profile, np.float64).T
     ground = np.empty((len(s), len(left), 3))

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from scanwise.scene import Box
-from scanwise.synth.mesh import Mesh
-from scanwise.synth.street_parts import Course, Part, standing
+from scanwise.synth.mesh import Mesh, standing
+from scanwise.synth.street_parts import Course, Part
 from scanwise.synth.world import SEMANTIC_KITTI_19, Body, Model, Supply
 
 SIZES: dict[str, tuple[tuple[float, float], tuple[float, float], tuple[float, float]]] = {
@@ -29,7 +29,11 @@ class Actor:
 
     Attributes:
         body: its mesh in its own frame (x forward, standing on z = 0) and its box in the world at time 0.
-        course, start, left: where it is at time 0. speed: metres per second along the course, negative = against it.
+        course: that it follows.
+        start: metres along it at time 0.
+        left: metres beside it.
+        speed: metres per second along the course, negative = against it.
+        z: metres above the ground.
     """
 
     body: Body
@@ -55,7 +59,13 @@ class Placer:
     """Collects the bodies and actors of a street.
 
     Attributes:
+        supply: of models.
+        generator: of random numbers.
+        held_out: whether models that training never sees may stand here.
+        bodies: what stands.
+        actors: what moves.
         taken: discs (x, y, radius) of the ground where something stands.
+        instances: how many objects there are.
         pools: the supply's models of each kind (or "cone") that have the size of a thing in a street.
     """
 

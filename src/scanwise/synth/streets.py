@@ -28,9 +28,12 @@ class Street:
     """A street with its traffic.
 
     Attributes:
-        world: what stands. actors: what moves; their instances go on after those of the world.
-        course: the middle of the main road. lane: metres to the left of it where the recording car drives.
-        start: where on the course it is at time 0. speed: its own, metres per second.
+        world: what stands.
+        actors: what moves; their instances go on after those of the world.
+        course: the middle of the main road.
+        lane: metres to the left of it where the recording car drives.
+        start: where on the course it is at time 0, metres.
+        speed: its own, metres per second.
     """
 
     world: World

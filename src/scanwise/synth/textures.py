@@ -26,6 +26,7 @@ def texture(name: str, generator: np.random.Generator) -> np.ndarray:
 
     Args:
         name: of TEXTURES ("wood", "planks", "fabric", "tiles", ...); another is a KeyError.
+        generator: of random numbers.
     """
     return np.clip(TEXTURES[name](generator), 0, 255).round().astype(np.uint8)
 

@@ -8,45 +8,52 @@ from typing import Protocol
 
 import numpy as np
 
+from scanwise.formats import kitti, scannet_labels
 from scanwise.scene import Box
 from scanwise.synth.mesh import Mesh
 from scanwise.synth.render import AreaLight
 
-SCANNET_20 = (
-    "wall", "floor", "cabinet", "bed", "chair", "sofa", "table", "door", "window", "bookshelf",
-    "picture", "counter", "desk", "curtain", "refrigerator", "shower curtain", "toilet", "sink", "bathtub",
-    "otherfurniture",
-)  # fmt: skip
-SEMANTIC_KITTI_19 = (
-    "car", "bicycle", "motorcycle", "truck", "other-vehicle", "person", "bicyclist", "motorcyclist", "road",
-    "parking", "sidewalk", "other-ground", "building", "fence", "vegetation", "trunk", "terrain", "pole",
-    "traffic-sign",
-)  # fmt: skip
+SCANNET_20 = scannet_labels.SCANNET_20
+"""Classes of rooms."""
+SEMANTIC_KITTI_19 = kitti.CLASSES
+"""Classes of streets."""
 
 
 class Model(Protocol):
     """A shape that can be put into a world, again and again.
 
     Attributes:
-        id: unique, stable. name: open name ("office chair"). kind: class name of SCANNET_20 or SEMANTIC_KITTI_19.
+        id: unique, stable.
+        name: open name ("office chair").
+        kind: class name of SCANNET_20 or SEMANTIC_KITTI_19.
         size: (x, y, z) metres as loaded: front towards -y, standing on z = 0, centred at x = y = 0.
         held_out: kept from training worlds.
     """
 
     @property
-    def id(self) -> str: ...
+    def id(self) -> str:
+        """Unlike that of any other model, and always the same."""
+        ...
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Its open name."""
+        ...
 
     @property
-    def kind(self) -> str: ...
+    def kind(self) -> str:
+        """Its class, of SCANNET_20 or SEMANTIC_KITTI_19."""
+        ...
 
     @property
-    def size(self) -> tuple[float, float, float]: ...
+    def size(self) -> tuple[float, float, float]:
+        """Width, depth and height as loaded, metres."""
+        ...
 
     @property
-    def held_out(self) -> bool: ...
+    def held_out(self) -> bool:
+        """Whether it is kept from training worlds."""
+        ...
 
     def load(self, generator: np.random.Generator) -> Mesh:
         """The mesh in metres; what the generator decides (colours, proportions of a procedural piece) is small."""
@@ -61,8 +68,12 @@ class Supply(Protocol):
         ...
 
     def models(self, name: str, *, held_out: bool) -> Sequence[Model]:
-        """Models of that open name, in a stable order: those for training, or, with `held_out`, those and the
-        held-out ones. Empty when there are none."""
+        """Models of an open name, in a stable order; empty when there are none.
+
+        Args:
+            name: an open name.
+            held_out: the held-out ones too, beside those for training.
+        """
         ...
 
 
@@ -71,9 +82,11 @@ class Body:
     """Something that stands in a world.
 
     Attributes:
-        name: open name. kind: its class (SCANNET_20 or SEMANTIC_KITTI_19).
-        mesh: in world coordinates. box: upright box, with instance id, colour word, model; None for structure
-            (wall, floor, road, ...), which is no instance.
+        name: open name.
+        kind: its class (SCANNET_20 or SEMANTIC_KITTI_19).
+        mesh: in world coordinates.
+        box: upright box, with instance id, colour word, model; None for structure (wall, floor, road, ...), which is
+            no instance.
         support: instance that it stands or hangs on; -1 = the structure.
     """
 
@@ -89,7 +102,10 @@ class World:
     """A made room or a place along a street, before any sensor looked at it.
 
     Attributes:
-        kind: "kitchen", "office", ..., "street". lights: for pictures.
+        name: of the scene.
+        kind: "kitchen", "office", ..., "street".
+        bodies: what stands in it.
+        lights: for pictures.
         floor_plan: (P, 2) corners of the room's floor polygon, counter-clockwise; None outdoors.
     """
 

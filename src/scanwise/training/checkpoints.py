@@ -1,6 +1,6 @@
-"""Checkpoints that are whole or absent: safetensors behind a hash, written beside and renamed.
+r"""Checkpoints that are whole or absent: safetensors behind a hash, written beside and renamed.
 
-    scanwise checkpoint 1\\n   SHA-256 of the rest, 32 bytes   safetensors: tensors, and JSON in its metadata
+    scanwise checkpoint 1\n   SHA-256 of the rest, 32 bytes   safetensors: tensors, and JSON in its metadata
 
 A run keeps `last.ckpt`, `previous.ckpt` (used when the last is damaged) and `best.ckpt`. Weights that are shipped are
 plain safetensors with the same facts, in half precision.
@@ -31,7 +31,12 @@ M = TypeVar("M", bound=nn.Module)
 
 @dataclass
 class Checkpoint:
-    """A state of a run: tensors by name, and what can be said in JSON."""
+    """A state of a run.
+
+    Attributes:
+        tensors: by name.
+        facts: what can be said in JSON: the kind of model, its recipe, its metrics.
+    """
 
     tensors: dict[str, torch.Tensor]
     facts: dict[str, Any] = field(default_factory=dict)
@@ -43,6 +48,10 @@ class Checkpoint:
 
 def save(checkpoint: Checkpoint, path: Path) -> None:
     """Writes a checkpoint; at any moment there is the old one or the new one.
+
+    Args:
+        checkpoint: what is written.
+        path: of the file.
 
     Raises:
         OutputError: the place cannot be written.
@@ -78,7 +87,10 @@ def load(path: Path) -> Checkpoint:
 
 
 def locate(weights: Path) -> Path:
-    """The file that is meant by a file, a run's folder (its best.ckpt), or the name of weights that are shipped.
+    """The file that is meant.
+
+    Args:
+        weights: a file, a run's folder (its best.ckpt), or the name of weights that are shipped.
 
     Raises:
         InputError: there is no such thing.
@@ -116,7 +128,9 @@ def _facts(payload: bytes) -> dict[str, Any]:
     return facts
 
 
-def load_model(path: Path, kind: str, build: Callable[[Checkpoint], M], *, made_by: str, prefix: str = "") -> M:
+def load_model(
+    path: Path, kind: str, build: Callable[[Checkpoint], M], *, made_by: str, prefix: str = "", called: str = ""
+) -> M:
     """A trained model, in evaluation mode.
 
     Args:
@@ -125,25 +139,54 @@ def load_model(path: Path, kind: str, build: Callable[[Checkpoint], M], *, made_
         build: checkpoint -> a model of the right shape.
         made_by: the verb that makes such checkpoints ("train segment"), for the error.
         prefix: of the tensors that are the model's.
+        called: what such a model is called, for the error; "" = "KIND model".
 
     Raises:
         InputError: no such file, damaged, or of another kind, or its tensors do not fit.
     """
     checkpoint = load(path)
     if checkpoint.facts.get("kind") != kind:
-        raise InputError(f"{path}: holds no {kind} model; give the best.ckpt of a `scanwise {made_by}` run")
-    model = build(checkpoint)
-    model.load_state_dict(checkpoint.under(prefix))
+        wanted = called or f"{kind} model"
+        raise InputError(f"{path}: holds no {wanted}; give the best.ckpt of a `scanwise {made_by}` run")
+    return filled(build(checkpoint), checkpoint.under(prefix), path)
+
+
+def filled(model: M, tensors: dict[str, torch.Tensor], path: Path) -> M:
+    """The model with weights of a checkpoint, in evaluation mode.
+
+    Args:
+        model: is changed.
+        tensors: one for each name in the model's state.
+        path: where they are from, for the error.
+
+    Raises:
+        InputError: they do not fit.
+    """
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise InputError(f"{path}: its weights do not fit its recipe ({' '.join(str(error).split())})") from error
     return model.eval()
 
 
-def start_from(backbone: nn.Module, path: Path) -> None:
-    """Takes over a checkpoint's backbone; of a point transformer, a decoder that the checkpoint lacks stays random.
+def start_from(model: nn.Module, path: Path, kind: str = "") -> None:
+    """Takes over a checkpoint's backbone; of a checkpoint of the model's own kind, everything that fits.
+
+    Of a point transformer's backbone a decoder that the checkpoint lacks stays random.
+
+    Args:
+        model: has a `backbone`.
+        path: as `locate` takes it.
+        kind: of checkpoints that more than the backbone is taken from; "" = none.
 
     Raises:
-        InputError: the checkpoint has another backbone.
+        InputError: the checkpoint has another backbone, or nothing in it fits.
     """
-    weights, own = load(path).under("backbone."), backbone.state_dict()
+    checkpoint, backbone = load(path), model.get_submodule("backbone")
+    if kind and checkpoint.facts.get("kind") == kind:
+        _take_what_fits(model, checkpoint, path)
+        return
+    weights, own = checkpoint.under("backbone."), backbone.state_dict()
     wanted = [name for name in own if not name.startswith("network.decoder.")]
     wrong = [name for name in wanted if name not in weights or weights[name].shape != own[name].shape]
     if wrong:
@@ -151,6 +194,20 @@ def start_from(backbone: nn.Module, path: Path) -> None:
             f"{path}: its backbone does not fit ({wrong[0]}); are its size and features those of that run?"
         )
     backbone.load_state_dict({name: value for name, value in weights.items() if name in own}, strict=False)
+
+
+def _take_what_fits(model: nn.Module, checkpoint: Checkpoint, path: Path) -> None:
+    own = model.state_dict()
+    fitting = {
+        name: value for name, value in checkpoint.tensors.items() if name in own and value.shape == own[name].shape
+    }
+    if not any(name.startswith("backbone.") and value.ndim > 1 for name, value in fitting.items()):
+        raise InputError(f"{path}: nothing in it fits this recipe; take over its media, levels, blocks and features")
+    missing = [name for name in own if name not in fitting]
+    if missing:
+        text = f"{path}: {len(missing)} of {len(own)} tensors are not in it and start at random ({missing[0]}, ...)"
+        warnings.warn(text, ScanwiseWarning, stacklevel=3)
+    model.load_state_dict(fitting, strict=False)
 
 
 def save_last(checkpoint: Checkpoint, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""What every training on pictures has in common: which pictures, which views of them, which ViT."""
+"""What STELLAR and its baselines share, so that they can be compared: images, views of them, ViT, sizes of heads."""
 
 from __future__ import annotations
 
@@ -6,27 +6,37 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from lightning_fabric import Fabric
 from pydantic import Field, model_validator
 
-from scanwise.data.datasets import Loader
 from scanwise.data.image_views import Views
-from scanwise.data.images import ImageDataset, collate, joined, read_images
-from scanwise.errors import InputError
+from scanwise.data.images import ImageDataset, ImageSet, joined, read_images, subset
 from scanwise.nn.sparse_tokens import SparseTokens, token_config
 from scanwise.nn.vit import SIZES, ViTConfig
-from scanwise.training.checkpoints import load
+from scanwise.training.checkpoints import load_model
 from scanwise.training.recipe import Recipe
+
+VALIDATION = 2000  # images of each split that a run is validated on
 
 
 class ImageRecipe(Recipe):
-    """A run on pictures.
+    """A run on images.
 
     Attributes:
-        also: more pictures that are learned from, without their classes; None = those of `data` alone.
-        size: of the ViT. image, patch: sides in pixels.
-        scale: least share of a picture's area that a training image shows.
+        also: more images that are learned from, without their classes; None = those of `data` alone.
+        size: of the ViT.
+        image: side of an image, pixels.
+        patch: side of a patch, pixels; it divides `image` and `crop_size`.
+        scale: least share of a picture's area that a training image shows, 0..1.
         init: checkpoint whose encoder training starts from; "" = random.
+        crops: small crops of each picture.
+        crop_size: side of a small crop, pixels.
+        prototypes: of a cluster head.
+        prototype_width: channels of a prototype.
+        predictor: hidden channels of a cluster head.
+        decoder_width: channels of the decoder.
+        decoder_depth: blocks of the decoder.
+        decoder_heads: attention heads of the decoder.
+        momentum: of an EMA teacher at first; it rises to 1 along half a cosine.
     """
 
     also: Path | None = None
@@ -35,11 +45,24 @@ class ImageRecipe(Recipe):
     patch: int = Field(4, ge=1)
     scale: float = Field(0.2, gt=0, le=1)
     init: str = ""
+    crops: int = Field(8, ge=0)
+    crop_size: int = Field(16, ge=4)
+    prototypes: int = Field(1024, ge=2)
+    prototype_width: int = Field(128, ge=2)
+    predictor: int = Field(512, ge=2)
+    decoder_width: int = Field(128, ge=8)
+    decoder_depth: int = Field(2, ge=1)
+    decoder_heads: int = Field(4, ge=1)
+    momentum: float = Field(0.992, ge=0, le=1)
+    clip: float = Field(3.0, ge=0)
+    weight_decay: float = Field(0.04, ge=0)
+    learning_rate: float = Field(5e-4, gt=0)
 
     @model_validator(mode="after")
     def _whole_patches(self) -> ImageRecipe:
-        if self.image % self.patch:
-            raise ValueError(f"image {self.image} is no multiple of patch {self.patch}")
+        for key in ("image", "crop_size"):
+            if getattr(self, key) % self.patch:
+                raise ValueError(f"{key} {getattr(self, key)} is no multiple of patch {self.patch}")
         return self
 
     @property
@@ -48,30 +71,43 @@ class ImageRecipe(Recipe):
         return replace(SIZES[self.size], image=self.image, patch=self.patch)
 
 
-def image_loader(
-    recipe: ImageRecipe, fabric: Fabric, *, second: bool = False, crops: int = 0, crop_size: int = 16,
-    crop_scale: tuple[float, float] = (0.05, 0.25),
-) -> Loader:  # fmt: skip
-    """Batches of the training pictures; `second`, `crops` as of Views."""
-    views = Views(recipe.image, (recipe.scale, 1.0), True, second, crops, crop_size, crop_scale)
-    pictures = read_images(recipe.data, "train", recipe.share)
+def training_images(recipe: ImageRecipe, *, second: bool = False, crops: int = 0) -> ImageDataset:
+    """The images that a run learns from.
+
+    Args:
+        recipe: of the run.
+        second: a second view of each.
+        crops: small crops of each.
+
+    Raises:
+        InputError: no images are there.
+    """
+    images = read_images(recipe.data, "train", recipe.share)
     if recipe.also is not None:
-        pictures = joined(pictures, read_images(recipe.also, "train", recipe.share))
-    return Loader(
-        ImageDataset(pictures, views), batch=recipe.batch // recipe.accumulate, seed=recipe.seed, collate=collate,
-        workers=recipe.workers, rank=fabric.global_rank, world=fabric.world_size,
-    )  # fmt: skip
+        images = joined(images, read_images(recipe.also, "train", recipe.share))
+    return ImageDataset(images, Views(recipe.image, (recipe.scale, 1.0), True, second, crops, recipe.crop_size))
 
 
-def read_network(path: Path) -> SparseTokens:
-    """The network of a checkpoint, of a run's folder or of shipped weights, in evaluation mode.
+def validation_images(recipe: ImageRecipe) -> tuple[ImageSet, ImageSet]:
+    """Some images of `train`, and some of `test`.
+
+    Raises:
+        InputError: no images are there.
+    """
+    train, test = (read_images(recipe.data, split) for split in ("train", "test"))
+    return subset(train, VALIDATION / len(train)), subset(test, VALIDATION / len(test))
+
+
+def load_tokens(path: Path) -> SparseTokens:
+    """The network of a STELLAR run, in evaluation mode; methods that build upon it take it from here.
+
+    Args:
+        path: checkpoint, folder of a run, or name of shipped weights.
 
     Raises:
         InputError: no such file, damaged, or of something else.
     """
-    checkpoint = load(path)
-    if checkpoint.facts.get("kind") != "stellar":
-        raise InputError(f"{path}: holds no STELLAR network; give the best.ckpt of a `scanwise pretrain stellar` run")
-    network = SparseTokens(token_config(checkpoint.facts["network"]))
-    network.load_state_dict(checkpoint.under("network."))
-    return network.eval()
+    return load_model(
+        path, "stellar", lambda checkpoint: SparseTokens(token_config(checkpoint.facts["network"])),
+        made_by="pretrain stellar", prefix="network.", called="STELLAR network",
+    )  # fmt: skip

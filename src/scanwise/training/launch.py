@@ -21,17 +21,18 @@ def make_fabric(
     Under torchrun every process is one of its workers (gloo on CPU, nccl on CUDA); else it is one process.
 
     Args:
-        device: "auto", "cpu" or "cuda". strategy: what several processes do with the weights: each keeps all of
-            them, or (CUDA alone) a share.
+        device: "auto", "cpu" or "cuda".
+        precision: of the matrix products.
+        strategy: what several processes do with the weights: each keeps all of them, or (CUDA alone) a share.
 
     Raises:
         InputError: CUDA is asked for and is not there, or FSDP without CUDA.
     """
     cuda = torch.cuda.is_available()
     if device == "cuda" and not cuda:
-        raise InputError("--device cuda: no CUDA device here; use --device cpu")
+        raise InputError("cuda: no CUDA device here; use cpu", option="device")
     if strategy == "fsdp" and (device == "cpu" or not cuda):
-        raise InputError("--strategy fsdp: needs CUDA; use ddp on a CPU")
+        raise InputError("fsdp: needs CUDA; use ddp on a CPU", option="strategy")
     accelerator = "cuda" if cuda and device != "cpu" else "cpu"
     world, local = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     plan: Any = "auto"

@@ -10,7 +10,11 @@ from scanwise.files import replacing
 
 
 class RunLog:
-    """The log of a run in a folder: `log.csv`, a line a step; `validation.csv`; `loss.png`."""
+    """The log of a run in a folder: `log.csv`, a line a step; `validation.csv`; `loss.png`.
+
+    Args:
+        folder: of the run; it is made.
+    """
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -18,11 +22,11 @@ class RunLog:
         self._board = _tensorboard(folder)
 
     def add(self, step: int, metrics: dict[str, float]) -> None:
-        """The metrics of one training step."""
+        """Puts down the metrics of one training step."""
         self._append("log.csv", step, metrics)
 
     def add_validation(self, step: int, metrics: dict[str, float]) -> None:
-        """The metrics of a validation; draws the picture anew."""
+        """Puts down the metrics of a validation; draws the picture anew."""
         self._append("validation.csv", step, metrics)
         self.draw()
 
@@ -38,7 +42,7 @@ class RunLog:
                 temporary.write_text(header + "".join(kept), encoding="utf-8")
 
     def draw(self) -> None:
-        """The loss over the steps, and the validation's metrics, into `loss.png`."""
+        """Draws the loss over the steps into `loss.png`."""
         from matplotlib.figure import Figure
 
         steps = read_log(self._folder / "log.csv")
@@ -54,6 +58,7 @@ class RunLog:
             figure.savefig(temporary, dpi=110)
 
     def close(self) -> None:
+        """Finishes TensorBoard's files."""
         if self._board is not None:
             self._board.close()
 
@@ -74,7 +79,7 @@ def read_log(path: Path) -> dict[str, list[float]]:
     """The columns of a run's CSV file by name."""
     with path.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.reader(stream))
-    return {name: [float(row[place]) for row in rows[1:]] for place, name in enumerate(rows[0])}
+    return {name: [float(row[column]) for row in rows[1:]] for column, name in enumerate(rows[0])}
 
 
 def _smooth(values: list[float]) -> list[float]:

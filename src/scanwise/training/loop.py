@@ -24,17 +24,14 @@ from torch.distributed.checkpoint.state_dict import (
 )
 
 from scanwise.data.datasets import Loader
-from scanwise.errors import ScanwiseError
+from scanwise.errors import TrainingError
+from scanwise.progress import Progress, silent
 from scanwise.training.checkpoints import Checkpoint, load, load_last, save, save_last
 from scanwise.training.logs import RunLog
 from scanwise.training.recipe import Recipe
 
 WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
 TRIM_EVERY = 4  # steps; each one costs page faults, a fifth of a step on a small batch
-
-
-class TrainingError(ScanwiseError):
-    """Training cannot go on: its loss is no number, or its features collapsed."""
 
 
 @dataclass
@@ -46,7 +43,8 @@ class Job:
             `after_step(progress)`, called when the weights have moved (an EMA teacher). progress: 0..1.
         loader: of training batches of `recipe.batch / recipe.accumulate` scenes, which have `.to(device)`.
         groups: parameter groups of AdamW, each with a `scale` of the learning rate; None = all, matrices decayed.
-        validate: module in evaluation mode -> metrics; called on all processes. score: the figure to be highest.
+        validate: module in evaluation mode -> metrics; called on all processes.
+        score: name of the metric to be highest.
         picture: draws something of the run into a folder, at each validation.
         facts: kept in checkpoints, for whoever loads the weights.
     """
@@ -66,7 +64,7 @@ def fit(
     out: Path,
     fabric: Fabric,
     *,
-    progress: Callable[[str, float], None] = lambda stage, done: None,
+    progress: Progress = silent,
     say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, float]:
     """Trains, from the last checkpoint in `out` if there is one, and leaves the best weights in the module.
@@ -75,16 +73,21 @@ def fit(
     was not.
 
     Args:
+        job: what is trained, on what.
+        recipe: how, and for how long.
         out: gets last.ckpt, best.ckpt, log.csv, loss.png, and TensorBoard's files where it is installed.
-        progress: told the share of the steps that is done. say: told in words what each validation found.
+        fabric: the device, or one of several processes.
+        progress: told the share of the steps that is done.
+        say: told in words what each validation found.
 
     Returns:
         The metrics of the best validation.
 
     Raises:
-        TrainingError: the loss is no number; the batch is saved and named. OutputError: `out` cannot be written.
+        TrainingError: the loss is no number; the batch is saved and named.
+        OutputError: `out` cannot be written.
     """
-    run = _Run(job, recipe, out, fabric)
+    run = _State(job, recipe, out, fabric)
     run.resume()
     if run.step:
         say(f"going on after step {run.step} of {recipe.steps}")
@@ -106,7 +109,7 @@ def fit(
     return run.finish()
 
 
-class _Run:
+class _State:
     """The state of a run."""
 
     def __init__(self, job: Job, recipe: Recipe, out: Path, fabric: Fabric) -> None:
@@ -199,7 +202,7 @@ class _Run:
     # Validation
 
     def validate(self) -> dict[str, float]:
-        """Figures of the averaged weights, or of the weights themselves; the best are kept."""
+        """Metrics of the averaged weights, or of the weights themselves; the best are kept."""
         if self.job.validate is None:
             return {}
         with self._averaged(), torch.no_grad():
@@ -309,7 +312,7 @@ class _Run:
 
 
 def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Matrices and kernels with weight decay; biases, norms and single vectors without."""
+    """Parameter groups for AdamW: matrices and kernels with weight decay; biases, norms and single vectors without."""
     decayed = [parameter for parameter in module.parameters() if parameter.requires_grad and parameter.ndim > 1]
     rest = [parameter for parameter in module.parameters() if parameter.requires_grad and parameter.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": rest, "weight_decay": 0.0}]
@@ -317,7 +320,7 @@ def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, A
 
 
 def learning_rate(step: int, recipe: Recipe) -> float:
-    """Linear warm-up, then half a cosine down to `final_rate` of the highest rate."""
+    """The rate of a step (0..): linear warm-up, then half a cosine down to `final_rate` of the highest rate."""
     warmup = max(1, round(recipe.warmup * recipe.steps))
     if step < warmup:
         return recipe.learning_rate * (step + 1) / warmup

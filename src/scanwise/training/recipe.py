@@ -19,15 +19,23 @@ class Recipe(BaseModel):
     """What every training has in common; each method adds its own.
 
     Attributes:
-        data: root of the scenes. share: of the training scenes, 0..1.
-        seed: of everything random. steps: optimiser steps. batch: scenes of a step, over all processes.
+        data: root of the scenes.
+        share: of the training scenes, 0..1.
+        seed: of everything random.
+        steps: optimiser steps.
+        batch: scenes of a step, over all processes.
         accumulate: parts that a batch is computed in, one after the other.
-        learning_rate: of AdamW, at its highest. weight_decay: of matrices. warmup: share of the steps in which the
-            rate rises; then it falls along half a cosine to `final_rate` of it. clip: largest norm of the gradient,
-            0 = any.
-        precision: of the matrix products. ema: decay of the averaged weights that are validated and kept; 0 = none.
-        validate_every, checkpoint_every: steps. patience: validations without a better score before training
-            stops; 0 = never. workers: processes that read scenes for each training process.
+        learning_rate: of AdamW, at its highest.
+        weight_decay: of matrices.
+        warmup: share of the steps in which the rate rises; then it falls along half a cosine.
+        final_rate: what the rate falls to, over its highest.
+        clip: largest norm of the gradient; 0 = any.
+        precision: of the matrix products.
+        ema: decay of the averaged weights that are validated and kept; 0 = none.
+        validate_every: steps from one validation to the next.
+        checkpoint_every: steps from one checkpoint to the next.
+        patience: validations without a better score before training stops; 0 = never.
+        workers: processes that read scenes for each training process.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -67,7 +75,9 @@ def read_recipe(path: Path, kind: type[R], changes: Sequence[str] = ()) -> R:
     """A recipe from a YAML file.
 
     Args:
-        kind: the recipe's class. changes: "key=value" each, over what the file says; values are YAML.
+        path: of the file.
+        kind: the recipe's class.
+        changes: "key=value" each, over what the file says; values are YAML.
 
     Raises:
         InputError: no such file, not YAML, or a wrong key or value; the nearest right key is named.
@@ -81,11 +91,11 @@ def read_recipe(path: Path, kind: type[R], changes: Sequence[str] = ()) -> R:
     for change in changes:
         key, equals, value = change.partition("=")
         if not equals:
-            raise InputError(f"--set {change}: write key=value, such as --set steps=500")
+            raise InputError(f"{change}: write key=value, such as steps=500", option="changes")
         try:
             values[key.strip()] = yaml.safe_load(value)
         except yaml.YAMLError as error:
-            raise InputError(f"--set {change}: the value is not YAML") from error
+            raise InputError(f"{change}: the value is not YAML", option="changes") from error
     try:
         return kind.model_validate(values)
     except ValidationError as error:

@@ -1,94 +1,45 @@
-"""What trainings with sentences have in common: the recipe, the scenes, the words, the weights they start from."""
+"""What trainings with sentences have in common: the scenes, the words, the start and the validation of a run."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import Field, model_validator
 from torch import nn
 
 from scanwise.data.annotations import annotated_scenes
-from scanwise.data.clouds import Feature
-from scanwise.data.datasets import Source, read_source, scene_paths
-from scanwise.data.referring import MakeReferSample
+from scanwise.data.datasets import Loader, Source, read_source, scene_paths
 from scanwise.data.surface import Surface
-from scanwise.errors import InputError, ScanwiseWarning
+from scanwise.errors import ScanwiseWarning
+from scanwise.evaluation.referring import Evaluation, best_threshold, metrics
 from scanwise.nn.sentence import words_of
 from scanwise.scene import Scene
-from scanwise.training.checkpoints import load, start_from
+from scanwise.training.checkpoints import start_from
 from scanwise.training.loop import parameter_groups
-from scanwise.training.recipe import Recipe
+from scanwise.training.run import Run
+from scanwise.training.sentence_recipe import SentenceRecipe
+
+R = TypeVar("R", bound=SentenceRecipe)
+M = TypeVar("M", bound=nn.Module)
 
 
 @dataclass(frozen=True)
 class WithNormals:
-    """A scene, with estimated normals where it has none of its own, as `less.predict` has it."""
+    """A scene, with estimated normals where it has none of its own, as LESS estimates them where it is asked.
+
+    Attributes:
+        source: the scene.
+    """
 
     source: Source
 
     def read(self) -> Scene:
+        """The scene, read and completed."""
         scene = read_source(self.source)
         return scene if scene.normals is not None else Surface(scene).with_normals()
-
-
-class SentenceRecipe(Recipe):
-    """A run on scenes with sentences.
-
-    Attributes:
-        annotations: a file of `scanwise annotate`, whose scenes are trained on beside those of `data`, or alone.
-        media, levels, blocks: of the U-Net: channels of the finest level (level l has l + 1 times as many), levels,
-            residual blocks of a side.
-        text: "minilm", "gru", "roberta", "bert", or a name or folder for transformers. train_text: it learns too, at
-            `text_rate` of the learning rate.
-        voxel: metres. features: inputs of each voxel. points: most of a training scene, drawn at random; 0 = all.
-        sentences: of each scene of a batch. augment: scenes are changed at random, as far as the sentence allows.
-        init: weights that the backbone starts from, or, where they are of the same kind, everything that fits;
-            "" = random. init_rate: learning rate of the backbone, if it has such a start, over that of the rest.
-        validate_scenes: the first so many of `val`; 0 = all.
-    """
-
-    data: Path = Path()
-    annotations: str = ""
-    media: int = Field(32, ge=4)
-    levels: int = Field(5, ge=2, le=7)
-    blocks: int = Field(2, ge=1)
-    text: str = "minilm"
-    train_text: bool = False
-    text_rate: float = Field(0.2, gt=0)
-    voxel: float = Field(0.02, gt=0)
-    features: tuple[Feature, ...] = ("coord", "color")
-    points: int = Field(0, ge=0)
-    sentences: int = Field(4, ge=1)
-    augment: bool = True
-    init: str = ""
-    init_rate: float = Field(1.0, gt=0)
-    validate_scenes: int = Field(0, ge=0)
-
-    @model_validator(mode="after")
-    def _has_scenes(self) -> SentenceRecipe:
-        if not (self.has_data or self.annotations):
-            raise ValueError("give data, annotations, or both")
-        return self
-
-    @property
-    def has_data(self) -> bool:
-        """Whether `data` was given."""
-        return "data" in self.model_fields_set
-
-    @property
-    def widths(self) -> tuple[int, ...]:
-        """Channels of the U-Net's levels."""
-        return tuple(self.media * (level + 1) for level in range(self.levels))
-
-    def maker(self, **more: Any) -> MakeReferSample:
-        """Of training samples; more: what else `MakeReferSample` takes."""
-        return MakeReferSample(
-            self.voxel, self.features, sentences=self.sentences, points=self.points, augment=self.augment, **more
-        )
 
 
 def sources(recipe: SentenceRecipe) -> tuple[list[Source], list[Source]]:
@@ -111,33 +62,37 @@ def vocabulary(recipe: SentenceRecipe, paths: Sequence[Source]) -> list[str]:
     return sorted({word for path in paths for each in read_source(path).sentences for word in words_of(each.text)})
 
 
-def start_model(model: nn.Module, backbone: nn.Module, path: Path, kind: str) -> None:
-    """Takes over weights of the same kind as far as they fit, or another run's backbone.
+def fit(
+    run: Run[R], kind: str, model: M, loader: Loader, validation: Sequence[Source],
+    evaluate: Callable[..., Evaluation], facts: Mapping[str, Any],
+) -> dict[str, float]:  # fmt: skip
+    """Starts the model from `init`, trains it, and calibrates its `threshold` at each validation.
 
-    Raises:
-        InputError: nothing fits.
+    Args:
+        run: recipe, folder and device.
+        kind: of the checkpoints.
+        model: has a `backbone`, a `text` encoder, and a `threshold` of presence.
+        loader: of its batches.
+        validation: scenes.
+        evaluate: (model, scenes, fabric) -> how it answers their sentences.
+        facts: kept in the checkpoints.
+
+    Returns:
+        The metrics of the best validation.
     """
-    checkpoint = load(path)
-    if checkpoint.facts.get("kind") != kind:
-        start_from(backbone, path)
-        return
-    own = model.state_dict()
-    fitting = {name: value for name, value in checkpoint.tensors.items() if name in own}
-    fitting = {name: value for name, value in fitting.items() if value.shape == own[name].shape}
-    if not any(name.startswith("backbone.") and value.ndim > 1 for name, value in fitting.items()):
-        raise InputError(f"{path}: nothing in it fits this recipe; take over its media, levels, blocks and features")
-    missing = [name for name in own if name not in fitting]
-    if missing:
-        text = f"{path}: {len(missing)} of {len(own)} tensors are not in it and start at random ({missing[0]}, ...)"
-        warnings.warn(text, ScanwiseWarning, stacklevel=2)
-    model.load_state_dict(fitting, strict=False)
+    recipe = run.recipe
+    if recipe.init:
+        start_from(model, Path(recipe.init), kind)
 
+    def validate(module: Any) -> dict[str, float]:
+        results = evaluate(module, validation, run.fabric).sentences
+        module.threshold.fill_(best_threshold(results))
+        return metrics(results, float(module.threshold))
 
-def groups(model: nn.Module, recipe: SentenceRecipe) -> list[dict[str, Any]]:
-    """Parameter groups: the text encoder, and a backbone that is not random, at rates of their own."""
     scales = {"backbone": recipe.init_rate if recipe.init else 1.0, "text": recipe.text_rate}
-    return [
+    groups = [
         group | {"scale": scales.get(name, 1.0)}
         for name, part in model.named_children()
         for group in parameter_groups(part, recipe.weight_decay)
     ]
+    return run.fit(kind, model, loader, groups=groups, validate=validate, score="miou", facts=facts)

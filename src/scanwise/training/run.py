@@ -87,7 +87,12 @@ class Run(Generic[R]):
 
         Args:
             kind: what the checkpoints hold, for `checkpoints.load_model`.
-            model: has `training_step`, see `loop.Job`; so have the other arguments their meaning there.
+            model: has `training_step`, see `loop.Job`.
+            loader: of training batches.
+            groups: parameter groups, see `loop.Job`.
+            validate: model in evaluation mode -> metrics.
+            score: name of the metric to be highest.
+            picture: draws something of the run into a folder, at each validation.
             facts: kept in the checkpoints, beside kind and recipe.
 
         Returns:

@@ -20,7 +20,7 @@ def momentum(progress: float, start: float) -> float:
 
 @torch.no_grad()
 def follow(teacher: nn.Module, student: nn.Module, keep: float) -> None:
-    """teacher = keep * teacher + (1 - keep) * student, for each of the student's parameters.
+    """Moves the teacher: keep * teacher + (1 - keep) * student, for each of the student's parameters.
 
     Args:
         teacher: has a parameter of the name of each of the student's.

@@ -9,7 +9,7 @@ import numpy as np
 
 from scanwise.errors import InputError
 from scanwise.evaluation.referring import Prediction
-from scanwise.geometry.objects import Found, found_at, pieces
+from scanwise.geometry.objects import FoundObject, connected_objects, object_at
 from scanwise.scene import Scene
 from scanwise.understand.labels import check_lengths
 
@@ -38,9 +38,9 @@ class Answer:
     scores: np.ndarray
     found: bool
     presence: float
-    place: Found | None
-    objects: list[Found]
-    runners_up: list[Found]
+    place: FoundObject | None
+    objects: list[FoundObject]
+    runners_up: list[FoundObject]
     words: list[tuple[str, float]]
 
 
@@ -63,8 +63,8 @@ def answer_of(scene: Scene, text: str, prediction: Prediction, threshold: float)
     scores = prediction.scores if prediction.several is None else prediction.several
     mask = scores > 0.5
     rows = np.flatnonzero(mask)
-    place = found_at(scene.points, scores, rows) if len(rows) else None
-    objects = [] if place is None else (several and pieces(scene.points, scores, rows)) or [place]
-    others = pieces(scene.points, scores, np.flatnonzero((scores > _RUNNER_UP) & ~mask))[:_MOST_RUNNERS_UP]
+    place = object_at(scene.points, scores, rows) if len(rows) else None
+    objects = [] if place is None else (several and connected_objects(scene.points, scores, rows)) or [place]
+    others = connected_objects(scene.points, scores, np.flatnonzero((scores > _RUNNER_UP) & ~mask))[:_MOST_RUNNERS_UP]
     found = bool(prediction.presence >= threshold) and place is not None
     return Answer(text, mask, scores, found, prediction.presence, place, objects, others, prediction.words)

@@ -16,10 +16,11 @@ from scanwise.data.surface import Surface
 from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.evaluation.referring import second_pass
 from scanwise.geometry.voxels import Voxels
+from scanwise.methods.geopurify.features import lifted_features
 from scanwise.methods.geopurify.lift import Lifted
-from scanwise.methods.geopurify.lifted import lifted_features
-from scanwise.methods.less.model import LESS, load_trained, predict
-from scanwise.nn.pooling import times
+from scanwise.methods.less.evaluate import load_trained, predict
+from scanwise.methods.less.model import LESS
+from scanwise.nn.pooling import chunked_matmul
 from scanwise.nn.sharpening import Sharpener
 from scanwise.progress import Progress, Stopwatch, silent
 from scanwise.scene import Scene
@@ -194,7 +195,7 @@ class Prepared:
         with self._watch("texts"):
             embeddings = self.vision.encode_texts(texts)
         with self._watch("pooling"):
-            scores = times(self.lifted.features, embeddings.T) * self.vision.scale
+            scores = chunked_matmul(self.lifted.features, embeddings.T) * self.vision.scale
             seen = pooled(scores, self.surface, self.weights, self.device)
         return seen if probabilities is None or known is None else with_pictures(seen, probabilities, known)
 

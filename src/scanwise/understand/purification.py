@@ -12,11 +12,11 @@ import torch
 from scanwise import cache
 from scanwise.data.surface import Surface
 from scanwise.errors import InputError, ScanwiseWarning
-from scanwise.methods.geopurify.lifted import vision_key
-from scanwise.methods.geopurify.student import student_of
+from scanwise.methods.geopurify.features import vision_key
+from scanwise.methods.geopurify.model import load_student
 from scanwise.nn.pooling import affinity, geometric_weights, pool
 from scanwise.training.backbones import weights_digest
-from scanwise.training.checkpoints import is_shipped, load, locate
+from scanwise.training.checkpoints import is_shipped, locate
 from scanwise.vision import Vision
 
 DEFAULT_PURIFY = "geometry"
@@ -64,8 +64,7 @@ def pooling_weights(
     way = check_purify(purify)
     if way in ("off", "geometry"):
         return None if way == "off" else geometric_weights(surface)
-    checkpoint = load(Path(way))
-    student = student_of(checkpoint.tensors, checkpoint.facts, way)
+    student = load_student(Path(way))
     name, dim = ("", 0) if vision is None else (vision.name, vision.dim)
     if not student.suits(name, dim) and (purify is None or vision is None):
         warnings.warn(

@@ -28,10 +28,25 @@ from scanwise.vision.rooms import UNNAMED, embed_texts
 SHIPPED = Path("segment-rooms-small")
 WIDEST_ROOM = 50.0  # metres; the shipped network knows rooms
 SHARPNESS, ALIKE = 20.0, 0.6  # of cosines; the one at which a text and a class begin to mean the same
-# Chosen on validation rooms of Rooms-1, see docs/results/geopurify.md. How often what is seen is wrong altogether:
-SHAPES_WRONG, PICTURES_WRONG = 0.1, 0.5
-STRANGE = 0.5  # what the network says at least of a text that is like none of its classes; 1 = as of what it is sure of
+SHAPES_WRONG = 0.1  # how often what shapes say is wrong altogether; chosen as `FusionWeights` were
 _VERSION = "2"
+
+
+@dataclass(frozen=True)
+class FusionWeights:
+    """How far pictures and shapes are trusted; chosen on validation rooms of Rooms-1 (docs/results/geopurify.md).
+
+    Attributes:
+        pictures_wrong: how often what pictures show is wrong altogether, 0..1.
+        strange: what the network says at least of a text that is like none of its classes, 0..1; 1 = as of what it is
+            sure of.
+    """
+
+    pictures_wrong: float = 0.5
+    strange: float = 0.5
+
+
+FUSION = FusionWeights()
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,14 +74,20 @@ class Shapes:
         return (1 - SHAPES_WRONG) * probabilities + SHAPES_WRONG / len(texts), known
 
 
-def with_pictures(pictures: torch.Tensor, probabilities: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+def with_pictures(
+    pictures: torch.Tensor, probabilities: torch.Tensor, known: torch.Tensor, fusion: FusionWeights = FUSION
+) -> torch.Tensor:
     """(M, K) logits of both kinds of evidence, of which what pictures show is quite wrong every now and then.
 
     Args:
-        pictures: (M, K) logits. chances, known: of the shapes, as `Shapes.of_texts` has them.
+        pictures: (M, K) logits.
+        probabilities: (M, K) of the shapes, as `Shapes.of_texts` has them.
+        known: (K,) likewise.
+        fusion: how far either is trusted.
     """
-    of_shapes = known * probabilities + (1 - known) * probabilities.clamp(min=STRANGE)
-    of_pictures = (1 - PICTURES_WRONG) * pictures.softmax(1) + PICTURES_WRONG / pictures.shape[1]
+    of_shapes = known * probabilities + (1 - known) * probabilities.clamp(min=fusion.strange)
+    wrong = fusion.pictures_wrong
+    of_pictures = (1 - wrong) * pictures.softmax(1) + wrong / pictures.shape[1]
     return of_pictures.log() + of_shapes.log()
 
 
@@ -112,7 +133,8 @@ def predict_shapes(surface: Surface, weights: Path, device: str) -> Shapes:
 
 def _probabilities(surface: Surface, weights: Path, device: str) -> np.ndarray:
     # Here, as it takes seconds that a scan in the cache does not need.
-    from scanwise.methods.segment.model import class_probabilities, load_segmenter
+    from scanwise.methods.segment.evaluate import class_probabilities
+    from scanwise.methods.segment.model import load_segmenter
 
     model = load_segmenter(weights).to(device)
     scene = surface.with_normals()

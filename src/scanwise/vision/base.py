@@ -12,35 +12,51 @@ import torch
 class Vision(Protocol):
     """A frozen 2D vision-language model.
 
-    The score of text k at a place is `scale * (feature . text_k)`, larger = likelier.
-
-    Attributes:
-        name: what the user typed to get it ("conse", "hf:PATH_OR_ID").
-        dim: C, channels of a feature.
-        scale: factor from inner products to logits.
-        model_hashes: file name -> SHA-256 of every weight file behind it; part of the cache's key.
+    How well text k fits what a feature shows is `scale * (feature . text_k)`, larger = likelier.
     """
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What the user typed to get it ("conse", "hf:PATH_OR_ID")."""
+        ...
 
     @property
-    def dim(self) -> int: ...
+    def dim(self) -> int:
+        """C, channels of a feature."""
+        ...
 
     @property
-    def scale(self) -> float: ...
+    def scale(self) -> float:
+        """Factor from inner products to logits."""
+        ...
 
     @property
-    def model_hashes(self) -> dict[str, str]: ...
+    def model_hashes(self) -> dict[str, str]:
+        """File name -> SHA-256 of every weight file behind it; part of the cache's key."""
+        ...
 
     def encode_image(self, image: np.ndarray) -> torch.Tensor:
-        """uint8 (H, W, 3) -> float32 (C, h, w); cell (i, j) covers image rows [i H/h, (i+1) H/h)."""
+        """Dense features of a picture.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+
+        Returns:
+            (C, h, w) float32; cell (i, j) covers the picture's rows [i H/h, (i+1) H/h), and so its columns.
+        """
         ...
 
     def encode_texts(self, texts: list[str]) -> torch.Tensor:
-        """K texts -> float32 (K, C)."""
+        """(K, C) float32 of K texts."""
         ...
 
     def class_scores(self, features: torch.Tensor) -> torch.Tensor:
-        """Features (n, C) -> float32 logits (n, V) of a fixed vocabulary, over which views of a point agree."""
+        """Logits of a vocabulary of the model's own, over which the views of a point are to agree.
+
+        Args:
+            features: (n, C).
+
+        Returns:
+            (n, V) float32.
+        """
         ...

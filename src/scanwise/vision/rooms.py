@@ -1,6 +1,6 @@
 """`rooms`: dense open-vocabulary features learned from made rooms, fused with what `conse` knows of other things.
 
-A place is an embedding that sentence embeddings are compared with (`scanwise.nn.pixel_text`), beside the ImageNet
+A cell is an embedding that sentence embeddings are compared with (`scanwise.nn.dense_text`), beside the ImageNet
 classes that `conse` sees there. The score of a text is the sum of both models' logits, weighted as the weights' card
 says; as softmax over texts forgets what they have in common, that is the weighted sum of their log-probabilities.
 
@@ -26,16 +26,16 @@ from PIL import Image
 from scanwise import cache as store
 from scanwise.errors import InputError
 from scanwise.files import replacing
-from scanwise.nn.pixel_text import DIM, WHOLE, PixelText, PlaceText
+from scanwise.nn.dense_text import DIM, DIVISOR, DenseTextEncoder, PyramidTextEncoder
 from scanwise.nn.sparse_tokens import SparseTokens, token_config
 from scanwise.nn.text import MiniLM, file_sha256, minilm_folder
 from scanwise.vision import conse
-from scanwise.vision.stellar import PatchText
+from scanwise.vision.resize import resize
+from scanwise.vision.stellar import PatchTextEncoder
 
 KIND = "rooms-vision"
 SHIPPED = "rooms-vision.safetensors"
 SHORTER_SIDE = 352  # pixels an image is scaled to
-LONGEST_SHAPE = 4  # longer strips than this ratio of sides are squeezed to it
 CROP_STRIDE = 120  # pixels between conse's crops here, where it is not alone: less than half of its time
 TEMPLATES = ("{}", "a {}", "a photo of a {}", "there is a {} in the room")
 UNNAMED = "otherfurniture"
@@ -43,13 +43,16 @@ FUSION = {"rooms": 1.0, "conse": 1.0}
 
 
 class Rooms:
-    """Features are an embedding (384) of length 1 and the probabilities of conse's 1000 classes; so are texts, the
+    """Words for what made rooms show, and ImageNet's classes for the rest.
+
+    Features are an embedding (384) of length 1 and the probabilities of conse's 1000 classes; so are texts, the
     second part weighted. Where its weight is 0 it is left out.
 
     Args:
         path: of weights; None = those shipped.
 
     Attributes:
+        card: what the weights say of themselves: kind, recipe, names, classes, metrics.
         fusion: weights of both models' logits.
 
     Raises:
@@ -68,10 +71,12 @@ class Rooms:
         self.scale = self.fusion["rooms"] * float(self._tensors["log_scale"].float().exp())
 
     @cached_property
-    def _encoder(self) -> PlaceText:
-        """Made when the first picture comes, as a scan that was asked before needs none."""
+    def encoder(self) -> DenseTextEncoder:
+        """The network; made when the first image comes, as a scan that was asked before needs none."""
         shape = self.card.get("network")
-        encoder: PlaceText = PatchText(SparseTokens(token_config(shape))) if shape else PixelText(imagenet_trunk())
+        encoder: DenseTextEncoder = (
+            PatchTextEncoder(SparseTokens(token_config(shape))) if shape else PyramidTextEncoder(imagenet_trunk())
+        )
         try:
             encoder.load_state_dict({name: value.float() for name, value in self._tensors.items()})
         except RuntimeError as error:
@@ -86,23 +91,22 @@ class Rooms:
 
     @torch.inference_mode()
     def encode_image(self, image: np.ndarray) -> torch.Tensor:
-        """uint8 (H, W, 3) or (H, W) -> float32 (dim, h, w), cells of 8 pixels of an image whose shorter
-        side is 352."""
-        seen = self.embed_image(image)
+        """Image, uint8 (H, W, 3) or (H, W) -> float32 (dim, h, w), cells of 8 pixels where its shorter side is 352."""
+        embeddings = self.embed_image(image)
         if self._conse is None:
-            return seen
-        known = classes_seen(self._conse, image)
-        known = F.interpolate(known[None], seen.shape[1:], mode="bilinear", align_corners=False)[0]
-        return torch.cat([seen, known])
+            return embeddings
+        classes = self._conse.encode_image(image, even_starts)[None]
+        classes = F.interpolate(classes, embeddings.shape[1:], mode="bilinear", align_corners=False)[0]
+        return torch.cat([embeddings, classes])
 
     @torch.inference_mode()
     def embed_image(self, image: np.ndarray) -> torch.Tensor:
-        """uint8 (H, W, 3) or (H, W) -> float32 (384, h, w) of length 1, without conse's part."""
-        planes = torch.from_numpy(resized(image).transpose(2, 0, 1).copy())[None]
-        return F.normalize(F.avg_pool2d(self._encoder(planes), 2), dim=1)[0]
+        """Image, uint8 (H, W, 3) or (H, W) -> float32 (384, h, w) of length 1, without conse's part."""
+        planes = torch.from_numpy(scaled(image).transpose(2, 0, 1).copy())[None]
+        return F.normalize(F.avg_pool2d(self.encoder(planes), 2), dim=1)[0]
 
     def encode_texts(self, texts: Sequence[str]) -> torch.Tensor:
-        """K texts -> float32 (K, dim)."""
+        """Texts -> float32 (K, dim)."""
         if self._conse is None:
             return embed_texts(texts)
         share = self.fusion["conse"] * self._conse.scale / self.scale
@@ -122,35 +126,21 @@ class Rooms:
         return torch.from_numpy(np.array(found["words"], np.float32))
 
 
-def classes_seen(model: conse.Conse, image: np.ndarray) -> torch.Tensor:
-    """What `conse` sees in an image, (1000, h, w), by fewer crops than it takes alone."""
-    pixels = conse.scaled(image)
-    rows, columns = (_starts(length) for length in pixels.shape[:2])
-    crops = np.stack([pixels[y : y + conse.CROP, x : x + conse.CROP] for y in rows for x in columns])
-    logits = conse.class_logits(model._classifier, torch.from_numpy(crops))
-    logits = logits.reshape(len(rows), len(columns), conse.NET_CELLS, conse.NET_CELLS, conse.CLASSES)
-    merged = conse.merge_crops(logits, rows, columns, (pixels.shape[0], pixels.shape[1]))
-    return conse.likeliest(merged).permute(2, 0, 1)
-
-
-def _starts(length: int) -> list[int]:
-    """Evenly from the first pixel to where the last crop ends at the border."""
+def even_starts(length: int) -> list[int]:
+    """Where conse's crops along a side of this many pixels start: evenly, from the first pixel to the border."""
     last = length - conse.CROP
-    return [round(place) for place in np.linspace(0, last, 1 + math.ceil(last / CROP_STRIDE))]
+    return [round(start) for start in np.linspace(0, last, 1 + math.ceil(last / CROP_STRIDE))]
 
 
-def resized(image: np.ndarray) -> np.ndarray:
-    """uint8 (H, W, 3) of whole 32s, its shorter side 352 pixels, its longer at most 4 times that."""
-    picture = Image.fromarray(np.ascontiguousarray(image)).convert("RGB")
-    factor = SHORTER_SIDE / min(picture.size)
-    width, height = (WHOLE * round(min(side * factor, LONGEST_SHAPE * SHORTER_SIDE) / WHOLE) for side in picture.size)
-    return np.array(picture.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=3.0))
+def scaled(image: np.ndarray) -> np.ndarray:
+    """An image as the encoder takes it: uint8 (H, W, 3) of whole 32s, its shorter side 352 pixels."""
+    return resize(image, SHORTER_SIDE, multiple=DIVISOR, resample=Image.Resampling.BILINEAR)
 
 
 def embed_texts(texts: Sequence[str]) -> torch.Tensor:
-    """K texts -> (K, 384) of length 1: the mean of each as it is and in sentences about rooms."""
-    said = text_encoder().encode([template.format(text) for text in texts for template in TEMPLATES])
-    return F.normalize(said.reshape(len(texts), len(TEMPLATES), DIM).mean(1), dim=1)
+    """Texts -> (K, 384) of length 1: the mean of each as it is and in sentences about rooms."""
+    phrasings = text_encoder().encode([template.format(text) for text in texts for template in TEMPLATES])
+    return F.normalize(phrasings.reshape(len(texts), len(TEMPLATES), DIM).mean(1), dim=1)
 
 
 @cache
@@ -168,18 +158,32 @@ def imagenet_trunk() -> Any:
 
 
 def shipped_weights() -> Path:
-    """The weights that come with the package. Raises InputError where there are none."""
+    """The weights that come with the package.
+
+    Raises:
+        InputError: there are none.
+    """
     path = Path(str(files("scanwise") / "weights" / SHIPPED))
     if not path.is_file():
         raise InputError(
             "vision rooms: no weights come with this version; train them (scanwise train vision "
-            "recipes/vision-rooms-small.yaml) and give --vision rooms:out/vision-rooms-small/rooms-vision.safetensors"
+            "recipes/vision-rooms-small.yaml) and give rooms:out/vision-rooms-small/rooms-vision.safetensors",
+            option="vision",
         )
     return path
 
 
 def save_weights(tensors: Mapping[str, torch.Tensor], card: Mapping[str, Any], path: Path) -> None:
-    """Writes tensors in half precision under a card. Raises OutputError."""
+    """Writes tensors in half precision.
+
+    Args:
+        tensors: of the encoder.
+        card: what they are, for JSON.
+        path: of the file.
+
+    Raises:
+        OutputError: the place cannot be written.
+    """
     from safetensors.torch import save
 
     half = {name: value.detach().half().contiguous().cpu() for name, value in tensors.items()}
@@ -188,7 +192,14 @@ def save_weights(tensors: Mapping[str, torch.Tensor], card: Mapping[str, Any], p
 
 
 def load_weights(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Tensors and card. Raises InputError when there are none, damaged, or of something else."""
+    """Tensors and card, as `save_weights` wrote them.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        InputError: no such file, damaged, or of something else.
+    """
     from safetensors import SafetensorError, safe_open
 
     try:

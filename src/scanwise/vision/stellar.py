@@ -1,10 +1,10 @@
-"""A trunk without labels: what STELLAR's network says of each patch of a picture.
+"""A trunk without labels: what STELLAR's network says of each patch of an image.
 
-    trunk = scanwise.methods.stellar.model.read_trunk(Path("stellar-small"))
+    trunk = scanwise.methods.stellar.load_trunk(Path("stellar-small"))
     trunk.encode_image(image)                # uint8 (H, W, 3) -> float32 (C, h, w)
 
-It knows no words, and so is no `Vision` by itself; `PatchText` is aligned with texts upon it (`scanwise train vision`),
-and `vision.rooms` takes it.
+It knows no words, and so is no `Vision` by itself; `PatchTextEncoder` is aligned with texts upon it (`scanwise train
+vision`), and `vision.rooms` takes it.
 """
 
 from __future__ import annotations
@@ -14,16 +14,15 @@ from typing import Literal
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import nn
 from torch.nn import functional
 
 from scanwise.errors import InputError
-from scanwise.nn.pixel_text import STRIDE, WHOLE, WIDTH, PlaceText, Seen, Separable
+from scanwise.nn.dense_text import DIVISOR, STRIDE, WIDTH, DenseTextEncoder, SeparableBlock, TrunkMaps
 from scanwise.nn.sparse_tokens import SparseTokens
+from scanwise.vision.resize import resize
 
-LONGEST_SHAPE = 4  # longer strips than this ratio of sides are squeezed to it
-SHRINK = 2  # pictures are halved before PatchText: the network was trained on small ones
+SHRINK = 2  # images are halved before PatchTextEncoder: the network was trained on small ones
 
 Features = Literal["dense", "sparse", "both"]
 
@@ -35,12 +34,16 @@ class StellarTrunk:
         network: STELLAR's; it is put into evaluation mode.
         features: "dense" = U, each patch's own output; "sparse" = L S, what the tokens give back to each patch;
             "both" = one after the other.
-        side: pixels that the shorter side of a picture is scaled to; None = as many patches as the network was
+        side: pixels that the shorter side of an image is scaled to; None = as many patches as the network was
             trained with.
         hashes: file name -> SHA-256 of the weights, for keys of caches.
 
     Attributes:
-        dim: C, channels of a feature. model_hashes: as given.
+        dim: C, channels of a feature.
+        model_hashes: as given.
+
+    Raises:
+        ValueError: `side` is smaller than a patch.
     """
 
     def __init__(
@@ -58,15 +61,24 @@ class StellarTrunk:
 
     @torch.inference_mode()
     def encode_image(self, image: np.ndarray) -> torch.Tensor:
-        """uint8 (H, W, 3) -> float32 (C, h, w) on the CPU; cell (i, j) covers image rows [i H/h, (i+1) H/h)."""
-        pixels = torch.from_numpy(scaled(image, self.patch, self.side))
+        """Image, uint8 (H, W, 3) -> float32 (C, h, w) on the CPU; cell (i, j) covers rows [i H/h, (i+1) H/h)."""
+        pixels = torch.from_numpy(resize(image, self.side, multiple=self.patch))
         device = self.network.tokens.device
         image01 = pixels.permute(2, 0, 1)[None].to(device).float() / 255
         return patch_features(self.network, image01, self.features)[0].float().cpu().clone()
 
 
 def patch_features(network: SparseTokens, images: torch.Tensor, features: Features) -> torch.Tensor:
-    """(B, 3, H, W) in [0, 1], sides multiples of the patch -> (B, C, h, w), a place a patch; C as of StellarTrunk."""
+    """Features of patches as a map.
+
+    Args:
+        network: STELLAR's.
+        images: (B, 3, H, W) in [0, 1], sides multiples of the patch.
+        features: as of `StellarTrunk`.
+
+    Returns:
+        (B, C, h, w), a cell a patch; C as of `StellarTrunk`.
+    """
     encoded = network.encode(images)
     parts = [] if features == "sparse" else [encoded.dense]
     if features != "dense":
@@ -75,16 +87,7 @@ def patch_features(network: SparseTokens, images: torch.Tensor, features: Featur
     return torch.cat(parts, 2).transpose(1, 2).unflatten(2, (rows, columns))
 
 
-def scaled(image: np.ndarray, patch: int, side: int) -> np.ndarray:
-    """uint8 (H, W, 3) of whole patches, its shorter side about `side`, its longer at most 4 times that."""
-    picture = Image.fromarray(np.ascontiguousarray(image)).convert("RGB")
-    shorter = max(round(side / patch), 1)
-    factor = shorter / min(picture.size)
-    width, height = (min(round(length * factor), LONGEST_SHAPE * shorter) * patch for length in picture.size)
-    return np.array(picture.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0))
-
-
-class PatchText(PlaceText):
+class PatchTextEncoder(DenseTextEncoder):
     """Embeddings upon features that were learned without any label and stay as they are.
 
     Args:
@@ -97,23 +100,23 @@ class PatchText(PlaceText):
     def __init__(self, network: SparseTokens) -> None:
         super().__init__(network.eval().requires_grad_(False))
         self.stride = SHRINK * network.config.encoder.patch
-        if WHOLE % self.stride:
+        if DIVISOR % self.stride:
             raise InputError(f"a trunk with patches of {self.stride // SHRINK} pixels; they must be 2, 4, 8 or 16")
         self.lateral = nn.Conv2d(2 * network.config.encoder.width, WIDTH, 1)
-        self.smooth = nn.ModuleList([Separable(WIDTH) for _ in range(3)])
+        self.smooth = nn.ModuleList([SeparableBlock(WIDTH) for _ in range(3)])
 
-    def early(self, images: torch.Tensor) -> torch.Tensor:
-        """uint8 (B, 3, H, W), sides multiples of 32 -> (B, 2 D, h, w), one place a patch."""
+    def frozen_features(self, images: torch.Tensor) -> torch.Tensor:
+        """The whole trunk: uint8 (B, 3, H, W), sides multiples of 32 -> (B, 2 D, h, w), a cell a patch."""
         with torch.no_grad():
             return patch_features(self.trunk, functional.avg_pool2d(images.float() / 255, SHRINK), "both")
 
-    def see(self, early: torch.Tensor) -> Seen:
-        """There is no more than `early`."""
-        return Seen([early], early)
+    def trunk_maps(self, features: torch.Tensor) -> TrunkMaps:
+        """There is no more than the frozen features."""
+        return TrunkMaps([features], features)
 
-    def pyramid(self, seen: Seen) -> torch.Tensor:
-        """(B, 96, H/4, W/4) features."""
-        x = self.lateral(functional.layer_norm(seen.last.movedim(1, 3), seen.last.shape[1:2]).movedim(3, 1))
+    def pyramid(self, maps: TrunkMaps) -> torch.Tensor:
+        """Features (B, 96, H/4, W/4)."""
+        x = self.lateral(functional.layer_norm(maps.last.movedim(1, 3), maps.last.shape[1:2]).movedim(3, 1))
         for smooth in self.smooth:
             x = smooth(x)
         return functional.interpolate(x, scale_factor=self.stride / STRIDE, mode="bilinear", align_corners=False)

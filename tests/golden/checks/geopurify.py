@@ -11,7 +11,8 @@ from torch.nn import functional
 
 from scanwise.geometry.neighbours import neighbour_table
 from scanwise.methods.geopurify.lift import MaskFeatures, consensus_of, fuse_views, lift_masks
-from scanwise.methods.geopurify.network import AffinityNetwork, contrast_pairs, info_nce
+from scanwise.methods.geopurify.losses import contrast_pairs, info_nce
+from scanwise.methods.geopurify.network import AffinityNetwork
 from scanwise.methods.geopurify.official import load_geopurify
 from scanwise.nn.pooling import affinity, pool
 from scanwise.nn.sparse import SparseTensor

@@ -13,7 +13,7 @@ from scanwise.evaluation.referring import mask_iou, mask_of
 from scanwise.interop import load_less
 from scanwise.methods.less.losses import area, point_contrast, weighted_bce
 from scanwise.methods.less.model import LESS
-from scanwise.methods.less.query_decoder import seen, weigh
+from scanwise.methods.less.query_decoder import attention_mask, weigh
 from scanwise.nn.sentence import TransformersEncoder, Words
 from scanwise.nn.sparse import SparseTensor
 
@@ -110,13 +110,13 @@ def _places(voxels: SparseTensor, wanted: torch.Tensor) -> torch.Tensor:
 
 def _queries(model: LESS, replies: Any, words: Words) -> Found:
     decoder = model.decoder
-    start = decoder.start()
+    start = decoder.initial()
     layer: Any = decoder.layers[0]
     kept: dict[str, list[torch.Tensor]] = {}
     for reply, whole in zip(replies, model.sentence(words.sentence), strict=True):
-        keys, pixels = decoder.points(reply.feats)
+        keys, pixels = decoder.embed(reply.feats)
         masks = decoder.masks_of(start, pixels)
-        allowed = seen(masks)
+        allowed = attention_mask(masks)
         cross = start + layer.cross(start, keys, allowed)
         own = layer.self_norm(cross + layer.self_attention(cross, cross))
         ffn = layer.feed_forward_norm(own + layer.feed_forward(own))
@@ -148,10 +148,12 @@ def _losses(tensors: Tensors, prefix: str, logits: torch.Tensor, feats: torch.Te
 
 
 def _iou(logits: torch.Tensor, target: torch.Tensor, prefix: str) -> Found:
-    pairs = [(chance.numpy(), truth.numpy()) for chance, truth in zip(logits.sigmoid(), target.bool(), strict=True)]
-    ious = [mask_iou(chance, truth, fallback=True) for chance, truth in pairs]
+    pairs = [
+        (probability.numpy(), truth.numpy()) for probability, truth in zip(logits.sigmoid(), target.bool(), strict=True)
+    ]
+    ious = [mask_iou(probability, truth, fallback=True) for probability, truth in pairs]
     yield f"{prefix}.mean", torch.tensor(np.mean(ious), dtype=torch.float64)
-    masks = [mask_of(chance, fallback=True) for chance, _ in pairs]
+    masks = [mask_of(probability, fallback=True) for probability, _ in pairs]
     for name, both in (("intersection", np.logical_and), ("union", np.logical_or)):
         counts = [int(both(mask, truth).sum()) for mask, (_, truth) in zip(masks, pairs, strict=True)]
         yield f"{prefix}.{name}", torch.tensor(counts)

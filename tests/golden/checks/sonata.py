@@ -107,7 +107,7 @@ def _padding(level: Level, patch: int) -> Found:
     patches = Patches.cut(rows, level.voxels.batch, patch, official=True)
     size = patches.rows.shape[1]
     yield "pad.pad", patches.rows.flatten()
-    yield "pad.unpad", patches.place
+    yield "pad.unpad", patches.inverse
     yield "pad.cu_seqlens", torch.arange(0, patches.rows.numel() + 1, size)
 
 

@@ -9,10 +9,12 @@ from typing import Any
 import torch
 
 from scanwise.errors import ScanwiseWarning
-from scanwise.methods.stellar.model import Stellar, StellarRecipe
+from scanwise.methods.stellar.losses import koleo
+from scanwise.methods.stellar.model import Stellar
 from scanwise.methods.stellar.official import NAMES, fused, load_stellar
+from scanwise.methods.stellar.recipe import StellarRecipe
 from scanwise.nn import masks
-from scanwise.nn.heads import koleo, soft_cross_entropy
+from scanwise.nn.heads import soft_cross_entropy
 from scanwise.nn.sparse_tokens import FourierPositions, SparseTokens
 from scanwise.nn.state_dicts import renamed
 from scanwise.nn.transport import match, sinkhorn

@@ -5,7 +5,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scanwise.data.augment import Augmentation
-from scanwise.methods.dos.data import MakeViews, about_the_visible, block_mask, collate_views, moved_voxels, nearest
+from scanwise.methods.dos.data import (
+    VIEW_AUGMENTATIONS,
+    MakeViews,
+    about_the_visible,
+    block_mask,
+    collate_views,
+    moved_voxels,
+)
 from tests.scenes import labelled_scene
 
 MAKE = MakeViews(0.1, ("color", "normal"), Augmentation(turn=True, flip=True, scale=(0.9, 1.1)), block=0.4, ratio=0.7)
@@ -50,12 +57,6 @@ def test_masked_voxels_do_move():
     assert 0.9 < (found != coords).any(1)[:300].mean() <= 1
 
 
-def test_nearest_within_reach():
-    places = np.array([[0.0, 0, 0], [1, 0, 0], [5, 0, 0]])
-    others = np.array([[1.05, 0, 0], [0.02, 0, 0], [5.2, 0, 0]])
-    assert nearest(places, others, 0.1).tolist() == [1, 0, -1]
-
-
 def test_coordinates_of_what_is_visible_tell_nothing_of_what_is_masked():
     feats = np.array([[9, 0, 0, 1], [9, 2, 4, 3], [9, 100, -50, -7]], np.float32)
     found = about_the_visible(feats, ("intensity", "coord"), np.array([True, True, False]))
@@ -67,7 +68,7 @@ def test_coordinates_of_what_is_visible_tell_nothing_of_what_is_masked():
     )
 
 
-def test_matched_voxels_show_the_same_place_although_the_views_were_turned():
+def test_matched_voxels_show_the_same_position_although_the_views_were_turned():
     one, two = MAKE(labelled_scene(1), np.random.default_rng(3))
     for view, other in ((one, two), (two, one)):
         matched = view.match >= 0
@@ -112,3 +113,9 @@ def test_a_batch_keeps_matches_and_views_apart():
     gap = (origin[matched] - origin[batch.match[matched]]).norm(dim=1)
     assert float(gap.max()) <= MAKE.voxel
     assert [sample.name for sample in batch.samples] == ["corner-0", "corner-1", "corner-2"]
+
+
+def test_the_augmentations_leave_what_a_view_needs():
+    for augmentation in VIEW_AUGMENTATIONS.values():
+        assert isinstance(augmentation, Augmentation)
+        assert augmentation.crop == 0  # views are cropped before, where their points' positions are known

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from scanwise.errors import InputError
-from scanwise.methods.geopurify.network import AffinityConfig, AffinityNetwork, contrast_pairs, info_nce
+from scanwise.methods.geopurify.losses import contrast_pairs, info_nce
+from scanwise.methods.geopurify.network import AffinityConfig, AffinityNetwork
 from scanwise.methods.geopurify.official import load_geopurify
 from scanwise.nn.sparse import SparseTensor
 

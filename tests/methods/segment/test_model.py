@@ -1,4 +1,7 @@
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,17 +11,12 @@ from scanwise.data.clouds import Cloud, collate, sample_of
 from scanwise.data.datasets import read_source, scene_paths
 from scanwise.data.shards import write_shards
 from scanwise.errors import InputError
-from scanwise.evaluation.segmentation import tiles
 from scanwise.formats import folder
-from scanwise.methods.segment.model import (
-    Segmenter,
-    SegmentRecipe,
-    evaluate,
-    load_segmenter,
-    lovasz_softmax,
-    predict,
-    train,
-)
+from scanwise.methods.segment.evaluate import evaluate, predict
+from scanwise.methods.segment.model import Segmenter, load_segmenter
+from scanwise.methods.segment.recipe import SegmentRecipe
+from scanwise.methods.segment.train import train
+from scanwise.nn.tiles import tiles
 from scanwise.training.checkpoints import start_from
 from scanwise.training.launch import make_fabric
 from tests.scenes import CLASSES, labelled_scene, write_scenes
@@ -114,7 +112,7 @@ def test_a_linear_probe_leaves_the_backbone_as_it_was(run, data, tmp_path):
 def test_another_encoder_is_refused(run, data):
     other = Segmenter(recipe(data, backbone="small"), CLASSES)
     with pytest.raises(InputError, match="does not fit"):
-        start_from(other.backbone, run[0] / "best.ckpt")
+        start_from(other, run[0] / "best.ckpt")
 
 
 def test_scenes_without_labels_are_named(run, data, tmp_path):
@@ -122,21 +120,6 @@ def test_scenes_without_labels_are_named(run, data, tmp_path):
     folder.write(replace(labelled_scene(1), labels=None, name="bare"), tmp_path / "bare")
     with pytest.raises(InputError, match="bare: has no labels"):
         evaluate(model, [tmp_path / "bare"])
-
-
-def test_the_lovasz_loss_is_one_minus_iou_at_the_corners():
-    labels = torch.tensor([0, 0, 1, 1])
-    hard = torch.eye(2)[torch.tensor([0, 1, 1, 1])]
-    # class 0: one of two hit, none too many: IoU 1/2; class 1: two hit, one too many: IoU 2/3
-    assert float(lovasz_softmax(hard, labels)) == pytest.approx((1 / 2 + 1 / 3) / 2)
-    assert float(lovasz_softmax(torch.eye(2)[labels], labels)) == 0
-
-
-def test_the_lovasz_loss_by_hand_between_the_corners():
-    labels, probabilities = torch.tensor([0, 1]), torch.tensor([[0.6, 0.4], [0.3, 0.7]])
-    # class 0: errors .4 (true) and .3; sets {first}: 1 - 0/1 = 1, both: 1 - 0/2 = 1; loss .4 * 1 + .3 * 0
-    # class 1: errors .3 (true) and .4: {second}: 1 - 1/2 = 1/2, both: 1; loss .4 * 1/2 + .3 * 1/2
-    assert float(lovasz_softmax(probabilities, labels)) == pytest.approx((0.4 + 0.35) / 2)
 
 
 def test_a_cloud_is_judged_the_same_beside_others(run):
@@ -155,3 +138,14 @@ def test_mixed_precision_learns_too(data, tmp_path):
         losses[precision] = [float(line.split(",")[1]) for line in (out / "log.csv").read_text().splitlines()[1:]]
     assert losses["bf16-mixed"][-1] < losses["bf16-mixed"][0]
     assert losses["bf16-mixed"][0] != losses["32-true"][0]
+
+
+def test_the_model_is_had_without_the_training_loop():
+    code = "import scanwise.methods.segment.model, sys; print('lightning_fabric' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "False"
+
+
+def test_weights_of_something_else_are_no_segmenter():
+    with pytest.raises(InputError, match=r"holds no segmenter; give the best\.ckpt of a `scanwise train segment` run"):
+        load_segmenter(Path("dos-rooms-small"))

@@ -1,7 +1,6 @@
-"""STELLAR's losses and training: targets, matching, teacher, resume, learning."""
+"""STELLAR's losses: targets, matching, teacher, learning."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,18 +10,13 @@ from torch import distributed, multiprocessing
 from scanwise.data.datasets import Draw
 from scanwise.data.image_views import Views
 from scanwise.data.images import ImageBatch, ImageDataset, collate, read_images, to_float
-from scanwise.errors import InputError
-from scanwise.methods.stellar import model as stellar
-from scanwise.methods.stellar.model import Stellar, StellarRecipe, similarity, teacher_momentum, train
+from scanwise.methods.stellar.model import Stellar
+from scanwise.methods.stellar.recipe import StellarRecipe
 from scanwise.nn.heads import soft_cross_entropy
 from scanwise.nn.sparse_tokens import SparseTokens, TokenConfig
 from scanwise.nn.vit import ViTConfig
-from scanwise.training.images import read_network
-from scanwise.training.launch import make_fabric
-from scanwise.training.recipe import read_recipe
 from tests.pictures import PatchVQ, write_folder
 
-RECIPES = Path(__file__).parents[3] / "recipes"
 VIT = ViTConfig(image=16, patch=4, width=24, depth=2, heads=3, mlp=48)
 NETWORK = TokenConfig(
     VIT, tokens=5, decoder_width=16, decoder_depth=1, decoder_heads=2, decoder_mlp=32, prototypes=12,
@@ -179,12 +173,6 @@ def test_the_teacher_teaches_in_the_first_part_of_the_run_alone(monkeypatch):
     assert [value is None for value in seen] == [False, False, True, True]
 
 
-def test_momentum_rises_along_half_a_cosine():
-    assert teacher_momentum(0.0, 0.99) == pytest.approx(0.99)
-    assert teacher_momentum(0.5, 0.99) == pytest.approx(0.995)
-    assert teacher_momentum(1.0, 0.99) == 1.0
-
-
 def test_half_precision_gives_the_same_losses_nearly():
     trained = model()
     whole = trained.losses(*views())
@@ -193,41 +181,6 @@ def test_half_precision_gives_the_same_losses_nearly():
     half["loss"].backward()
     assert float(half["loss"].detach()) == pytest.approx(float(whole["loss"].detach()), rel=0.1)
     assert float(half["reconstruction"].detach()) == pytest.approx(float(whole["reconstruction"].detach()), rel=0.02)
-
-
-def test_the_recipes_that_ship_are_read():
-    shipped = read_recipe(RECIPES / "stellar-cifar-tiny.yaml", StellarRecipe, ["bottleneck=dense", "tokens=8"])
-    assert shipped.network().bottleneck == "dense"
-    assert sum(value.numel() for value in SparseTokens(shipped.network()).encoder.parameters()) < 2_000_000
-    small = read_recipe(RECIPES / "stellar-small.yaml", StellarRecipe)
-    assert (small.image, small.crop_size, small.also) == (64, 32, Path("data/rooms-1"))
-    with pytest.raises(InputError, match="did you mean tokens"):
-        read_recipe(RECIPES / "stellar-cifar-tiny.yaml", StellarRecipe, ["token=8"])
-
-
-@pytest.mark.parametrize(
-    ("name", "change"),
-    [("8", {"tokens": 8}), ("4", {"tokens": 4}), ("all", {"tokens": 0}), ("dense", {"bottleneck": "dense"})],
-)
-def test_variants_differ_in_one_key(name, change):
-    main, variant = (read_recipe(RECIPES / f"stellar-cifar-{kind}.yaml", StellarRecipe) for kind in ("tiny", name))
-    assert variant == main.model_copy(update=change)
-
-
-def test_recipes_that_make_no_sense_are_refused():
-    with pytest.raises(ValueError, match="set teacher"):
-        recipe(second_view=True)
-    with pytest.raises(ValueError, match="no multiple of patch"):
-        StellarRecipe(data=".", image=30, patch=4)
-
-
-def test_similarity_is_highest_for_the_same_tokens_in_any_order():
-    torch.manual_seed(0)
-    tokens = torch.randn(5, 24)
-    others = torch.stack([torch.randn(5, 24), tokens[torch.randperm(5)], tokens + 2 * torch.randn(5, 24)])
-    found = similarity(tokens, others)
-    assert float(found[1]) == pytest.approx(1, abs=1e-5)
-    assert found[1] > found[2] > found[0]
 
 
 # Processes
@@ -267,74 +220,13 @@ def test_two_processes_have_the_losses_and_gradients_of_one(tmp_path):
         torch.testing.assert_close(two[name], value, rtol=1e-3, atol=1e-4 * max(largest, 1e-3), msg=name)
 
 
-# Runs
-
-
-def run_recipe(root, **changes):
-    values = {"steps": 6, "batch": 4, "validate_every": 3, "checkpoint_every": 2, "size": "nano", "prototypes": 16,
-              "decoder_width": 16, "decoder_depth": 1, "predictor": 16, "prototype_width": 8, "tokens": 4}  # fmt: skip
-    return recipe().model_copy(update={"data": root, **values, **changes})
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    root = write_folder(tmp_path_factory.mktemp("pictures"), 4)
-    return write_folder(root, 2, "test", seed=500)
-
-
-@pytest.fixture
-def fabric():
-    return make_fabric(device="cpu")
-
-
-def rows_of(out):
-    lines = (out / "log.csv").read_text().splitlines()
-    skip = lines[0].split(",").index("seconds")
-    return [[value for place, value in enumerate(line.split(",")) if place != skip] for line in lines]
-
-
-def test_a_run_that_was_stopped_has_the_losses_of_one_that_was_not(tmp_path, data, fabric, monkeypatch):
-    settings = run_recipe(data, teacher=0.5, second_view=True)
-    metrics = train(settings, tmp_path / "whole", fabric)
-    assert {"mse", "psnr", "ssim", "knn_cls", "knn_sparse", "knn_dense"} <= set(metrics)
-    step = Stellar.training_step
-    calls = []
-
-    def failing(self, batch, progress):
-        calls.append(progress)
-        if len(calls) == 6:
-            raise KeyboardInterrupt
-        return step(self, batch, progress)
-
-    monkeypatch.setattr(Stellar, "training_step", failing)
-    with pytest.raises(KeyboardInterrupt):
-        train(settings, tmp_path / "parts", fabric)
-    monkeypatch.setattr(Stellar, "training_step", step)
-    train(settings, tmp_path / "parts", fabric)
-    assert rows_of(tmp_path / "parts") == rows_of(tmp_path / "whole")
-    first, second = (read_network(tmp_path / name / "best.ckpt").state_dict() for name in ("whole", "parts"))
-    assert all(torch.equal(first[name], second[name]) for name in first)
-
-
-def test_a_run_starts_from_the_vit_of_another(tmp_path, data, fabric):
-    train(run_recipe(data, steps=1), tmp_path / "first", fabric)
-    network = read_network(tmp_path / "first" / "best.ckpt")
-    settings = run_recipe(data, teacher=1.0)
-    fresh = Stellar(settings, SparseTokens(settings.network()))
-    stellar.start_from(fresh, tmp_path / "first" / "best.ckpt")
-    assert torch.equal(fresh.network.encoder.positions, network.encoder.positions)
-    assert torch.equal(fresh.teacher.encoder.positions, network.encoder.positions)
-    other = run_recipe(data, size="tiny")
-    with pytest.raises(InputError, match="does not fit"):
-        stellar.start_from(Stellar(other, SparseTokens(other.network())), tmp_path / "first" / "best.ckpt")
-
-
-def test_a_handful_of_pictures_is_learned_by_heart(data):
+def test_a_handful_of_pictures_is_learned_by_heart(tmp_path):
+    data = write_folder(tmp_path, 4)
     torch.manual_seed(0)
     network = SparseTokens(replace(NETWORK, encoder=replace(VIT, width=48, mlp=96), decoder_width=32))
     trained = Stellar(recipe(), network)
-    images = ImageDataset(read_images(data), Views(16, scale=None))
-    batch = collate([images[Draw(row, (0, row))] for row in range(0, 12, 2)])
+    dataset = ImageDataset(read_images(data), Views(16, scale=None))
+    batch = collate([dataset[Draw(row, (0, row))] for row in range(0, 12, 2)])
     batch.crops = (
         (torch.nn.functional.interpolate(to_float(batch.images), 8) * 255).byte()[:, None].repeat(1, 2, 1, 1, 1)
     )

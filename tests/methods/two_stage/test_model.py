@@ -1,4 +1,4 @@
-"""The two-stage baseline: lessons, learning, a run, and the loop that it shares with LESS."""
+"""The two-stage baseline: samples, learning, a run, and the loop that it shares with LESS."""
 
 from pathlib import Path
 
@@ -8,17 +8,12 @@ import torch
 
 from scanwise.errors import InputError
 from scanwise.evaluation.referring import mask_iou
-from scanwise.methods.less.model import load_trained
-from scanwise.methods.two_stage.model import (
-    MakeLesson,
-    TwoStage,
-    TwoStageRecipe,
-    collate_lessons,
-    evaluate,
-    load_two_stage,
-    predict,
-    train,
-)
+from scanwise.methods import less
+from scanwise.methods.two_stage.data import MakeTwoStageSample, collate_two_stage
+from scanwise.methods.two_stage.evaluate import evaluate, load_trained, predict
+from scanwise.methods.two_stage.model import TwoStage
+from scanwise.methods.two_stage.recipe import TwoStageRecipe
+from scanwise.methods.two_stage.train import train
 from scanwise.nn.sentence import GRUEncoder, words_of
 from scanwise.training.launch import make_fabric
 from scanwise.training.recipe import read_recipe
@@ -40,31 +35,31 @@ def model_of(settings: TwoStageRecipe) -> TwoStage:
     return TwoStage(settings, GRUEncoder(VOCABULARY, 16), ["floor", "block"], [False, True])
 
 
-def test_a_lesson_points_to_the_middles_of_objects() -> None:
+def test_a_sample_points_to_the_middles_of_objects() -> None:
     scene = room()
-    lesson = MakeLesson(recipe(augment=False), 2)(scene, np.random.default_rng(0))
-    ends = lesson.sample.centers + lesson.offsets
+    sample = MakeTwoStageSample(recipe(augment=False), 2)(scene, np.random.default_rng(0))
+    ends = sample.sample.centers + sample.offsets
     for number in (0, 1):
-        rows = lesson.objects == number
-        assert np.allclose(ends[rows], lesson.sample.centers[rows].mean(0), atol=1e-5)
-        assert lesson.sample.labels is not None
-        assert (lesson.sample.labels[rows] == 1).all()
-    assert (lesson.offsets[lesson.objects < 0] == 0).all()
-    assert sorted(lesson.meant) == [-1, 0, 1]
+        rows = sample.instances == number
+        assert np.allclose(ends[rows], sample.sample.centers[rows].mean(0), atol=1e-5)
+        assert sample.sample.labels is not None
+        assert (sample.sample.labels[rows] == 1).all()
+    assert (sample.offsets[sample.instances < 0] == 0).all()
+    assert sorted(sample.targets) == [-1, 0, 1]
 
 
 def test_scenes_without_classes_are_refused() -> None:
     scene = room()
     scene.labels = None
     with pytest.raises(InputError, match="needs the class and the object"):
-        MakeLesson(recipe(), 2)(scene, np.random.default_rng(0))
+        MakeTwoStageSample(recipe(), 2)(scene, np.random.default_rng(0))
 
 
 def test_overfits_two_rooms() -> None:
     settings = recipe(augment=False)
     model = model_of(settings)
-    make = MakeLesson(settings, 2)
-    batch = collate_lessons([make(room(seed), np.random.default_rng(0)) for seed in (0, 1)])
+    make = MakeTwoStageSample(settings, 2)
+    batch = collate_two_stage([make(room(seed), np.random.default_rng(0)) for seed in (0, 1)])
     optimiser = torch.optim.AdamW(model.parameters(), 5e-3)
     for step in range(80):
         optimiser.zero_grad()
@@ -93,19 +88,19 @@ def test_where_nothing_is_proposed_nothing_is_found() -> None:
     assert found.presence == 0
 
 
-def test_a_run_and_its_figures(tmp_path: Path) -> None:
+def test_a_run_and_its_metrics(tmp_path: Path) -> None:
     data = write_rooms(tmp_path / "data", train=2, val=1)
     settings = recipe(data=data, steps=2, batch=2, validate_every=2)
     metrics = train(settings, tmp_path / "run", make_fabric(device="cpu"))
-    model = load_two_stage(tmp_path / "run")
+    model = load_trained(tmp_path / "run")
     assert model.things.tolist() == [False, True]
-    measured = evaluate(model, [data / "val" / "0000"])
-    assert len(measured.outcomes) == 3
-    assert len(measured.seconds) == 1
+    found = evaluate(model, [data / "val" / "0000"])
+    assert len(found.sentences) == 3
+    assert len(found.seconds) == 1
     assert metrics["sentences"] == 2
-    assert np.mean([each.iou for each in measured.outcomes if each.here]) == pytest.approx(metrics["miou"], abs=1e-6)
+    assert np.mean([each.iou for each in found.sentences if each.here]) == pytest.approx(metrics["miou"], abs=1e-6)
     with pytest.raises(InputError, match="holds no LESS"):
-        load_trained(tmp_path / "run")
+        less.load_trained(tmp_path / "run")
 
 
 def test_recipes_on_disk_are_recipes() -> None:

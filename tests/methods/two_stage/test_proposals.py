@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from scanwise.methods.two_stage.proposals import clustered, instances_of, overlaps, proposal_losses, with_missing
+from scanwise.methods.two_stage.losses import proposal_losses
+from scanwise.methods.two_stage.proposals import clustered, instances_of, overlaps, with_missing
 from scanwise.methods.two_stage.relation_graph import RelationGraph, relations
 
 

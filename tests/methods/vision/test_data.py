@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scanwise.data.frames import Pixels
-from scanwise.methods.vision import data as pixel_crops
-from scanwise.methods.vision.data import Crops, collate, repainted, through_camera
+from scanwise.methods.vision import data
+from scanwise.methods.vision.data import Crops, Vocabulary, collate, repainted, through_camera
 
+CLASSES = ["wall", "floor", "chair", "otherfurniture", "ceiling"]
 PALETTE = np.array([[10, 10, 10], [240, 20, 20], [20, 240, 20], [20, 20, 240]], np.uint8)
 
 
@@ -27,8 +28,8 @@ def test_labels_are_where_their_colours_are(seed, random):
     generator = np.random.default_rng(seed)
     image, pixels = blocks(generator)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pixel_crops, "through_camera", lambda image, generator: image)
-        patch.setattr(pixel_crops, "repainted", lambda image, objects, generator: image)
+        patch.setattr(data, "through_camera", lambda image, generator: image)
+        patch.setattr(data, "repainted", lambda image, objects, generator: image)
         sample = Crops(96, random)(image, pixels, generator)
     assert sample.image.shape == (3, 96, 96)
     assert sample.words.shape == (24, 24)
@@ -79,3 +80,25 @@ def test_a_batch_of_crops():
     assert batch.images.dtype == torch.uint8
     assert batch.words.shape == batch.classes.shape == (3, 16, 16)
     assert batch.words.dtype == torch.int64
+
+
+@pytest.fixture(scope="module")
+def vocabulary() -> Vocabulary:
+    return Vocabulary(["chair", "office chair", "mug", "floor"], CLASSES)
+
+
+def test_a_general_word_is_no_rival_of_a_special_one(vocabulary):
+    place = {name: number for number, name in enumerate(vocabulary.names)}
+    assert not vocabulary.rivals[place["office chair"], place["chair"]]  # an office chair is a chair as well
+    assert vocabulary.rivals[place["chair"], place["office chair"]]
+    assert vocabulary.rivals[place["mug"], place["chair"]]
+    assert vocabulary.rivals.diagonal().all()
+
+
+def test_words_are_said_in_many_ways(vocabulary):
+    assert vocabulary.classes == ["wall", "floor", "chair", "ceiling"]
+    assert vocabulary.class_row.tolist() == [0, 1, 2, -1, 3]
+    assert vocabulary.phrasings.shape[0] == len(vocabulary.names) + len(vocabulary.classes)
+    assert torch.allclose(vocabulary.phrasings.norm(dim=2), torch.ones(vocabulary.phrasings.shape[:2]), atol=1e-5)
+    chair, floor = vocabulary.phrasings[0], vocabulary.phrasings[3]
+    assert (chair @ chair.T).mean() > (chair @ floor.T).mean() + 0.2

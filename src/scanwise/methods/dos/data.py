@@ -1,6 +1,6 @@
 """Two views of one cloud for learning without labels: crops, changed at random, of which blocks are masked.
 
-Both views remember where their voxels were in the cloud, which says which of them show the same place.
+Both views remember where their voxels were in the cloud, which says which of them show the same position.
 """
 
 from __future__ import annotations
@@ -14,7 +14,19 @@ import torch
 
 from scanwise.data.augment import Augmentation
 from scanwise.data.clouds import FEATURES, GROUND, Cloud, Sample, sample_of
+from scanwise.geometry.neighbours import nearest
+from scanwise.geometry.voxels import Voxels
 from scanwise.scene import Scene
+
+VIEW_AUGMENTATIONS = {
+    "none": Augmentation(),
+    "rooms": Augmentation(
+        turn=True, tilt=0.05, flip=True, scale=(0.9, 1.1), jitter=0.005, color_jitter=8, color_shift=25, contrast=0.3,
+        drop_color=0.1, drop_normals=0.1,
+    ),
+    "streets": Augmentation(turn=True, tilt=0.02, flip=True, scale=(0.9, 1.1), jitter=0.02),
+}  # fmt: skip
+"""How each of two views is changed: more than what is trained on with labels, as the views are to differ."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,17 +37,17 @@ class MaskedView:
         sample: all of its voxels, m of them, as a teacher sees them.
         origin: (m, 3) float32 metres, mean of each voxel's points in the cloud before it was changed.
         visible: (m,) bool, voxels that are not masked.
-        feats: (m, C) float32, features as a student has them: coordinates, where they are among the features, are
+        student_feats: (m, C) float32, as a student has them: coordinates, where they are among the features, are
             about the middle of the visible voxels, so that nothing masked shows in them.
-        places: (m, 3) int32, coordinates of voxels; those of masked ones may be moved a little.
-        match: (m,) int64, the voxel of the other view that shows the same place; -1 = none within one voxel.
+        student_coords: (m, 3) int32, as a student has them: those of masked voxels may be moved a little.
+        match: (m,) int64, the voxel of the other view that shows the same position; -1 = none within one voxel.
     """
 
     sample: Sample
     origin: np.ndarray
     visible: np.ndarray
-    feats: np.ndarray
-    places: np.ndarray
+    student_feats: np.ndarray
+    student_coords: np.ndarray
     match: np.ndarray
 
     def __len__(self) -> int:
@@ -47,8 +59,11 @@ class MakeViews:
     """Scene and random numbers -> two masked views.
 
     Attributes:
-        voxel: edge in metres. features: of FEATURES, inputs of each voxel. augment: how each view is changed.
-        block: edge of the cubes that are masked, in metres. ratio: share of voxels that is masked.
+        voxel: edge in metres.
+        features: of FEATURES, inputs of each voxel.
+        augment: how each view is changed.
+        block: edge of the cubes that are masked, in metres.
+        ratio: share of voxels that is masked, 0..1.
         crop: (least, most) share of the cloud's points in a view; the second is about a point of the first.
         points: most points of a scene that are used, drawn at random; 0 = all.
         token_jitter: metres, standard deviation by which masked voxels are moved.
@@ -64,6 +79,7 @@ class MakeViews:
     token_jitter: float = 0.0
 
     def __call__(self, scene: Scene, generator: np.random.Generator) -> tuple[MaskedView, MaskedView]:
+        """Two views of a scene."""
         cloud = replace(Cloud.of(scene), labels=None, instances=None)
         if 0 < self.points < len(cloud):
             cloud = cloud.take(np.sort(generator.choice(len(cloud), self.points, replace=False)))
@@ -88,19 +104,23 @@ class MakeViews:
     def _view(self, cloud: Cloud, name: str, generator: np.random.Generator) -> MaskedView:
         sample = sample_of(self.augment(cloud, generator), self.voxel, self.features, name)
         visible = ~block_mask(sample.coords * self.voxel, self.block, self.ratio, generator)
-        places = sample.coords
+        coords = sample.coords
         if self.token_jitter:
-            places = moved_voxels(places, ~visible, self.token_jitter / self.voxel, generator)
+            coords = moved_voxels(coords, ~visible, self.token_jitter / self.voxel, generator)
         feats = about_the_visible(sample.feats, self.features, visible)
-        origin = _means(cloud.points, sample.of_point, len(sample))
-        return MaskedView(sample, origin, visible, feats, places, np.full(len(sample), -1))
+        voxels = Voxels(sample.of_point, np.bincount(sample.of_point), self.voxel)
+        origin = voxels.mean(cloud.points)
+        return MaskedView(sample, origin, visible, feats, coords, np.full(len(sample), -1))
 
 
 def block_mask(positions: np.ndarray, block: float, ratio: float, generator: np.random.Generator) -> np.ndarray:
     """(m,) bool, True = masked: whole cubes in random order, as many as come nearest to the wanted share of voxels.
 
     Args:
-        positions: (m, 3) of voxels, metres. block: edge of the cubes, whose grid is shifted at random.
+        positions: (m, 3) of voxels, metres.
+        block: edge of the cubes, metres, whose grid is shifted at random.
+        ratio: share of voxels that is wanted, 0..1.
+        generator: of random numbers.
     """
     cubes = np.floor((positions + generator.uniform(0, block, 3)) / block).astype(np.int64)
     _, cube, counts = np.unique(_keys(cubes), return_inverse=True, return_counts=True)
@@ -111,7 +131,17 @@ def block_mask(positions: np.ndarray, block: float, ratio: float, generator: np.
 
 
 def moved_voxels(coords: np.ndarray, which: np.ndarray, spread: float, generator: np.random.Generator) -> np.ndarray:
-    """(m, 3) int32: some voxels moved at random by `spread` voxels; one whose new place is taken stays."""
+    """Moves some voxels at random; one whose new position is taken stays.
+
+    Args:
+        coords: (m, 3) int32.
+        which: (m,) bool, those that are moved.
+        spread: standard deviation, voxels.
+        generator: of random numbers.
+
+    Returns:
+        (m, 3) int32.
+    """
     steps = np.rint(spread * np.clip(generator.standard_normal(coords.shape), -4, 4)).astype(coords.dtype)
     keys = _keys(np.concatenate([coords, coords + steps]))
     own, wanted = keys[: len(coords)], keys[len(coords) :]
@@ -123,7 +153,16 @@ def moved_voxels(coords: np.ndarray, which: np.ndarray, spread: float, generator
 
 
 def about_the_visible(feats: np.ndarray, features: Sequence[str], visible: np.ndarray) -> np.ndarray:
-    """(m, C): features whose coordinates and heights, if they have any, are about the visible voxels' floor."""
+    """Features whose coordinates and heights, if they have any, are about the visible voxels' floor.
+
+    Args:
+        feats: (m, C).
+        features: what the C channels are, of FEATURES.
+        visible: (m,) bool.
+
+    Returns:
+        (m, C).
+    """
     if not visible.any():
         return feats
     result, start = feats.copy(), 0
@@ -138,20 +177,6 @@ def about_the_visible(feats: np.ndarray, features: Sequence[str], visible: np.nd
     return result
 
 
-def nearest(origin: np.ndarray, others: np.ndarray, reach: float) -> np.ndarray:
-    """(m,) int64: for each of (m, 3) places the nearest of the others; -1 where none is within reach."""
-    from scipy.spatial import cKDTree
-
-    _, found = cKDTree(others).query(origin, distance_upper_bound=reach)
-    return np.where(found < len(others), found, -1)
-
-
-def _means(values: np.ndarray, of_point: np.ndarray, count: int) -> np.ndarray:
-    """(count, C) float32 means of the points (n, C) of each voxel."""
-    sums = np.stack([np.bincount(of_point, column, count) for column in values.T.astype(np.float64)], 1)
-    return (sums / np.bincount(of_point, minlength=count)[:, None]).astype(np.float32)
-
-
 def _keys(coords: np.ndarray) -> np.ndarray:
     """(m,) int64, one number for each different row of (m, 3) integers."""
     coords = coords.astype(np.int64) - coords.min(0)
@@ -164,9 +189,14 @@ class ViewBatch:
     """Views of B scenes: the first of each scene, then the second of each.
 
     Attributes:
-        coords: (N, 3) int32. feats: (N, C), of whole views. batch: (N,) int64, 0..2B-1. view: (N,) int64, 0 or 1.
-        visible: (N,) bool. student_feats: (N, C). places: (N, 3) int32. match: (N,) int64 row of this batch, -1 = none;
-            all as in `MaskedView`.
+        coords: (N, 3) int32, of whole views.
+        feats: (N, C), of whole views.
+        batch: (N,) int64 view of each voxel, 0..2B-1.
+        view: (N,) int64, whether it is its scene's first (0) or second (1).
+        visible: (N,) bool, as in `MaskedView`.
+        student_feats: (N, C), as in `MaskedView`.
+        student_coords: (N, 3) int32, as in `MaskedView`.
+        match: (N,) int64 row of this batch that shows the same position in the other view; -1 = none.
         samples: one of each scene, for its name.
     """
 
@@ -176,7 +206,7 @@ class ViewBatch:
     view: torch.Tensor
     visible: torch.Tensor
     student_feats: torch.Tensor
-    places: torch.Tensor
+    student_coords: torch.Tensor
     match: torch.Tensor
     samples: list[Sample]
 
@@ -208,8 +238,8 @@ def collate_views(pairs: Sequence[tuple[MaskedView, MaskedView]]) -> ViewBatch:
         batch=cloud,
         view=cloud // len(pairs),
         visible=tensor([view.visible for view in views]),
-        student_feats=tensor([view.feats for view in views]),
-        places=tensor([view.places for view in views]),
+        student_feats=tensor([view.student_feats for view in views]),
+        student_coords=tensor([view.student_coords for view in views]),
         match=tensor(match),
         samples=[pair[0].sample for pair in pairs],
     )

@@ -1,43 +1,46 @@
 """What pooling does to labels: mIoU of class names without it, by the embedding made by hand, and by a student's.
 
-With `Noise` the 2D model is replaced by the scene's own labels as its pictures show them, spoilt in a known way, so
-that it is plain which faults pooling can cure.
+With `Noise` the 2D model is replaced by the scene's own labels as its pictures show them, spoilt in a known way
+(`noise.py`), so that it is plain which faults pooling can cure.
+
+Shapes: n finite points of a scene, M voxels, K classes, F inputs of the student, D channels of its embedding.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import torch
 
+from scanwise.data.datasets import Source, read_source
 from scanwise.data.surface import Surface
 from scanwise.errors import InputError
 from scanwise.evaluation.segmentation import Confusion
-from scanwise.methods.geopurify.lift import lift
-from scanwise.methods.geopurify.lifted import projected_features
-from scanwise.methods.geopurify.student import Student
+from scanwise.methods.geopurify.features import projected_features
+from scanwise.methods.geopurify.model import Student
+from scanwise.methods.geopurify.noise import SURE, Noise, shown_classes
 from scanwise.nn.pooling import affinity, geometric_weights, pool
 from scanwise.progress import Progress, silent
-from scanwise.scene import Scene, View
+from scanwise.scene import Scene
 from scanwise.vision import Vision
 
-Way = Literal["off", "geometry", "learned"]
-WAYS: tuple[Way, ...] = ("off", "geometry", "learned")
-WORDS = {"otherfurniture": "other furniture"}
-SURE = 10.0  # logit of the label that a picture shows, over those that it does not
-REACH = 0.04  # metres from what a pixel shows to the point that it is labelled by
-STEP = 2  # every second pixel of every second row is labelled
+Pooling = Literal["off", "geometry", "learned"]
+POOLINGS: tuple[Pooling, ...] = ("off", "geometry", "learned")
+PROMPTS = {"otherfurniture": "other furniture"}  # what the 2D model is asked for in place of a class name
 
 
 @dataclass(frozen=True, eq=False)
-class Exam:
-    """A labelled scene, ready to be pooled in several ways.
+class LabelledScene:
+    """A scene with labels and the logits of its voxels, ready to be pooled in several ways.
 
     Attributes:
-        classes: K names. labels: (n,) of the finite points. scores: (M, K) logits of lifted features.
+        classes: K names.
+        labels: (n,) of the finite points.
+        surface: its voxels.
+        scores: (M, K) logits of lifted features.
         inputs: (M, F) of the student.
     """
 
@@ -47,38 +50,28 @@ class Exam:
     scores: torch.Tensor
     inputs: torch.Tensor
 
+    def embedding(self, student: Student) -> torch.Tensor:
+        """(M, D) by a student."""
+        return student.embed(self.surface.coords, self.inputs)
 
-@dataclass(frozen=True)
-class Noise:
-    """How true 2D labels are spoilt.
+    def pooled(self, pooling: Pooling, student: Student | None = None) -> torch.Tensor:
+        """(M, K) scores, pooled as asked; "learned" needs the student."""
+        if pooling == "off":
+            return self.scores
+        neighbours = np.array(self.surface.neighbours)
+        if pooling == "geometry":
+            return pool(self.scores, neighbours, torch.from_numpy(np.array(geometric_weights(self.surface))))
+        assert student is not None
+        return pool(self.scores, neighbours, affinity(self.embedding(student), neighbours))
 
-    Attributes:
-        kind: "flip": every labelled pixel alone, with this probability, gets any class; "region": every object in
-            every picture does, as a whole; "blur": a Gaussian of this many pixels' deviation over the classes.
-        amount: a probability, or pixels of the picture.
-    """
-
-    kind: Literal["flip", "region", "blur"]
-    amount: float
-
-    @classmethod
-    def parse(cls, text: str) -> Noise:
-        """Of "flip:0.3". Raises InputError when it is not like that."""
-        kind, _, amount = text.partition(":")
-        try:
-            value = float(amount)
-        except ValueError:
-            value = -1.0
-        if kind == "blur" and 0 <= value < 1000:
-            return cls("blur", value)
-        if 0 <= value <= 1 and kind == "flip":
-            return cls("flip", value)
-        if 0 <= value <= 1 and kind == "region":
-            return cls("region", value)
-        raise InputError(f"--noise {text}: give flip:0.3 or region:0.3 (a probability), or blur:2 (pixels)")
+    def confusion(self, scores: torch.Tensor) -> Confusion:
+        """Of the points, labelled with the highest score (M, K) of their voxel."""
+        counts = Confusion(self.classes)
+        counts.add(self.labels, scores.argmax(1).numpy()[self.surface.voxels.of_point])
+        return counts
 
 
-def exam_of(
+def labelled_scene(
     scene: Scene,
     student: Student,
     vision: Vision,
@@ -86,20 +79,25 @@ def exam_of(
     noise: Noise | None = None,
     device: str = "cpu",
     progress: Progress = silent,
-) -> Exam:
-    """Makes a labelled scene ready.
+) -> LabelledScene:
+    """Makes a scene ready to be measured on.
 
     Args:
+        scene: has labels, classes and views.
+        student: that it is made ready for.
+        vision: the 2D model that scores the class names.
         noise: in place of the 2D model; the student is then given the text embeddings of what the pictures show.
+        device: that features are lifted on.
+        progress: told the share of the lifting that is done.
 
     Raises:
-        InputError: it has no labels, classes or pictures.
+        InputError: it has no labels, classes or pictures, or the student does not suit the 2D model.
     """
     if scene.labels is None or not scene.classes or not scene.views:
         raise InputError(f"{scene.name}: needs labels with class names, and pictures, to be measured")
     student.check_vision(vision.name, vision.dim, scene.name)
     surface = Surface(scene)
-    texts = vision.encode_texts([WORDS.get(name, name) for name in scene.classes]).float()
+    texts = vision.encode_texts([PROMPTS.get(name, name) for name in scene.classes]).float()
     basis = student.basis.cpu()
     reduced: torch.Tensor
     if noise is None:
@@ -113,97 +111,64 @@ def exam_of(
     if student.config.lifted:
         reduced = student.centred(reduced)
     inputs = student.inputs(reduced, surface.colors, surface.normals)
-    return Exam(list(scene.classes), scene.labels[scene.finite], surface, scores.contiguous(), inputs)
+    return LabelledScene(list(scene.classes), scene.labels[scene.finite], surface, scores.contiguous(), inputs)
 
 
-def embedding_of(exam: Exam, student: Student) -> torch.Tensor:
-    """(M, D) by the student."""
-    return student.embed(exam.surface.coords, exam.inputs)
-
-
-def marks(exams: Sequence[Exam], way: Way, embeddings: Sequence[torch.Tensor] = ()) -> Confusion:
-    """Labels every point of scenes of the same classes.
+def confusion_of(scenes: Sequence[LabelledScene], pooling: Pooling, student: Student | None = None) -> Confusion:
+    """Over every point of scenes of the same classes.
 
     Args:
-        embeddings: of each scene, for "learned".
+        scenes: one or more.
+        pooling: of their scores.
+        student: for "learned".
     """
-    counts = Confusion(exams[0].classes)
-    for number, exam in enumerate(exams):
-        neighbours = np.array(exam.surface.neighbours)
-        values = exam.scores
-        if way == "geometry":
-            values = pool(values, neighbours, torch.from_numpy(np.array(geometric_weights(exam.surface))))
-        elif way == "learned":
-            values = pool(values, neighbours, affinity(embeddings[number], neighbours))
-        counts.add(exam.labels, values.argmax(1).numpy()[exam.surface.voxels.of_point])
-    return counts
+    total = Confusion(scenes[0].classes)
+    for scene in scenes:
+        total.matrix += scene.confusion(scene.pooled(pooling, student)).matrix
+    return total
 
 
-# The scene's own labels in place of a 2D model
+def evaluate(
+    sources: Sequence[Source],
+    student: Student,
+    vision: Vision,
+    *,
+    noise: Noise | None = None,
+    progress: Progress = silent,
+) -> dict[Pooling, Confusion]:
+    """Labels scenes of the same classes without pooling, by geometry and by the student.
+
+    Args:
+        sources: labelled scenes with pictures.
+        student: runs on the device that it is on.
+        vision: the 2D model.
+        noise: as of `labelled_scene`.
+        progress: told the share of the scenes that is done.
+
+    Returns:
+        A confusion for each of `POOLINGS`.
+
+    Raises:
+        InputError: as of `labelled_scene`.
+    """
+    totals: dict[Pooling, Confusion] = {}
+    for number, source in enumerate(sources):
+        progress("scenes", number / len(sources))
+        scene = labelled_scene(read_source(source), student, vision, noise=noise)
+        for pooling in POOLINGS:
+            found = confusion_of([scene], pooling, student)
+            totals.setdefault(pooling, Confusion(scene.classes)).matrix += found.matrix
+    progress("scenes", 1.0)
+    return totals
 
 
-def shown_classes(surface: Surface, noise: Noise, *, device: str = "cpu", seed: int = 0) -> torch.Tensor:
-    """(M, K) float32: how much of each class the pictures show of each voxel, spoilt by `noise`, and lifted."""
-    scene = surface.scene
-    assert scene.classes is not None
-    generator = np.random.default_rng(seed)
-    maps = [spoilt(*seen, len(scene.classes), noise, generator).half() for seen in label_pictures(scene)]
-
-    def scores(features: torch.Tensor) -> torch.Tensor:
-        return SURE * features.float()
-
-    return torch.from_numpy(
-        lift(surface.centers, scene.views, maps.__getitem__, scores, device=device).features
-    ).float()
-
-
-def label_pictures(scene: Scene) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Of each view, at half its size, (h, w) class and (h, w) object (or surface) of each pixel, -1 = not known."""
-    from scipy.spatial import cKDTree
-
-    assert scene.labels is not None
-    rows = np.flatnonzero(scene.finite)
-    tree = cKDTree(scene.points[rows], balanced_tree=False, compact_nodes=False)
-    labels = np.append(scene.labels[rows], -1)  # the last for what nothing is near
-    instances = np.full(len(labels), -1) if scene.instances is None else np.append(scene.instances[rows], -1)
-    objects = np.where(instances >= 0, 1000 + instances, labels)
-    return [_label_picture(view, tree, labels, objects) for view in scene.views]
-
-
-def _label_picture(view: View, tree: object, labels: np.ndarray, objects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    from scipy.spatial import cKDTree
-
-    assert isinstance(tree, cKDTree)
-    height, width = view.image_size
-    depth = view.depth
-    if depth is None or view.depth_intrinsics is not None or view.depth_to_world is not None:
-        raise InputError(f"frame {view.name}: --noise needs depth that is registered to the pictures")
-    y, x = np.mgrid[STEP // 2 : height : STEP, STEP // 2 : width : STEP]
-    reading = depth[y * depth.shape[0] // height, x * depth.shape[1] // width].astype(np.float64)
-    rays = np.stack([x, y, np.ones_like(x)], -1) @ np.linalg.inv(view.intrinsics).T
-    places = (rays * reading[..., None]) @ view.camera_to_world[:3, :3].T + view.camera_to_world[:3, 3]
-    nearest = np.full(reading.shape, len(labels) - 1)
-    seen = reading > 0
-    nearest[seen] = tree.query(places[seen], distance_upper_bound=REACH, eps=0.1)[1]
-    return labels[nearest], objects[nearest]
-
-
-def spoilt(
-    labels: np.ndarray, objects: np.ndarray, count: int, noise: Noise, generator: np.random.Generator
-) -> torch.Tensor:
-    """(count, h, w) float32 shares of classes of a picture whose true ones are `labels` (h, w)."""
-    labels = labels.copy()
-    if noise.kind == "flip":
-        hit = (generator.random(labels.shape) < noise.amount) & (labels >= 0)
-        labels[hit] = generator.integers(count, size=int(hit.sum()))
-    elif noise.kind == "region":
-        for number in np.unique(objects[labels >= 0]):
-            other = generator.integers(count)
-            if generator.random() < noise.amount:
-                labels[(objects == number) & (labels >= 0)] = other
-    shares = np.eye(count + 1, dtype=np.float32)[labels][..., :count]  # of -1, the last row: nothing
-    if noise.kind == "blur" and noise.amount:
-        from scipy.ndimage import gaussian_filter
-
-        shares = gaussian_filter(shares, (noise.amount / STEP, noise.amount / STEP, 0))
-    return torch.from_numpy(np.ascontiguousarray(shares.transpose(2, 0, 1)))
+def comparison_table(confusions: Mapping[Pooling, Confusion]) -> str:
+    """A Markdown table: a row a class that the truth has, a column of IoU for each way of pooling."""
+    ious = np.stack([confusion.iou for confusion in confusions.values()], 1)
+    classes = next(iter(confusions.values())).classes
+    lines = [f"| class | {' | '.join(confusions)} |", "|---" * (1 + len(confusions)) + "|"]
+    for name, row in zip(classes, ious, strict=True):
+        if not np.isnan(row).any():
+            lines.append(f"| {name} | {' | '.join(f'{100 * iou:.1f}' for iou in row)} |")
+    means = [f"**{100 * confusion.metrics()['miou']:.1f}**" for confusion in confusions.values()]
+    return "\n".join([*lines, f"| **mean** | {' | '.join(means)} |"]) + "\n"

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from scanwise.errors import InputError
+from scanwise.geometry.cameras import nearest_pixels, project, visible
 from scanwise.scene import View, scale_intrinsics
 
 TOP_VIEWS = 3
@@ -28,7 +29,12 @@ FeatureMap = Callable[[int], torch.Tensor]
 
 @dataclass(frozen=True)
 class Lifted:
-    """Features (N, C) float16 on the CPU; `seen` (N,) bool: a view saw the point itself."""
+    """What points are given.
+
+    Attributes:
+        features: (N, C) float16.
+        seen: (N,) bool: a view saw the point itself.
+    """
 
     features: np.ndarray
     seen: np.ndarray
@@ -43,11 +49,14 @@ def lift(
     device: str = "cpu",
     progress: Callable[[float], None] = lambda done: None,
 ) -> Lifted:
-    """Lifts the views' features onto points (N, 3), finite, in scene coordinates.
+    """Lifts the views' features onto points.
 
     Args:
+        points: (N, 3) finite, metres, in scene coordinates.
+        views: posed pictures, with depth or without.
         feature_map: view number -> (C, h, w) features of its image.
         class_scores: (n, C) features -> (n, V) logits of a fixed vocabulary, for the consensus.
+        device: where the work is done.
         progress: told the share of the work that is done, 0..1.
 
     Raises:
@@ -76,7 +85,12 @@ def lift(
 
 
 def fuse_views(features: torch.Tensor, scores: torch.Tensor, valid: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The fusion rule on views that are all at hand: features (P, V, C), scores (P, V, K), valid (P, V) bool.
+    """The fusion rule on views that are all at hand.
+
+    Args:
+        features: (P, V, C) of P points in V views.
+        scores: (P, V, K) of K classes.
+        valid: (P, V) bool: the view sees the point.
 
     Returns:
         (P, C) fused features (not normalised) and (P,) int64 consensus classes. Every point needs a valid view.
@@ -88,7 +102,15 @@ def fuse_views(features: torch.Tensor, scores: torch.Tensor, valid: torch.Tensor
 
 
 def consensus_of(scores: torch.Tensor, valid: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """(P,) class with the highest mean score over valid views, and (P, V) each view's score of it, -inf if invalid."""
+    """The class with the highest mean score over valid views.
+
+    Args:
+        scores: (P, V, K) of P points in V views.
+        valid: (P, V) bool.
+
+    Returns:
+        (P,) int64 class, and (P, V) each view's score of it, -inf where it is not valid.
+    """
     mean = (scores * valid[:, :, None]).sum(1) / valid.sum(1, keepdim=True)
     consensus = mean.argmax(1)
     agreement = scores.gather(2, consensus[:, None, None].expand(-1, scores.shape[1], 1))[:, :, 0]
@@ -96,7 +118,7 @@ def consensus_of(scores: torch.Tensor, valid: torch.Tensor) -> tuple[torch.Tenso
 
 
 def lift_masks(
-    points: torch.Tensor, visible: torch.Tensor, pixels: tuple[torch.Tensor, torch.Tensor], masks: MaskFeatures
+    points: torch.Tensor, seen: torch.Tensor, pixels: tuple[torch.Tensor, torch.Tensor], masks: MaskFeatures
 ) -> torch.Tensor:
     """Features of one view whose 2D model gives masks with an embedding each, as X-Decoder does.
 
@@ -105,7 +127,10 @@ def lift_masks(
     that of the nearest visible point that has one.
 
     Args:
-        points: (N, 3) metres. visible: (N,) bool. pixels: rows and columns (n,) of the visible points, in order.
+        points: (N, 3) metres.
+        seen: (N,) bool, those that are visible in the view.
+        pixels: rows and columns (n,) of the visible points, in order.
+        masks: of the view.
 
     Returns:
         (N, C) of length 1; zero for points that are not visible, and for all where no pixel belongs to a mask.
@@ -115,7 +140,7 @@ def lift_masks(
     covered = owner >= 0
     if not covered.any():
         return result
-    rows = torch.nonzero(visible)[:, 0]
+    rows = torch.nonzero(seen)[:, 0]
     found = masks.embedding[owner.clamp(min=0)]
     nearest = torch.cdist(points[rows[~covered]], points[rows[covered]]).argmin(1)
     found[~covered] = found[covered][nearest]
@@ -128,7 +153,9 @@ class MaskFeatures:
     """Masks of a picture with an embedding each.
 
     Attributes:
-        scores: (Q,) how sure the model is of each. logits: (Q, h, w) of the masks. embedding: (Q, C).
+        scores: (Q,) how sure the model is of each.
+        logits: (Q, h, w) of the masks.
+        embedding: (Q, C).
         size: (H, W) of the picture, to which the masks are enlarged.
     """
 
@@ -149,7 +176,13 @@ class MaskFeatures:
 
 
 def fill_unseen(points: np.ndarray, features: np.ndarray, seen: np.ndarray) -> None:
-    """Gives every unseen point the feature of the nearest seen one, in place."""
+    """Gives every unseen point the feature of the nearest seen one, in place.
+
+    Args:
+        points: (N, 3).
+        features: (N, C), changed.
+        seen: (N,) bool, at least one True.
+    """
     from scipy.spatial import cKDTree
 
     if seen.all():
@@ -234,8 +267,12 @@ def _best_views(
 
 @dataclass(frozen=True)
 class _Sight:
-    """What one view sees of a chunk: `rows` (n,) of visible points, `where` (n, 2) float32 as shares (y, x) of
-    the image's height and width."""
+    """What one view sees of a chunk.
+
+    Attributes:
+        rows: (n,) of visible points, ascending.
+        where: (n, 2) float32 shares (y, x) of the image's height and width.
+    """
 
     rows: torch.Tensor
     where: torch.Tensor
@@ -271,7 +308,7 @@ class _Camera:
         self._all_points = points
 
     def sight(self, points: torch.Tensor) -> _Sight:
-        pixel, z = _project(points, self.view.intrinsics, self.view.camera_to_world)
+        pixel, z = project(points, self.view.intrinsics, np.linalg.inv(self.view.camera_to_world))
         where = (pixel + 0.5) / torch.tensor([self.width, self.height], device=points.device)
         inside = (z > 0.05) & (where > 0).all(1) & (where < 1).all(1)
         rows = inside.nonzero()[:, 0]
@@ -285,38 +322,18 @@ class _Camera:
             depth, intrinsics, pose = self._depth_of_cloud()
         else:
             intrinsics, pose = self.view.depth_camera((depth.shape[0], depth.shape[1]))
-        pixel, z = _project(points, intrinsics, pose)
-        column, row = pixel.round().long().unbind(1)
-        height, width = depth.shape
-        inside = (z > 0) & (column >= 0) & (row >= 0) & (column < width) & (row < height)
-        measured = torch.as_tensor(depth, device=points.device).flatten()
-        reading = measured[row.clamp(0, height - 1) * width + column.clamp(0, width - 1)]
-        return inside & (reading > 0) & ((reading - z).abs() <= occlusion_tolerance(z))
+        pixel, z = project(points, intrinsics, np.linalg.inv(pose))
+        return visible(torch.as_tensor(depth, device=points.device), pixel, z)
 
     def _depth_of_cloud(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """A coarse depth map of the cloud itself, for recordings without depth; its camera."""
         height, width = -(-self.height // 8), -(-self.width // 8)
         intrinsics = scale_intrinsics(self.view.intrinsics, (self.height, self.width), (height, width))
         pose = self.view.camera_to_world
-        pixel, z = _project(torch.as_tensor(self._all_points, dtype=torch.float64), intrinsics, pose)
-        column, row = pixel.round().long().unbind(1)
-        inside = (z > 0.05) & (column >= 0) & (row >= 0) & (column < width) & (row < height)
+        pixel, z = project(torch.as_tensor(self._all_points, dtype=torch.float64), intrinsics, np.linalg.inv(pose))
+        row, column, inside = nearest_pixels(pixel, (height, width))
+        inside &= z > 0.05
         nearest = torch.full((height * width,), torch.inf, dtype=torch.float64)
         nearest.scatter_reduce_(0, (row * width + column)[inside], z[inside], "amin")
         depth = nearest.nan_to_num(posinf=0).reshape(height, width).float().numpy()
         return depth, intrinsics, pose
-
-
-def occlusion_tolerance(z: torch.Tensor) -> torch.Tensor:
-    """Metres by which a point at depth z may differ from the reading: 5 cm and a structured-light sensor's
-    quadratic noise."""
-    return 0.05 + 0.01 * z * z
-
-
-def _project(points: torch.Tensor, intrinsics: np.ndarray, pose: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-    """Pixels (n, 2) as (x, y) and depths (n,) of points (n, 3) in a camera."""
-    world_to_camera = torch.as_tensor(np.linalg.inv(pose), dtype=points.dtype, device=points.device)
-    local = points @ world_to_camera[:3, :3].T + world_to_camera[:3, 3]
-    z = local[:, 2]
-    homogeneous = local @ torch.as_tensor(intrinsics, dtype=points.dtype, device=points.device).T
-    return homogeneous[:, :2] / z.clamp(min=1e-6)[:, None], z

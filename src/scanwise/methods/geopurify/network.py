@@ -1,4 +1,4 @@
-"""GeoPurify's student: a sparse network that embeds voxels so that those of one thing are alike (arXiv 2510.02186)."""
+"""The affinity network: a sparse network that embeds voxels so that those of one thing are alike."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ class AffinityConfig:
     """What a network looks like; the defaults are the paper's.
 
     Attributes:
-        in_channels: lifted feature, colour and normal. hidden: of the convolutions. channels: of the embedding.
+        in_channels: of lifted feature, colour and normal.
+        hidden: channels of the convolutions.
+        channels: of the embedding.
         blocks: residual blocks.
     """
 
@@ -41,7 +43,13 @@ class AffinityNetwork(nn.Module):
         self.blocks = nn.ModuleList(AffinityBlock(config.hidden) for _ in range(config.blocks))
         self.head = SubmanifoldConv3d(config.hidden, config.channels, 1, bias=False)
 
+    @property
+    def reach(self) -> int:
+        """Voxels between one and the farthest whose input its embedding depends on."""
+        return 1 + 2 * self.config.blocks
+
     def forward(self, voxels: SparseTensor) -> torch.Tensor:
+        """Embeddings (N, channels)."""
         voxels = self.stem(voxels)
         voxels = voxels.replace(functional.relu(self.norm(voxels.feats)))
         for block in self.blocks:
@@ -50,7 +58,11 @@ class AffinityNetwork(nn.Module):
 
 
 class AffinityBlock(nn.Module):
-    """ReLU(x + BN(conv(ReLU(BN(conv(x))))))."""
+    """ReLU(x + BN(conv(ReLU(BN(conv(x)))))).
+
+    Args:
+        channels: in and out.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -60,73 +72,7 @@ class AffinityBlock(nn.Module):
         self.norm2 = nn.BatchNorm1d(channels)
 
     def forward(self, voxels: SparseTensor) -> SparseTensor:
+        """The same voxels, with other features."""
         inner = self.conv1(voxels)
         inner = self.conv2(inner.replace(functional.relu(self.norm1(inner.feats))))
         return voxels.replace(functional.relu(voxels.feats + self.norm2(inner.feats)))
-
-
-def contrast_pairs(
-    teacher: torch.Tensor,
-    neighbours: torch.Tensor,
-    anchors: torch.Tensor,
-    *,
-    among: torch.Tensor | None = None,
-    macro: int = 48,
-    micro: int = 15,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Whom each anchor is drawn to and pushed from, by the cosine of teacher features (section 3.2 there).
-
-    Args:
-        teacher: (N, D). neighbours: (N, K) nearest points in space, without the point itself. anchors: (A,) rows.
-        among: (m,) rows that positives and macro negatives are chosen among, the anchors within them; None = all.
-            Where the teacher has one feature for many points, one point of each: else the most alike point is one
-            with the anchor's own feature, and the least alike are all of one place.
-        macro: negatives that are the least alike of the scene. micro: those least alike among the neighbours.
-
-    Returns:
-        (A,) the most alike other point; (A, macro + micro) negatives, the least alike first in each part. Neither
-        holds the anchor or its positive; a point can be both a macro and a micro negative.
-    """
-    unit = functional.normalize(teacher.float(), dim=1)
-    among = torch.arange(len(unit), device=unit.device) if among is None else among
-    place = torch.empty(len(unit), dtype=torch.long, device=unit.device)
-    place[among] = torch.arange(len(among), device=unit.device)
-    positives, negatives = [], []
-    wide = max(len(among), neighbours.shape[1] * unit.shape[1], 1)
-    for part in anchors.split(max(1, (1 << 26) // wide)):
-        alike = unit[part] @ unit[among].T
-        rows = torch.arange(len(part), device=part.device)
-        alike[rows, place[part]] = -torch.inf
-        positive = alike.argmax(1)
-        alike[rows, place[part]] = alike[rows, positive] = torch.inf
-        positives.append(among[positive])
-        far = among[alike.topk(macro, dim=1, largest=False, sorted=True).indices]
-        near = neighbours[part].long()
-        least = torch.einsum("ad,akd->ak", unit[part], unit[near])
-        least = least.masked_fill((near == part[:, None]) | (near == positives[-1][:, None]), torch.inf)
-        least = least.topk(micro, dim=1, largest=False, sorted=True).indices
-        negatives.append(torch.cat([far, near.gather(1, least)], 1))
-    return torch.cat(positives), torch.cat(negatives)
-
-
-def info_nce(
-    embedding: torch.Tensor,
-    anchors: torch.Tensor,
-    positives: torch.Tensor,
-    negatives: torch.Tensor,
-    *,
-    temperature: float = 0.07,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Cross-entropy of picking the positive out of the negatives by cosine (equation 4 there).
-
-    Args:
-        embedding: (N, D). anchors, positives: (A,) rows. negatives: (A, M) rows.
-
-    Returns:
-        Scalar loss, and the logits (A, 1 + M), positive first.
-    """
-    unit = functional.normalize(embedding.float(), dim=1)
-    others = torch.cat([positives[:, None], negatives], 1)
-    chosen = unit.index_select(0, others.flatten()).view(*others.shape, -1)
-    logits = torch.einsum("ad,amd->am", unit.index_select(0, anchors), chosen) / temperature
-    return functional.cross_entropy(logits, logits.new_zeros(len(logits), dtype=torch.long)), logits

@@ -38,7 +38,11 @@ def load_teacher(name: str) -> Frozen:
 
 
 class SonataBackbone(Backbone):
-    """Sonata's encoder, up-cast over its last three stages, on our features: it was trained on colours from 0 to 1."""
+    """Sonata's encoder, up-cast over its last three stages, on our features: it was trained on colours from 0 to 1.
+
+    Args:
+        network: with Sonata's weights.
+    """
 
     def __init__(self, network: PointTransformerV3) -> None:
         nn.Module.__init__(self)
@@ -46,6 +50,7 @@ class SonataBackbone(Backbone):
         self.channels = upcast_channels(network.config)
 
     def forward(self, voxels: SparseTensor, *, masked: torch.Tensor | None = None) -> torch.Tensor:
+        """Features (N, C) of voxels that have position, colour (-1..1) and normal."""
         coord, color, normal = voxels.feats.split(3, dim=1)
         given = voxels.replace(torch.cat([coord, color / 2 + 0.5, normal], 1))
         return upcast(self.network(given, masked=masked))

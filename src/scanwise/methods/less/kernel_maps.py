@@ -1,4 +1,4 @@
-"""Neighbour tables derived from others: the same clouds several times over, and clouds on a grid that ends."""
+"""Kernel maps derived from others: the same clouds several times over, and clouds on a grid that ends."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ class RepeatedKernelMaps(KernelMaps):
     scene go through a network as a batch at the cost of its geometry once.
 
     Args:
-        base: the cache. copies: how often. clouds: in the base's batch; cloud b of copy j becomes j * clouds + b.
+        base: the cache.
+        copies: how often.
+        clouds: in the base's batch; cloud b of copy j becomes j * clouds + b.
     """
 
     def __init__(self, base: KernelMaps, copies: int, clouds: int) -> None:
@@ -24,16 +26,19 @@ class RepeatedKernelMaps(KernelMaps):
         super().__init__(*self._repeat(0))
 
     def voxels(self, level: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """As of `KernelMaps`, of all copies."""
         while len(self._levels) <= level:
             self._levels.append(self._repeat(len(self._levels)))
         return self._levels[level]
 
     def submanifold(self, level: int) -> KernelMap:
+        """As of `KernelMaps`, of all copies."""
         if level not in self._submanifold:
             self._submanifold[level] = self._repeat_table(self._base.submanifold(level))
         return self._submanifold[level]
 
     def strided(self, level: int) -> KernelMap:
+        """As of `KernelMaps`, of all copies."""
         if level not in self._strided:
             table = self._base.strided(level)
             self._strided[level] = self._repeat_table(table)
@@ -51,15 +56,15 @@ class RepeatedKernelMaps(KernelMaps):
             rows = slice(chunk.rows.start + into, chunk.rows.stop + into)
             return replace(chunk, rows=rows, sources=chunk.sources + copy * table.inputs, targets=chunk.targets + into)
 
-        def repeated(places: torch.Tensor | None) -> torch.Tensor | None:
-            if places is None:
+        def repeated(rows: torch.Tensor | None) -> torch.Tensor | None:
+            if rows is None:
                 return None
-            return torch.cat([places + copy * len(places) for copy in range(self._copies)])
+            return torch.cat([rows + copy * len(rows) for copy in range(self._copies)])
 
         chunks = [shifted(chunk, copy) for copy in range(self._copies) for chunk in table.chunks]
         inputs, outputs = table.inputs * self._copies, table.outputs * self._copies
-        order, place = repeated(table.order), repeated(table.place)
-        return KernelMap(inputs, outputs, table.taps, chunks, order, place, table.mirrored)
+        order, inverse = repeated(table.order), repeated(table.inverse)
+        return KernelMap(inputs, outputs, table.taps, chunks, order, inverse, table.mirrored)
 
 
 class ClippedKernelMaps(KernelMaps):
@@ -68,7 +73,9 @@ class ClippedKernelMaps(KernelMaps):
     Voxels there vanish on the way down and get zeros on the way up. LESS's official code loses them so.
 
     Args:
-        coords, batch: as of `Neighbours`, coordinates not below 0. least: smallest size of the grid along an axis.
+        coords: as of `KernelMaps`, not below 0.
+        batch: as of `KernelMaps`.
+        least: smallest size of the grid along an axis.
     """
 
     def __init__(self, coords: torch.Tensor, batch: torch.Tensor, least: int = 128) -> None:
@@ -76,6 +83,7 @@ class ClippedKernelMaps(KernelMaps):
         self.shape = (coords.amax(0) + 1).clamp(min=least)
 
     def strided(self, level: int) -> KernelMap:
+        """As of `KernelMaps`, without voxels of a last plane that has no coarser one."""
         if level not in self._strided:
             coords, batch = self._levels[level]
             coarser = self.shape.to(coords) >> (level + 1)

@@ -17,8 +17,11 @@ def weighted_bce(
     """Mean over points of the binary cross-entropy, that of the object's points counting `positive` times.
 
     Args:
-        logits: (n,). target: (n,) bool. official: of rounded probabilities, as the official code has it: a point that
-            is wrong by a logit of 17 or more costs 100, and gives no gradient.
+        logits: (n,).
+        target: (n,) bool.
+        positive: weight of the object's points.
+        official: of rounded probabilities, as the official code has it: a point that is wrong by a logit of 17 or more
+            costs 100, and gives no gradient.
     """
     if official:
         weights = torch.where(target, positive, 1.0)
@@ -28,7 +31,7 @@ def weighted_bce(
 
 
 def area(logits: torch.Tensor) -> torch.Tensor:
-    """Mean predicted probability: masks are to be no larger than needed."""
+    """Mean predicted probability of logits (n,): masks are to be no larger than needed."""
     return logits.sigmoid().mean()
 
 
@@ -39,8 +42,10 @@ def point_contrast(feats: torch.Tensor, target: torch.Tensor, *, official: bool 
     of exp(f_i f_j / tau); the mean over the object of -log(s_i / (s_i + n_i)).
 
     Args:
-        feats: (n, C). target: (n,) bool. official: -log of the mean, as the official code has it, instead of the mean
-            of -log, and all points; else at most 1024 of the object and 8192 of the rest are drawn.
+        feats: (n, C).
+        target: (n,) bool.
+        official: -log of the mean, as the official code has it, instead of the mean of -log, and all points; else at
+            most 1024 of the object and 8192 of the rest are drawn.
 
     Returns:
         A scalar; 0 where there is no point of the object, or no other.
@@ -69,16 +74,17 @@ def _some(rows: torch.Tensor, most: int) -> tuple[torch.Tensor, float]:
 
 
 def dice(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """1 - 2 |P and T| / (|P| + |T|) with probabilities P; 0 is a perfect mask."""
-    chance, truth = logits.sigmoid(), target.to(logits.dtype)
-    return 1 - (2 * (chance @ truth) + 1) / (chance.sum() + truth.sum() + 1)
+    """1 - 2 |P and T| / (|P| + |T|) of probabilities P from logits (n,), target T (n,) bool; 0 is a perfect mask."""
+    probability, truth = logits.sigmoid(), target.to(logits.dtype)
+    return 1 - (2 * (probability @ truth) + 1) / (probability.sum() + truth.sum() + 1)
 
 
 def edges(target: torch.Tensor, table: KernelMap) -> torch.Tensor:
-    """(N,) bool: voxels one of whose 26 neighbours is on the other side of the mask (N,).
+    """(N,) bool: voxels one of whose 26 neighbours is on the other side of the mask.
 
     Args:
-        table: of the neighbours of these voxels (`Neighbours.same(level)`).
+        target: (N,) bool.
+        table: of the neighbours of these voxels (`KernelMaps.submanifold(level)`).
     """
     arranged = table.arrange(target[:, None])[:, 0]
     mixed = torch.zeros(table.outputs, dtype=torch.bool, device=target.device)

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from scanwise.errors import InputError, ScanwiseWarning
-from scanwise.methods.less.model import LESS, ReferRecipe
+from scanwise.methods.less.model import LESS
+from scanwise.methods.less.recipe import LESSRecipe
 from scanwise.nn.sentence import TransformersEncoder
 from scanwise.nn.state_dicts import Weights, fill, read_weights, renamed
 
@@ -100,8 +101,16 @@ def load_less(weights: Weights, config: Mapping[str, Any] | None = None) -> LESS
     return model.eval()
 
 
-def less_recipe(state: Mapping[str, torch.Tensor], config: Mapping[str, Any]) -> ReferRecipe:
-    """Our recipe for weights under the official names."""
+def less_recipe(state: Mapping[str, torch.Tensor], config: Mapping[str, Any]) -> LESSRecipe:
+    """Our recipe for weights under the official names.
+
+    Args:
+        state: tensors by name.
+        config: official values, as of `load_less`.
+
+    Raises:
+        InputError: a name is missing.
+    """
     try:
         media = len(state["input_conv.0.weight"])
         queries, width = state["query_decoder.query.weight"].shape
@@ -112,29 +121,13 @@ def less_recipe(state: Mapping[str, torch.Tensor], config: Mapping[str, Any]) ->
     levels = 1 + max(found[1].count("u") for found in nested if found)
     layers = {name.split(".")[2] for name in state if name.startswith("query_decoder.ffn_layers.")}
     blocks = {name.split(".")[2] for name in state if name.startswith("unet.blocks.")}
-    return ReferRecipe.model_validate(
-        {
-            "data": ".",
-            "official": True,
-            "text": "roberta",
-            "train_text": True,
-            "media": media,
-            "levels": levels,
-            "blocks": len(blocks),
-            "queries": queries,
-            "width": width,
-            "hidden": hidden,
-            "layers": len(layers),
-            "presence": 0,
-            "area": 10,
-            "sentences": 1,
-            "heads": int(config.get("qmp", {}).get("heads", 1)),
-            "word_heads": int(config.get("pwca_heads", 1)),
-            "learning_rate": 1e-4,
-            "points": 50_000,
-            "voxel": 0.02,
-        }
-    )
+    values = {
+        "data": ".", "official": True, "text": "roberta", "train_text": True, "media": media, "levels": levels,
+        "blocks": len(blocks), "queries": queries, "width": width, "hidden": hidden, "layers": len(layers),
+        "presence": 0, "area": 10, "sentences": 1, "heads": int(config.get("qmp", {}).get("heads", 1)),
+        "word_heads": int(config.get("pwca_heads", 1)), "learning_rate": 1e-4, "points": 50_000, "voxel": 0.02,
+    }  # fmt: skip
+    return LESSRecipe.model_validate(values)
 
 
 def _level_names(levels: int) -> list[tuple[str, str]]:

@@ -10,8 +10,8 @@ from torch import nn
 _WAVELENGTHS = (16.0, 8.0, 4.0, 2.0, 1.0, 0.5)  # metres
 
 
-class Places(nn.Module):
-    """Fourier features of a voxel's place in its room, as channels to be added to what is known of it.
+class PositionEncoding(nn.Module):
+    """Fourier features of a voxel's position in its room, as channels to be added to what is known of it.
 
     Args:
         channels: of a voxel.
@@ -25,8 +25,12 @@ class Places(nn.Module):
         self.project = nn.Linear(6 * len(_WAVELENGTHS), channels)
 
     def forward(self, centers: torch.Tensor, batch: torch.Tensor) -> torch.Tensor:
-        """(N, channels) of voxels at `centers` (N, 3) in metres of the clouds `batch` (N,) int: across from the middle
-        of their cloud, up from its lowest voxel."""
+        """What is to be added to the voxels, (N, channels).
+
+        Args:
+            centers: (N, 3) metres; across they count from the middle of their cloud, up from its lowest voxel.
+            batch: (N,) int, cloud of each voxel, rising.
+        """
         clouds = int(batch[-1]) + 1
         index = batch.long()[:, None].expand(-1, 3)
         start = centers.new_zeros((clouds, 3))

@@ -15,8 +15,13 @@ class QueryConfig:
     """What the decoder looks like.
 
     Attributes:
-        in_channels: of a point. words: channels of a word that queries attend to, 0 = they see none.
-        queries: masks proposed. width: of a query. layers, heads, hidden: of the transformer.
+        in_channels: of a point.
+        words: channels of a word that queries attend to; 0 = they see none.
+        queries: masks proposed.
+        width: of a query.
+        layers: of the transformer.
+        heads: of its attention.
+        hidden: channels of its feed-forward layers.
         official: LayerNorm after the attention to points is left out, as the official code throws its result away;
             the norm of the output, shared by all layers, is also put on the queries that begin.
     """
@@ -33,14 +38,23 @@ class QueryConfig:
 
 @dataclass(frozen=True, eq=False)
 class Proposals:
-    """Of one sentence: queries (Q, width), and the logits of their masks (Q, n)."""
+    """What the queries make of one sentence.
+
+    Attributes:
+        queries: (Q, width).
+        masks: (Q, n) logits.
+    """
 
     queries: torch.Tensor
     masks: torch.Tensor
 
 
 class QueryLayer(nn.Module):
-    """Attention to words (where there are any), to the points of the mask, to each other, feed-forward; post-norm."""
+    """Attention to words (where there are any), to the points of the mask, to each other, feed-forward; post-norm.
+
+    Args:
+        config: of the decoder.
+    """
 
     def __init__(self, config: QueryConfig) -> None:
         super().__init__()
@@ -58,7 +72,14 @@ class QueryLayer(nn.Module):
     def forward(
         self, queries: torch.Tensor, points: torch.Tensor, allowed: torch.Tensor, words: torch.Tensor | None
     ) -> torch.Tensor:
-        """(Q, width) of queries, points (n, width) that each may see (Q, n), and words (t, width)."""
+        """(Q, width): the queries, having looked around.
+
+        Args:
+            queries: (Q, width).
+            points: (n, width).
+            allowed: (Q, n) bool, points that each query may attend to.
+            words: (t, width).
+        """
         if self.words is not None and self.words_norm is not None and words is not None:
             queries = self.words_norm(queries + self.words(queries, words))
         queries = queries + self.cross(queries, points, allowed)
@@ -69,7 +90,11 @@ class QueryLayer(nn.Module):
 
 
 class QueryDecoder(nn.Module):
-    """QMP: queries look where their masks are, and propose better masks."""
+    """QMP: queries look where their masks are, and propose better masks.
+
+    Args:
+        config: its shape.
+    """
 
     def __init__(self, config: QueryConfig) -> None:
         super().__init__()
@@ -82,7 +107,7 @@ class QueryDecoder(nn.Module):
         self.words = nn.Linear(config.words, width) if config.words else None
         self.layers = nn.ModuleList(QueryLayer(config) for _ in range(config.layers))
 
-    def points(self, feats: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def embed(self, feats: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Of points (n, C): what queries attend to, and what their masks are made of, both (n, width)."""
         return self.inputs(feats), self.masks[:2](feats)
 
@@ -90,30 +115,33 @@ class QueryDecoder(nn.Module):
         """The proposals for one cloud.
 
         Args:
-            points: as `points` gives them. words: (t, W), of one sentence, without padding.
+            points: as `embed` gives them.
+            words: (t, W), of one sentence, without padding.
         """
         keys, pixels = points
         if words is not None and self.words is not None:
             words = self.words(words)
-        queries = self.start()
+        queries = self.initial()
         masks = self.masks_of(queries, pixels)
         for layer in self.layers:
-            queries = self.out_norm(layer(queries, keys, seen(masks), words))
+            queries = self.out_norm(layer(queries, keys, attention_mask(masks), words))
             masks = self.masks_of(queries, pixels)
         return Proposals(queries, masks)
 
     def masks_of(self, queries: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
-        """(Q, n): products of queries with the output of the masks' last layer, which the queries, being few, go
-        through in its place."""
+        """(Q, n) logits: products of queries (Q, width) with what the masks' last layer makes of `pixels` (n, width).
+
+        The queries, being few, go through that layer in place of the points.
+        """
         last: nn.Linear = self.masks[2]  # type: ignore[assignment]
         return torch.addmm((queries @ last.bias)[:, None], queries @ last.weight, pixels.T)
 
-    def start(self) -> torch.Tensor:
+    def initial(self) -> torch.Tensor:
         """The queries (Q, width) before they have seen anything."""
         return self.out_norm(self.queries) if self.config.official else self.queries
 
 
-def seen(masks: torch.Tensor) -> torch.Tensor:
+def attention_mask(masks: torch.Tensor) -> torch.Tensor:
     """(Q, n) bool of mask logits: where they say yes (0.5 or more); everywhere for a query whose mask is empty."""
     inside = masks.detach().sigmoid() >= 0.5
     return inside | ~inside.any(1, keepdim=True)

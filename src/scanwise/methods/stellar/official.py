@@ -48,7 +48,7 @@ for _official, _ours in _BLOCK.items():
 
 
 def load_stellar(weights: Weights, config: TokenConfig | Mapping[str, Any] | None = None) -> SparseTokens:
-    """STELLAR's network with these weights, in evaluation mode: `.encode(images)`, `.reconstruct(images)`.
+    """STELLAR's network with published weights, in evaluation mode: `.encode(images)`, `.reconstruct(images)`.
 
     Args:
         weights: a state dict under the official names, or a published .safetensors file.
@@ -78,6 +78,9 @@ def load_stellar(weights: Weights, config: TokenConfig | Mapping[str, Any] | Non
 def fused(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """The state dict with `attention.attention.{query,key,value}` stacked into one `attention.qkv`.
 
+    Args:
+        weights: under the official names.
+
     Raises:
         InputError: one of the three is missing.
     """
@@ -96,7 +99,15 @@ def fused(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def stellar_config(state: Mapping[str, torch.Tensor], values: Mapping[str, Any]) -> TokenConfig:
-    """Our configuration for weights under the official names."""
+    """Our configuration for weights under the official names.
+
+    Args:
+        state: the weights.
+        values: official keys, as of `load_stellar`.
+
+    Raises:
+        InputError: these are not STELLAR's weights.
+    """
     try:
         width, _, patch, _ = state["encoder.embeddings.patch_embeddings.projection.weight"].shape
         positions = state["encoder.embeddings.position_embeddings"].shape[1] - 1

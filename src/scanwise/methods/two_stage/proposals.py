@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional
 
-from scanwise.geometry.voxels import voxelize
+from scanwise.geometry.components import connected_points
 
 _COVERED = 0.25  # IoU from which a proposal stands for a true object
 
@@ -19,8 +18,10 @@ class Instances:
     """P objects of one cloud of n voxels.
 
     Attributes:
-        of_voxel: (n,) int64 object of each voxel, -1 = none. centers, sizes: (P, 3) float32 metres, of the voxels'
-            centres. classes: (P,) int64.
+        of_voxel: (n,) int64 object of each voxel, -1 = none.
+        centers: (P, 3) float32 metres, middles of the boxes around the voxels' centres.
+        sizes: (P, 3) float32 metres, of those boxes.
+        classes: (P,) int64.
     """
 
     of_voxel: np.ndarray
@@ -36,7 +37,9 @@ class ProposalHead(nn.Module):
     """Of each voxel logits of its class and the way to the middle of its object.
 
     Args:
-        in_channels: of a voxel. classes: how many. hidden: channels between.
+        in_channels: of a voxel.
+        classes: how many.
+        hidden: channels between.
     """
 
     def __init__(self, in_channels: int, classes: int, hidden: int = 64) -> None:
@@ -45,26 +48,8 @@ class ProposalHead(nn.Module):
         self.offsets = nn.Sequential(nn.Linear(in_channels, hidden), nn.ReLU(), nn.Linear(hidden, 3))
 
     def forward(self, feats: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(N, classes) logits and (N, 3) metres of voxels (N, C)."""
+        """Class logits (N, K) and offsets (N, 3) in metres of voxels (N, C)."""
         return self.classes(feats), self.offsets(feats)
-
-
-def proposal_losses(
-    logits: torch.Tensor, offsets: torch.Tensor, labels: torch.Tensor, wanted: torch.Tensor, inside: torch.Tensor
-) -> dict[str, torch.Tensor]:
-    """Cross-entropy of the class; distance and direction of the offset (as PointGroup, arXiv 2004.01658).
-
-    Args:
-        logits: (N, K). offsets, wanted: (N, 3) metres. labels: (N,), -1 = unknown. inside: (N,) bool, of some object.
-    """
-    known = bool((labels >= 0).any())
-    entropy = functional.cross_entropy(logits, labels, ignore_index=-1) if known else logits.sum() * 0
-    if not bool(inside.any()):
-        return {"class": entropy, "offset": offsets.sum() * 0}
-    found, true = offsets[inside], wanted[inside]
-    distance = (found - true).abs().sum(1).mean()
-    direction = -functional.cosine_similarity(found, true, dim=1).mean()
-    return {"class": entropy, "offset": distance + 0.1 * direction}
 
 
 def clustered(
@@ -73,51 +58,44 @@ def clustered(
     """Objects: voxels of one class that lie together once shifted.
 
     Args:
-        centers: (n, 3) metres. offsets: (n, 3). classes: (n,). things: (K,) bool, classes that have objects.
-        reach: metres; shifted voxels in touching cells of this edge belong together. fewest: voxels of an object.
+        centers: (n, 3) metres.
+        offsets: (n, 3) metres.
+        classes: (n,) int64.
+        things: (K,) bool, classes that have objects.
+        reach: metres; shifted voxels in touching cells of this edge belong together.
+        fewest: voxels of an object.
     """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-    from scipy.spatial import cKDTree
-
     rows = np.flatnonzero(things[classes])
     of_voxel = np.full(len(centers), -1, np.int64)
     if not len(rows):
         return instances_of(centers, of_voxel, classes)
     shifted = centers[rows] + offsets[rows]
-    shifted[:, 0] += classes[rows] * (
-        10.0 + np.ptp(shifted[:, 0])
-    )  # classes lie side by side, out of each other's reach
-    shifted -= shifted.min(0)
-    cells = voxelize(shifted, reach)
-    grid = np.floor(shifted[cells.first] / reach)
-    pairs = cKDTree(grid).query_pairs(1.01, p=np.inf, output_type="ndarray")
-    graph = coo_array((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), shape=(len(grid), len(grid)))
-    of_cell = connected_components(graph, directed=False)[1]
-    piece = of_cell[cells.of_point]
-    large = np.flatnonzero(np.bincount(piece) >= fewest)
-    number = np.full(piece.max() + 1, -1)
-    number[large] = np.arange(len(large))
-    of_voxel[rows] = number[piece]
+    apart = 10.0 + np.ptp(shifted[:, 0])
+    shifted[:, 0] += classes[rows] * apart  # classes lie side by side, out of each other's reach
+    component = connected_points(shifted, reach)
+    large = np.bincount(component) >= fewest
+    of_voxel[rows] = np.where(large, np.cumsum(large) - 1, -1)[component]
     return instances_of(centers, of_voxel, classes)
 
 
 def instances_of(centers: np.ndarray, of_voxel: np.ndarray, classes: np.ndarray) -> Instances:
-    """Objects from the object (n,) of each voxel, numbered from 0 without a gap, -1 = none.
+    """Objects from the object of each voxel, numbered from 0 without a gap, -1 = none.
 
     Args:
-        centers: (n, 3). classes: (n,) of the voxels; an object has that of most of them.
+        centers: (n, 3) metres.
+        of_voxel: (n,) int64.
+        classes: (n,) of the voxels; an object has that of most of them.
     """
     count = int(of_voxel.max(initial=-1)) + 1
     middles, sizes = np.zeros((count, 3), np.float32), np.zeros((count, 3), np.float32)
     kinds = np.zeros(count, np.int64)
     order = np.argsort(of_voxel, kind="stable")
     starts = np.searchsorted(of_voxel[order], np.arange(count + 1))
-    for place in range(count):
-        rows = order[starts[place] : starts[place + 1]]
+    for number in range(count):
+        rows = order[starts[number] : starts[number + 1]]
         low, high = centers[rows].min(0), centers[rows].max(0)
-        middles[place], sizes[place] = (low + high) / 2, high - low
-        kinds[place] = np.bincount(np.maximum(classes[rows], 0)).argmax()
+        middles[number], sizes[number] = (low + high) / 2, high - low
+        kinds[number] = np.bincount(np.maximum(classes[rows], 0)).argmax()
     return Instances(of_voxel, middles, sizes, kinds)
 
 
@@ -130,7 +108,14 @@ def overlaps(instances: Instances, target: np.ndarray) -> np.ndarray:
 
 
 def with_missing(instances: Instances, truth: np.ndarray, centers: np.ndarray, labels: np.ndarray) -> Instances:
-    """With the true objects (n,) that no proposal covers (IoU below 0.25), which take their voxels for themselves."""
+    """With the true objects that no proposal covers (IoU below 0.25), which take their voxels for themselves.
+
+    Args:
+        instances: what was proposed.
+        truth: (n,) true object of each voxel, -1 = none.
+        centers: (n, 3) metres.
+        labels: (n,) true classes.
+    """
     of_voxel, added = instances.of_voxel.copy(), int(instances.of_voxel.max(initial=-1)) + 1
     for number in np.unique(truth[truth >= 0]):
         target = truth == number

@@ -14,7 +14,11 @@ RELATION = 10  # dx, dy, dz, their length, the sizes' logarithms and those of th
 
 
 class RelationLayer(nn.Module):
-    """Attention of each object to its neighbours, with relation and sentence in keys and values; feed-forward."""
+    """Attention of each object to its neighbours, with relation and sentence in keys and values; feed-forward.
+
+    Args:
+        width: D, of an object.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -27,7 +31,14 @@ class RelationLayer(nn.Module):
     def forward(
         self, objects: torch.Tensor, near: torch.Tensor, relation: torch.Tensor, sentence: torch.Tensor
     ) -> torch.Tensor:
-        """(S, P, D) of objects (S, P, D), neighbours (P, k), relations (P, k, RELATION) and sentences (S, D)."""
+        """(S, P, D): the objects, having asked their neighbours.
+
+        Args:
+            objects: (S, P, D).
+            near: (P, k) neighbours of each.
+            relation: (P, k, RELATION) of each and its neighbours.
+            sentence: (S, D).
+        """
         edge = self.relation(relation) + objects[:, near]
         query = self.query(objects) + self.sentence(sentence)[:, None]
         share = ((query[:, :, None] * self.key(edge)).sum(3) / query.shape[2] ** 0.5).softmax(2)
@@ -39,7 +50,10 @@ class RelationGraph(nn.Module):
     """Objects and sentences to logits (S, P + 1); the last says that none is meant.
 
     Args:
-        in_channels: of an object. words: channels of a word and of a whole sentence. width: D. layers: of the graph.
+        in_channels: of an object.
+        words: channels of a word and of a whole sentence.
+        width: D, of an object in the graph.
+        layers: of the graph.
         neighbours: k, the objects that one asks, itself among them.
     """
 
@@ -60,7 +74,11 @@ class RelationGraph(nn.Module):
         """(S, P + 1) logits.
 
         Args:
-            feats: (P, C), P at least 1. centers, sizes: (P, 3) metres. words: (S, T, W). mask: (S, T).
+            feats: (P, C), P at least 1.
+            centers: (P, 3) metres.
+            sizes: (P, 3) metres.
+            words: (S, T, W).
+            mask: (S, T) bool, True at words.
             sentence: (S, W).
         """
         known = self.objects(torch.cat([feats, centers, sizes], 1))
@@ -79,7 +97,13 @@ class RelationGraph(nn.Module):
 
 
 def relations(centers: torch.Tensor, sizes: torch.Tensor, near: torch.Tensor) -> torch.Tensor:
-    """(P, k, RELATION) of each object and its neighbours (P, k): metres, and logarithms of both sizes."""
+    """(P, k, RELATION) of each object and its neighbours: metres, and logarithms of both sizes.
+
+    Args:
+        centers: (P, 3) metres.
+        sizes: (P, 3) metres.
+        near: (P, k) neighbours of each.
+    """
     way = centers[near] - centers[:, None]
     size = torch.log(sizes.clamp(min=0.05))
     own = size[:, None].expand(-1, near.shape[1], -1)

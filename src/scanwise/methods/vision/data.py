@@ -1,4 +1,4 @@
-"""What training makes of a picture and its pixels' labels: a crop from close up to the whole, made to look unlike it.
+"""What training makes of a frame and its pixels' labels: a crop from close up to the whole, made to look unlike it.
 
 Rendered rooms have no clutter of materials, no bad light and a perfect camera; so objects swap their colours and
 textures, and light, white balance, contrast, blur, noise and JPEG are drawn anew for each crop.
@@ -15,6 +15,9 @@ import torch
 from PIL import Image, ImageFilter
 
 from scanwise.data.frames import Pixels
+from scanwise.synth.classes import SYNONYMS
+from scanwise.synth.lexicon import lexicon_of, words_for
+from scanwise.vision.rooms import TEMPLATES, UNNAMED, text_encoder
 
 LEAST_SIDE = 0.3  # of a crop, over the shorter side of the picture
 TRIES = 3  # crops that are looked at for one that shows more than one thing
@@ -24,7 +27,13 @@ LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 @dataclass(frozen=True)
 class PixelSample:
-    """A crop: image uint8 (3, S, S); words and classes int32 (S/4, S/4) as in Pixels, at the middles of 4x4 pixels."""
+    """A crop.
+
+    Attributes:
+        image: uint8 (3, S, S).
+        words: int32 (S/4, S/4) rows of open names, as in `Pixels`, at the middles of 4x4 pixels.
+        classes: int32 (S/4, S/4), the same of classes.
+    """
 
     image: np.ndarray
     words: np.ndarray
@@ -33,7 +42,13 @@ class PixelSample:
 
 @dataclass
 class PixelBatch:
-    """Crops of one step: images (B, 3, S, S) uint8; words and classes (B, S/4, S/4) int64, -1 = not known."""
+    """Crops of one step.
+
+    Attributes:
+        images: uint8 (B, 3, S, S).
+        words: int64 (B, S/4, S/4) rows of open names, -1 = not known.
+        classes: int64 (B, S/4, S/4) rows of classes, -1 = not known.
+    """
 
     images: torch.Tensor
     words: torch.Tensor
@@ -43,6 +58,7 @@ class PixelBatch:
         return len(self.images)
 
     def to(self, device: torch.device | str) -> PixelBatch:
+        """The same on another device."""
         return PixelBatch(self.images.to(device), self.words.to(device), self.classes.to(device))
 
 
@@ -54,15 +70,63 @@ def collate(samples: Sequence[PixelSample]) -> PixelBatch:
     return PixelBatch(images, words, classes)
 
 
+class Vocabulary:
+    """The words that pixels are told apart by, in every way that we have of saying them.
+
+    Args:
+        names: open names, as of `FrameDataset`.
+        classes: as of `FrameDataset`.
+
+    Attributes:
+        names: V names, as given.
+        classes: C of those given, those with a name of their own.
+        class_row: (all classes,) int64 row among `classes`, -1 = none.
+        phrasings: (V + C, S, 384) embeddings of S ways to say each name and then each class.
+        rivals: (V, V) bool, whether what is called by one name is not called by the other as well ("office chair" is
+            no rival of "chair", where a pixel shows an office chair).
+    """
+
+    def __init__(self, names: list[str], classes: list[str]) -> None:
+        self.names, self.classes = names, [name for name in classes if name != UNNAMED]
+        self.class_row = torch.tensor(
+            [-1 if name == UNNAMED else self.classes.index(name) for name in classes], dtype=torch.int64
+        )
+        ways = [[template.format(word) for word in words_for(name, SYNONYMS.get(name, ())) for template in TEMPLATES]
+                for name in (*names, *self.classes)]  # fmt: skip
+        flat = sorted({way for phrasings in ways for way in phrasings})
+        row_of = {way: row for row, way in enumerate(flat)}
+        embeddings = text_encoder().encode(flat)
+        most = max(map(len, ways))
+        rows = torch.tensor(
+            [[row_of[phrasings[number % len(phrasings)]] for number in range(most)] for phrasings in ways]
+        )
+        self.phrasings = embeddings[rows]
+        lexicon = lexicon_of(SYNONYMS)
+        self.rivals = torch.tensor(
+            [[other == name or name not in lexicon.called(other) for other in names] for name in names]
+        )
+
+
 @dataclass(frozen=True)
 class Crops:
-    """(image (H, W, 3) uint8, Pixels, random numbers) -> a PixelSample of `size` x `size` pixels, mirrored one time in
-    two. `random` False: the largest square in the middle, as it is."""
+    """Cuts a crop, mirrored one time in two, and makes it look unlike a rendered picture.
+
+    Attributes:
+        size: side of a crop, pixels.
+        random: False = the largest square in the middle, as it is.
+    """
 
     size: int
     random: bool = True
 
     def __call__(self, image: np.ndarray, pixels: Pixels, generator: np.random.Generator) -> PixelSample:
+        """A sample of a frame.
+
+        Args:
+            image: uint8 (H, W, 3).
+            pixels: labels of the frame.
+            generator: of everything random.
+        """
         box = self._box(image, pixels, generator)
         flip = self.random and generator.random() < 0.5
         crop = Image.fromarray(image).resize((self.size, self.size), Image.Resampling.BILINEAR, box, reducing_gap=2.0)
@@ -110,8 +174,13 @@ def _sampled(labels: np.ndarray, box: tuple[float, float, float, float], size: t
 
 
 def repainted(image: np.ndarray, objects: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """uint8 (H, W, 3) in which, one time in two, some of the objects (H, W) have another colour or texture; shading
-    stays."""
+    """An image in which, one time in two, some of the objects have another colour or texture; shading stays.
+
+    Args:
+        image: uint8 (H, W, 3).
+        objects: (H, W) numbers of objects, -1 = none.
+        generator: of everything random.
+    """
     found = np.unique(objects[objects >= 0])
     if generator.random() < 0.5 or len(found) == 0:
         return image
@@ -144,7 +213,12 @@ def _texture(side: int, generator: np.random.Generator) -> np.ndarray:
 
 
 def through_camera(image: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """uint8 (H, W, 3) in other light, by another camera."""
+    """An image in other light, by another camera.
+
+    Args:
+        image: uint8 (H, W, 3).
+        generator: of everything random.
+    """
     linear = (image.astype(np.float32) / 255) ** generator.uniform(0.7, 1.4)
     grey = (linear @ LUMA)[..., None]
     linear = grey + (linear - grey) * generator.uniform(0.2, 1.2)

@@ -1,0 +1,196 @@
+"""`scanwise evaluate`: tables and metrics of what was trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from scanwise.app.console import progress
+from scanwise.app.options import (
+    DataArgument,
+    DeviceOption,
+    MetricsOption,
+    ScenesOption,
+    SplitOption,
+    WeightsArgument,
+)
+from scanwise.files import write_json, write_text
+
+if TYPE_CHECKING:
+    from scanwise.evaluation.referring import Evaluation
+
+app = typer.Typer(no_args_is_help=True, help="Measure what was trained.")
+
+SentencesArgument = Annotated[Path, typer.Argument(metavar="DATA", help="Root of scenes with sentences.")]
+FallbackOption = Annotated[
+    bool, typer.Option("--official-fallback", help="Add the 5000 likeliest points to masks of fewer than 100.")
+]
+SecondPassOption = Annotated[
+    bool, typer.Option("--second-pass", help="Sharpen each mask, and keep one piece of it, as `ask` does.")
+]
+
+
+@app.command()
+def segment(
+    weights: WeightsArgument,
+    data: DataArgument,
+    split: SplitOption = "test",
+    out: MetricsOption = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """mIoU, mAcc, a table by class, a confusion picture; objects of seen and unseen models apart.
+
+    Examples:
+
+        scanwise evaluate segment out/segment-rooms-small data/rooms-1 --split test
+    """
+    from scanwise.data.datasets import scene_paths
+    from scanwise.methods.segment.evaluate import evaluate
+    from scanwise.methods.segment.model import load_segmenter
+    from scanwise.training.launch import make_fabric
+
+    fabric = make_fabric(device=device)
+    model = load_segmenter(weights).to(fabric.device)
+    counts = evaluate(model, scene_paths(data, split), fabric)
+    if not fabric.is_global_zero:
+        return
+    folder = out or _folder_of(weights)
+    metrics = {name: confusion.metrics() for name, confusion in counts.items() if confusion.matrix.any()}
+    write_json(folder / f"{split}.json", metrics)
+    write_text(folder / f"{split}.md", counts["all"].table())
+    counts["all"].draw(folder / f"{split}.png")
+    print(counts["all"].table(), end="")
+    for name, values in metrics.items():
+        print(f"{name}: mIoU {100 * values['miou']:.1f}, mAcc {100 * values['macc']:.1f}")
+
+
+@app.command()
+def less(
+    weights: WeightsArgument,
+    data: SentencesArgument,
+    split: SplitOption = "test",
+    scenes: ScenesOption = 0,
+    out: MetricsOption = None,
+    fallback: FallbackOption = False,
+    again: SecondPassOption = False,
+    device: DeviceOption = "auto",
+) -> None:
+    """mIoU, Acc@0.25, Acc@0.5, unique and multiple, by length and relation; "not here"; seconds.
+
+    Examples:
+
+        scanwise evaluate less out/less-rooms-small data/rooms-1 --split test
+    """
+    from scanwise.methods.less.evaluate import evaluate, load_trained
+
+    _evaluate_on_sentences(load_trained, evaluate, weights, data, split, scenes, out, fallback, again, device)
+
+
+@app.command()
+def two_stage(
+    weights: WeightsArgument,
+    data: SentencesArgument,
+    split: SplitOption = "test",
+    scenes: ScenesOption = 0,
+    out: MetricsOption = None,
+    fallback: FallbackOption = False,
+    again: SecondPassOption = False,
+    device: DeviceOption = "auto",
+) -> None:
+    """The metrics and seconds of `scanwise evaluate less`, by the same loop, of its baseline.
+
+    Example:
+
+        scanwise evaluate two-stage out/two-stage-rooms-tiny data/rooms-1
+    """
+    from scanwise.methods.two_stage.evaluate import evaluate, load_trained
+
+    _evaluate_on_sentences(load_trained, evaluate, weights, data, split, scenes, out, fallback, again, device)
+
+
+def _evaluate_on_sentences(
+    load: Any, evaluate: Any, weights: Path, data: Path, split: str, scenes: int, out: Path | None, fallback: bool,
+    again: bool, device: str,
+) -> None:  # fmt: skip
+    from scanwise.data.datasets import scene_paths
+    from scanwise.training.launch import make_fabric
+
+    fabric = make_fabric(device=device)
+    model = load(weights).to(fabric.device)
+    reach = model.recipe.voxel if again else 0.0
+    found = evaluate(model, scene_paths(data, split)[: scenes or None], fabric, fallback=fallback, reach=reach)
+    if fabric.is_global_zero:
+        _show(found, float(model.threshold), (out or _folder_of(weights)) / f"{split}.json")
+
+
+def _show(found: Evaluation, threshold: float, path: Path) -> None:
+    from scanwise.evaluation.referring import breakdown, metrics
+
+    result, parts = metrics(found.sentences, threshold), breakdown(found.sentences)
+    timing = found.timing()
+    write_json(path, {"all": result, "parts": parts, "timing": timing})
+    for name, value in result.items():
+        print(f"{name:20} {value:7.0f}" if name.endswith("sentences") else f"{name:20} {100 * value:7.1f}")
+    for name, values in parts.items():
+        print(f"{name:20} {100 * values['miou']:7.1f} mIoU, {values['sentences']:.0f} sentences")
+    print(
+        f"{timing['seconds_a_scene']:.3f} s a scene ({timing['processor_seconds_a_scene']:.3f} s of processor), "
+        f"{timing['seconds_a_sentence']:.3f} s a sentence"
+    )
+
+
+@app.command()
+def geopurify(
+    weights: WeightsArgument,
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="Root of labelled scenes with pictures.")],
+    split: SplitOption = "test",
+    scenes: ScenesOption = 0,
+    vision: Annotated[str | None, typer.Option("--vision", help="2D model. [default: the student's]")] = None,
+    noise: Annotated[
+        str,
+        typer.Option("--noise", metavar="KIND:AMOUNT", help="True 2D labels, spoilt: flip:0.3, region:0.3, blur:2."),
+    ] = "",
+    out: MetricsOption = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Measures mIoU of the scenes' class names: without pooling, by geometry, and by the student.
+
+    With --noise the scenes' own labels, as the pictures show them and spoilt, take the 2D model's place: pixels get any
+    class alone (flip) or as whole objects (region), or classes are blurred over so many pixels.
+
+    Examples:
+
+        scanwise evaluate geopurify out/geopurify-rooms-tiny data/rooms-1 --split test
+
+        scanwise evaluate geopurify out/geopurify-rooms-tiny data/rooms-1 --noise region:0.3 --scenes 10
+    """
+    from scanwise.data.datasets import scene_paths
+    from scanwise.methods.geopurify.evaluate import comparison_table, evaluate
+    from scanwise.methods.geopurify.model import load_student
+    from scanwise.methods.geopurify.noise import Noise
+    from scanwise.training.launch import make_fabric
+    from scanwise.vision import load_vision
+
+    spoil = Noise.parse(noise) if noise else None
+    student = load_student(weights).to(make_fabric(device=device).device)
+    model = load_vision(vision or student.config.vision or None)
+    sources = scene_paths(data, split)[: scenes or None]
+    with progress() as show:
+        confusions = evaluate(sources, student, model, noise=spoil, progress=show)
+    folder = out or _folder_of(weights)
+    name = split + (f"-{noise.replace(':', '-')}" if noise else "")
+    table = comparison_table(confusions)
+    report: dict[str, Any] = {"scenes": len(sources), "vision": model.name, "noise": noise}
+    report |= {pooling: confusion.metrics() for pooling, confusion in confusions.items()}
+    write_json(folder / f"{name}.json", report)
+    write_text(folder / f"{name}.md", table)
+    print(table, end="")
+
+
+def _folder_of(weights: Path) -> Path:
+    """Where the metrics of these weights go: the run's own folder; of weights known by name, out/NAME."""
+    if not weights.exists():
+        return Path("out") / weights
+    return weights if weights.is_dir() else weights.parent

@@ -1,0 +1,34 @@
+"""The encoders that the baselines leave, and what is measured of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from scanwise.errors import InputError
+from scanwise.methods.image_baselines.recipe import BaselineRecipe
+from scanwise.nn.vit import ViT
+from scanwise.training.checkpoints import filled, load
+
+
+def image_features(encoder: ViT, images: torch.Tensor) -> dict[str, torch.Tensor]:
+    """One vector (B, D) an image: "cls", and the mean of the "dense" ones."""
+    encoded = encoder(images)
+    return {"cls": encoded.cls, "dense": encoded.dense.mean(1)}
+
+
+def load_encoder(path: Path) -> ViT:
+    """The ViT of a run of one of the baselines, in evaluation mode.
+
+    Args:
+        path: checkpoint, or folder of a run.
+
+    Raises:
+        InputError: no such file, damaged, or of something else.
+    """
+    checkpoint = load(path)
+    if checkpoint.facts.get("kind") not in ("mae", "dino", "supervised"):
+        raise InputError(f"{path}: holds none of mae, dino, supervised; give the best.ckpt of such a run")
+    encoder = ViT(BaselineRecipe.model_validate(checkpoint.facts["recipe"]).vit)
+    return filled(encoder, checkpoint.under("encoder."), path)

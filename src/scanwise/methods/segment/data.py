@@ -1,0 +1,47 @@
+"""Labelled scenes into training samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from scanwise.data.augment import Augmentation
+from scanwise.data.clouds import Cloud, Sample, sample_of
+from scanwise.errors import InputError
+from scanwise.methods.segment.recipe import SegmentRecipe
+from scanwise.scene import Scene
+
+SCENE_AUGMENTATIONS = {
+    "none": Augmentation(),
+    "rooms": Augmentation(
+        turn=True, tilt=0.05, flip=True, scale=(0.9, 1.1), jitter=0.005, color_jitter=8, color_shift=15, contrast=0.2,
+        drop_color=0.1, drop_normals=0.1,
+    ),
+    "streets": Augmentation(turn=True, tilt=0.02, flip=True, scale=(0.95, 1.05), jitter=0.01),
+}  # fmt: skip
+"""How labelled scenes are changed, so that they stay what they are labelled as."""
+
+
+@dataclass(frozen=True)
+class MakeSample:
+    """Scene and random numbers -> voxels to train on.
+
+    Attributes:
+        recipe: which voxels, and how the scene is changed.
+    """
+
+    recipe: SegmentRecipe
+
+    def __call__(self, scene: Scene, generator: np.random.Generator) -> Sample:
+        """The voxels of a scene, changed at random.
+
+        Raises:
+            InputError: the scene has no labels.
+        """
+        if scene.labels is None:
+            raise InputError(f"{scene.name}: has no labels to train on")
+        cloud = SCENE_AUGMENTATIONS[self.recipe.augment](Cloud.of(scene), generator)
+        if self.recipe.crop:
+            cloud = Augmentation(crop=self.recipe.crop)(cloud, generator)
+        return sample_of(cloud, self.recipe.voxel, self.recipe.features, scene.name)

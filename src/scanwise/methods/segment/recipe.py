@@ -1,0 +1,42 @@
+"""What a supervised run depends on."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import AliasChoices, Field
+
+from scanwise.data.clouds import Feature
+from scanwise.training.recipe import BackboneName, Recipe
+
+
+class SegmentRecipe(Recipe):
+    """A supervised run.
+
+    Attributes:
+        backbone: its name, of `nn.backbone`; `size` in older recipes.
+        decoder: blocks of each decoder stage; 0 = linear on up-cast encoder features.
+        voxel: edge in metres.
+        features: inputs of each voxel, of `data.clouds.FEATURES`.
+        augment: how scenes are changed in training, of `SCENE_AUGMENTATIONS`.
+        crop: most points of a training scene; 0 = all.
+        init: weights to start the backbone from; "" = random.
+        freeze: train the head alone (linear probe).
+        init_rate: learning rate of a backbone that is not random, over that of the head.
+        drop_path: stochastic depth.
+        lovasz: weight of the Lovász loss.
+        most_voxels: larger scenes are evaluated in overlapping tiles.
+    """
+
+    backbone: BackboneName = Field("small", validation_alias=AliasChoices("backbone", "size"))
+    decoder: int = Field(1, ge=0)
+    voxel: float = Field(0.08, gt=0)
+    features: tuple[Feature, ...] = ("color", "normal")
+    augment: Literal["none", "rooms", "streets"] = "rooms"
+    crop: int = Field(0, ge=0)
+    init: str = ""
+    freeze: bool = False
+    init_rate: float = Field(1.0, gt=0)
+    drop_path: float = Field(0.0, ge=0, lt=1)
+    lovasz: float = Field(1.0, ge=0)
+    most_voxels: int = Field(120_000, ge=1000)

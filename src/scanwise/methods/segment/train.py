@@ -1,0 +1,57 @@
+"""A supervised run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lightning_fabric import Fabric
+from torch import nn
+
+from scanwise.data.clouds import collate
+from scanwise.data.datasets import SceneDataset, class_names, scene_paths
+from scanwise.methods.segment.data import MakeSample
+from scanwise.methods.segment.evaluate import evaluate
+from scanwise.methods.segment.model import Segmenter
+from scanwise.methods.segment.recipe import SegmentRecipe
+from scanwise.training.checkpoints import start_from
+from scanwise.training.loop import parameter_groups
+from scanwise.training.run import Run
+
+
+def train(recipe: SegmentRecipe, out: Path, fabric: Fabric, **options: Any) -> dict[str, float]:
+    """Trains on the `train` scenes and validates on `val`; leaves `best.ckpt` in `out`.
+
+    Args:
+        recipe: what is trained, and how.
+        out: folder of checkpoints and logs.
+        fabric: the device, or one of several processes.
+        **options: `progress` and `say` of `Run`.
+
+    Returns:
+        The metrics of the best validation, those of `Confusion.metrics`.
+    """
+    run = Run(recipe, out, fabric, **options)
+    paths = scene_paths(recipe.data, "train", recipe.share)
+    classes = class_names(paths)
+    model = run.build(lambda: Segmenter(recipe, classes))
+    if recipe.init:
+        start_from(model, Path(recipe.init))
+    loader = run.loader(SceneDataset(paths, MakeSample(recipe)), collate)
+    validation = scene_paths(recipe.data, "val")
+
+    def validate(module: nn.Module) -> dict[str, float]:
+        assert isinstance(module, Segmenter)
+        return evaluate(module, validation, fabric)["all"].metrics()
+
+    return run.fit(
+        "segment", model, loader, groups=_groups(model), validate=validate, score="miou", facts={"classes": classes}
+    )
+
+
+def _groups(model: Segmenter) -> list[dict[str, Any]]:
+    recipe = model.recipe
+    scale = recipe.init_rate if recipe.init else 1.0
+    backbone = [group | {"scale": scale} for group in parameter_groups(model.backbone, recipe.weight_decay)]
+    head = parameter_groups(nn.ModuleList([model.norm, model.head]), recipe.weight_decay)
+    return backbone + head

@@ -1,0 +1,81 @@
+"""What a recipe says of a run on scenes with sentences, whatever the method."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import Field, model_validator
+
+from scanwise.data.clouds import FEATURES, Feature
+from scanwise.nn.sentence import SentenceEncoder, sentence_encoder
+from scanwise.training.recipe import Recipe
+
+
+class SentenceRecipe(Recipe):
+    """A run on scenes with sentences.
+
+    Attributes:
+        annotations: a file of `scanwise annotate`, whose scenes are trained on beside those of `data`, or alone.
+        media: channels of the U-Net's finest level; level l has l + 1 times as many.
+        levels: of the U-Net.
+        blocks: residual blocks of a side of each level.
+        text: "minilm", "gru", "roberta", "bert", or a name or folder for transformers.
+        train_text: the text encoder learns too.
+        text_rate: its learning rate, over that of the rest.
+        voxel: edge in metres.
+        features: inputs of each voxel.
+        points: most of a training scene, drawn at random; 0 = all.
+        sentences: of each scene of a batch.
+        augment: scenes are changed at random, as far as the sentence allows.
+        init: weights that the backbone starts from, or, where they are of the same kind, everything that fits;
+            "" = random.
+        init_rate: learning rate of the backbone, if it has such a start, over that of the rest.
+        validate_scenes: the first so many of `val`; 0 = all.
+    """
+
+    data: Path = Path()
+    annotations: str = ""
+    media: int = Field(32, ge=4)
+    levels: int = Field(5, ge=2, le=7)
+    blocks: int = Field(2, ge=1)
+    text: str = "minilm"
+    train_text: bool = False
+    text_rate: float = Field(0.2, gt=0)
+    voxel: float = Field(0.02, gt=0)
+    features: tuple[Feature, ...] = ("coord", "color")
+    points: int = Field(0, ge=0)
+    sentences: int = Field(4, ge=1)
+    augment: bool = True
+    init: str = ""
+    init_rate: float = Field(1.0, gt=0)
+    validate_scenes: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _has_scenes(self) -> SentenceRecipe:
+        if not (self.has_data or self.annotations):
+            raise ValueError("give data, annotations, or both")
+        return self
+
+    @property
+    def has_data(self) -> bool:
+        """Whether `data` was given."""
+        return "data" in self.model_fields_set
+
+    @property
+    def channels(self) -> int:
+        """Of a voxel's inputs."""
+        return sum(FEATURES[feature] for feature in self.features)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of the U-Net's levels."""
+        return tuple(self.media * (level + 1) for level in range(self.levels))
+
+    def encoder(self, vocabulary: Sequence[str]) -> SentenceEncoder:
+        """The text encoder.
+
+        Args:
+            vocabulary: words that a GRU knows.
+        """
+        return sentence_encoder(self.text, trained=self.train_text, vocabulary=vocabulary)
