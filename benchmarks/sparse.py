@@ -2,7 +2,7 @@
 
     python benchmarks/sparse.py --json out/sparse.json
 
-The voxels are grid_50k of shared/golden/timing_inputs, kernel maps are cached. spconv runs on one thread only: on two
+The voxels are grid_50k of --voxels, a safetensors file; kernel maps are cached. spconv runs on one thread only: on two
 its CPU sums are wrong. It is installed by this script into a folder of its own, beside nothing of ours. Our runs and
 spconv's take turns, and the metrics are medians, so that a busy machine slows both alike.
 """
@@ -30,7 +30,6 @@ from scanwise.nn.kernel_maps import KernelMaps
 from scanwise.nn.sparse import SparseTensor, SubmanifoldConv3d
 
 SPCONV = "spconv==2.3.8"
-VOXELS = Path(__file__).parents[1].parent / "shared" / "golden" / "timing_inputs.safetensors"
 WIDTHS = (32, 64, 128)
 GROWTH = (5_000, 15_000, 50_000, 150_000, 500_000)
 GROWTH_WIDTH = 32
@@ -39,7 +38,7 @@ GROWTH_WIDTH = 32
 def main() -> None:
     """Measures everything and writes the rows."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--voxels", type=Path, default=VOXELS, help="a safetensors file with grid_50k (N, 3)")
+    parser.add_argument("--voxels", type=Path, required=True, help="a safetensors file with grid_50k (N, 3)")
     parser.add_argument("--repeats", type=int, default=15)
     rows = Rows("", parser)
     coords = load_file(rows.arguments.voxels)["grid_50k"].int()

@@ -6,6 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -13,8 +14,9 @@ import scanwise
 from scanwise.app import cli
 from scanwise.methods.segment.model import Segmenter
 from scanwise.methods.segment.recipe import SegmentRecipe
+from scanwise.synth.world import SCANNET_20
 from scanwise.training.checkpoints import Checkpoint, save
-from tests.scenes import CLASSES, write_scenes
+from tests.scenes import labelled_scene
 from tests.worlds import COLOURS, ColourVision, corner_scene
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
@@ -39,17 +41,26 @@ def desk(tmp_path, monkeypatch):
     Image.fromarray(scene.views[0].image).save(tmp_path / "photo.jpg")
     scene.views = []
     scanwise.write_scene(scene, tmp_path / "scan.laz")
-    write_scenes(tmp_path / "data" / "rooms", train=4, val=1)
+    write_rooms(tmp_path / "data" / "rooms")
     shutil.copytree(Path(__file__).parents[1] / "recipes", tmp_path / "recipes")
     save_segmenter(tmp_path / "out" / "segment-rooms-small" / "best.ckpt")
     return tmp_path
 
 
+def write_rooms(root):
+    """Scenes with the classes that `scanwise synth rooms` gives them, which the shipped weights know."""
+    numbers = np.array([SCANNET_20.index(name) for name in ("floor", "wall", "table")], np.int32)
+    for seed, name in enumerate(("train/0", "train/1", "train/2", "train/3", "val/0")):
+        scene = labelled_scene(seed)
+        scene.labels, scene.classes = numbers[scene.labels], [*SCANNET_20]
+        scanwise.write_scene(scene, root / name)
+
+
 def save_segmenter(path):
     """A network that has learned nothing, as a training run would leave it."""
     recipe = SegmentRecipe(data="data/rooms", size="tiny")
-    facts = {"kind": "segment", "recipe": recipe.model_dump(mode="json"), "classes": CLASSES}
-    save(Checkpoint(Segmenter(recipe, CLASSES).state_dict(), facts), path)
+    facts = {"kind": "segment", "recipe": recipe.model_dump(mode="json"), "classes": [*SCANNET_20]}
+    save(Checkpoint(Segmenter(recipe, [*SCANNET_20]).state_dict(), facts), path)
 
 
 def test_there_are_commands_to_try():

@@ -13,7 +13,8 @@ from hypothesis.extra import numpy as hnp
 
 from scanwise.errors import InputError, OutputError, ScanwiseWarning
 from scanwise.formats import ply
-from scanwise.formats.ply_elements import ENCODINGS, Element, ListColumn, Ply, read_elements, write_elements
+from scanwise.formats.ply_elements import ENCODINGS, Element, ListColumn, Ply, read_elements
+from scanwise.formats.ply_writing import write_elements
 from scanwise.scene import Scene
 
 TYPES = ["i1", "u1", "i2", "u2", "i4", "u4", "f4", "f8"]

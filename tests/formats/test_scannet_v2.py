@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from scanwise.errors import InputError, ScanwiseWarning
-from scanwise.formats.ply_elements import Element, ListColumn, Ply, write_elements
+from scanwise.formats.ply_elements import Element, ListColumn, Ply
+from scanwise.formats.ply_writing import write_elements
 from scanwise.formats.registry import read_scene, write_scene
 from scanwise.formats.scannet_labels import SCANNET_200_IDS, TSV
 from tests.formats.test_scannet_sens import stream

@@ -71,7 +71,7 @@ def test_shapes_can_be_left_out(room):
     assert check_shapes(None, replace(room, points=room.points * 20)) is None
     bare = Scene(room.points[:100], room.colors[:100])
     with pytest.raises(InputError, match="has no pictures"):
-        scanwise.prepare(bare, shapes="off")
+        scanwise.prepare(bare, shapes="off").label(["wall", "floor"])
 
 
 @pytest.mark.parametrize("weights", ["nothing-like-it", "no/such/run"])

@@ -20,6 +20,11 @@ floor, colours -1..1, normals of length 1, intensity 0..1, or metres above the g
 GROUND = 0.1  # quantile of the heights, as real sweeps have readings metres below the ground
 
 
+def channels_of(features: Sequence[str]) -> int:
+    """Channels that these features of a voxel take together."""
+    return sum(FEATURES[feature] for feature in features)
+
+
 @dataclass(frozen=True, eq=False)
 class Cloud:
     """The per-point part of a scene.

@@ -12,7 +12,8 @@ import numpy as np
 
 from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.formats.columns import Columns, columns_from_scene, original_columns, scene_from_columns
-from scanwise.formats.ply_elements import Element, ListColumn, Ply, read_elements, write_elements
+from scanwise.formats.ply_elements import Element, ListColumn, Ply, read_elements
+from scanwise.formats.ply_writing import write_elements
 from scanwise.scene import Scene
 
 

@@ -1,0 +1,1 @@
+"""The methods, a package a paper: recipe, model, losses, data, train, evaluate."""

@@ -165,10 +165,10 @@ def bedroom(room: Room) -> None:
     room.at_wall("wardrobe", largest=(2.4, 0.8, room.height - 0.1), front=0.6, tries=30)
     if room.chance(0.6):
         workplace(room)
-    for name_, share in (("chest of drawers", 0.5), ("dressing table", 0.2), ("bookshelf", 0.4), ("armchair", 0.25),
-                         ("crib", 0.08), ("clothes rack", 0.15), ("floor lamp", 0.2), ("trunk", 0.1)):  # fmt: skip
-        if room.chance(share):
-            room.at_wall(name_, front=0.4)
+    _some(room.at_wall, room, (
+        ("chest of drawers", 0.5), ("dressing table", 0.2), ("bookshelf", 0.4), ("armchair", 0.25), ("crib", 0.08),
+        ("clothes rack", 0.15), ("floor lamp", 0.2), ("trunk", 0.1),
+    ), front=0.4)  # fmt: skip
 
 
 def workplace(room: Room) -> None:
@@ -198,9 +198,9 @@ def kitchen(room: Room) -> None:
         room.somewhere("kitchen island", gap=0.8, tries=10)
     if room.chance(0.75):
         dining(room, chairs=int(room.generator.integers(2, 5)))
-    for name, share in (("refrigerator", 0.4), ("cabinet", 0.25), ("trash can", 0.5), ("high chair", 0.08)):
-        if room.chance(share):
-            room.at_wall(name, front=0.4)
+    _some(room.at_wall, room, (
+        ("refrigerator", 0.4), ("cabinet", 0.25), ("trash can", 0.5), ("high chair", 0.08),
+    ), front=0.4)  # fmt: skip
 
 
 def bathroom(room: Room) -> None:
@@ -216,14 +216,14 @@ def bathroom(room: Room) -> None:
     basin = _one_of(room, "washbasin", "bathroom vanity", "bathroom vanity")
     if room.at_wall(*basin, "washbasin", front=0.5, tries=40) is None:
         room.hang("wall-mounted washbasin")
-    for name, share in (("washing machine", 0.4), ("bidet", 0.15), ("laundry basket", 0.35), ("trash can", 0.5),
-                        ("cabinet", 0.2), ("tumble dryer", 0.1), ("toilet brush", 0.5), ("stool", 0.2)):  # fmt: skip
-        if room.chance(share):
-            room.at_wall(name, front=0.2)
-    for name, share in (("towel rack", 0.5), ("toilet paper holder", 0.7), ("towel", 0.7), ("towel radiator", 0.4),
-                        ("water heater", 0.25)):  # fmt: skip
-        if room.chance(share):
-            room.hang(name)
+    _some(room.at_wall, room, (
+        ("washing machine", 0.4), ("bidet", 0.15), ("laundry basket", 0.35), ("trash can", 0.5), ("cabinet", 0.2),
+        ("tumble dryer", 0.1), ("toilet brush", 0.5), ("stool", 0.2),
+    ), front=0.2)  # fmt: skip
+    _some(room.hang, room, (
+        ("towel rack", 0.5), ("toilet paper holder", 0.7), ("towel", 0.7), ("towel radiator", 0.4),
+        ("water heater", 0.25),
+    ))  # fmt: skip
     if room.chance(0.5):
         mat = room.somewhere("bath mat", "rug", largest=(1.0, 0.8, 0.1))
         if mat is not None:
@@ -255,26 +255,24 @@ def office(room: Room) -> None:
             equip(room, placed)
     if area > 18 and room.chance(0.6):
         dining(room, chairs=int(room.generator.integers(4, 9)))
-    for name, share in (("bookshelf", 0.8), ("bookshelf", 0.4), ("filing cabinet", 0.7), ("cabinet", 0.6),
-                        ("whiteboard", 0.5), ("safe", 0.1), ("water cooler", 0.3), ("trash can", 0.8), ("sofa", 0.2),
-                        ("fire extinguisher", 0.2), ("recycling bin", 0.3), ("cardboard box", 0.4)):  # fmt: skip
-        if room.chance(share):
-            room.at_wall(name, front=0.3)
+    _some(room.at_wall, room, (
+        ("bookshelf", 0.8), ("bookshelf", 0.4), ("filing cabinet", 0.7), ("cabinet", 0.6), ("whiteboard", 0.5),
+        ("safe", 0.1), ("water cooler", 0.3), ("trash can", 0.8), ("sofa", 0.2), ("fire extinguisher", 0.2),
+        ("recycling bin", 0.3), ("cardboard box", 0.4),
+    ), front=0.3)  # fmt: skip
     if room.chance(0.2):
         room.hang("air conditioner")
 
 
 def corridor(room: Room) -> None:
     """What one leaves on the way in, along the walls."""
-    for name, share in (("cabinet", 0.6), ("chest of drawers", 0.4), ("bench", 0.4), ("shoes", 0.8), ("shoes", 0.5),
-                        ("umbrella", 0.3), ("suitcase", 0.3), ("trash can", 0.3), ("bookshelf", 0.3), ("chair", 0.4),
-                        ("fire extinguisher", 0.3), ("stroller", 0.1), ("kick scooter", 0.2), ("backpack", 0.3),
-                        ("wardrobe", 0.2), ("stool", 0.2), ("cardboard box", 0.3), ("vase", 0.2)):  # fmt: skip
-        if room.chance(share):
-            room.at_wall(name, front=0.5, largest=(2.2, 0.6, room.height - 0.1))
-    for name, share in (("coat rack", 0.6), ("intercom", 0.4), ("exit sign", 0.2), ("wall lamp", 0.5)):
-        if room.chance(share):
-            room.hang(name)
+    _some(room.at_wall, room, (
+        ("cabinet", 0.6), ("chest of drawers", 0.4), ("bench", 0.4), ("shoes", 0.8), ("shoes", 0.5), ("umbrella", 0.3),
+        ("suitcase", 0.3), ("trash can", 0.3), ("bookshelf", 0.3), ("chair", 0.4), ("fire extinguisher", 0.3),
+        ("stroller", 0.1), ("kick scooter", 0.2), ("backpack", 0.3), ("wardrobe", 0.2), ("stool", 0.2),
+        ("cardboard box", 0.3), ("vase", 0.2),
+    ), front=0.5, largest=(2.2, 0.6, room.height - 0.1))  # fmt: skip
+    _some(room.hang, room, (("coat rack", 0.6), ("intercom", 0.4), ("exit sign", 0.2), ("wall lamp", 0.5)))
     if room.chance(0.6):
         mat = room.somewhere("doormat", "rug", largest=(2.6, 1.0, 0.1))
         if mat is not None:
@@ -346,6 +344,13 @@ def overhead(room: Room) -> None:
     foot = room.footprint(model.size, x, y, 0.0, room.height - model.size[2] - 0.002)
     if room.free(foot):
         room.add(model, x, y, 0.0, z=room.height - model.size[2] - 0.002)
+
+
+def _some(put: Callable[..., Thing | None], room: Room, shares: Sequence[tuple[str, float]], **options: object) -> None:
+    """Puts each of these names there in its share of the rooms."""
+    for name, share in shares:
+        if room.chance(share):
+            put(name, **options)
 
 
 def _one_of(room: Room, *names: str) -> list[str]:

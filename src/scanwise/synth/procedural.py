@@ -8,7 +8,7 @@ from functools import cache
 
 import numpy as np
 
-from scanwise.synth import pieces_furniture, pieces_household, pieces_street, pieces_things
+from scanwise.synth import pieces_fittings, pieces_furniture, pieces_household, pieces_street, pieces_things
 from scanwise.synth.classes import NAMES
 from scanwise.synth.drawing import Draw, shared_pictures
 from scanwise.synth.mesh import Mesh, joined
@@ -59,8 +59,8 @@ class BuiltIn:
 @cache
 def built_in_models() -> list[BuiltIn]:
     """Every built-in model, by name and variant."""
-    tables = (pieces_furniture.PIECES, pieces_household.PIECES, pieces_things.PIECES, pieces_street.PIECES)
-    return [model for table in tables for name, entry in table.items() for model in _variants(name, *entry)]
+    kinds = (pieces_furniture, pieces_household, pieces_fittings, pieces_things, pieces_street)
+    return [model for kind in kinds for name, entry in kind.PIECES.items() for model in _variants(name, *entry)]
 
 
 def _variants(name: str, maker: Maker, sizes: Iterable[Size]) -> list[BuiltIn]:

@@ -1,0 +1,1 @@
+"""One run for every method: recipes, the loop, checkpoints, teachers, logs."""

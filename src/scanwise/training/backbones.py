@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from scanwise.data.clouds import FEATURES
+from scanwise.data.clouds import channels_of
 from scanwise.errors import InputError
 from scanwise.nn.backbone import Backbone, build_backbone
 from scanwise.nn.frozen import Frozen
@@ -52,7 +52,7 @@ def random_backbone(name: str, voxel: float, features: tuple[str, ...], seed: in
 
 
 def _seeded(name: str, features: Sequence[str], seed: int, decoder: int = 0, mask_token: bool = False) -> Backbone:
-    channels = sum(FEATURES[feature] for feature in features)
+    channels = channels_of(features)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         backbone = build_backbone(name, channels, decoder=decoder, mask_token=mask_token)

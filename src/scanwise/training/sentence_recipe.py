@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from scanwise.data.clouds import FEATURES, Feature
+from scanwise.data.clouds import Feature, channels_of
 from scanwise.nn.sentence import SentenceEncoder, sentence_encoder
 from scanwise.training.recipe import Recipe
 
@@ -65,7 +65,7 @@ class SentenceRecipe(Recipe):
     @property
     def channels(self) -> int:
         """Of a voxel's inputs."""
-        return sum(FEATURES[feature] for feature in self.features)
+        return channels_of(self.features)
 
     @property
     def widths(self) -> tuple[int, ...]:

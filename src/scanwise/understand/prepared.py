@@ -203,7 +203,7 @@ class Prepared:
     def ask(self, text: str, *, explain: bool = False) -> Answer: ...
 
     @overload
-    def ask(self, text: Sequence[str], *, explain: bool = False) -> list[Answer]: ...
+    def ask(self, text: list[str] | tuple[str, ...], *, explain: bool = False) -> list[Answer]: ...
 
     def ask(self, text: str | Sequence[str], *, explain: bool = False) -> Answer | list[Answer]:
         """Finds the points that a sentence means.
@@ -297,8 +297,8 @@ def ask(
 
 @overload
 def ask(
-    scene: Scene, text: Sequence[str], *, model: LESS | str | Path = SHIPPED_MODEL, device: str | None = None,
-    explain: bool = False,
+    scene: Scene, text: list[str] | tuple[str, ...], *, model: LESS | str | Path = SHIPPED_MODEL,
+    device: str | None = None, explain: bool = False,
 ) -> list[Answer]: ...  # fmt: skip
 
 
@@ -318,8 +318,9 @@ def ask(
     Raises:
         InputError: as of `Prepared.ask`, or no point is finite.
     """
-    check_sentences([text] if isinstance(text, str) else text)
-    return Prepared(scene, model=model, shapes="off", device=device).ask(text, explain=explain)
+    texts = check_sentences([text] if isinstance(text, str) else text)
+    answers = Prepared(scene, model=model, shapes="off", device=device).ask(texts, explain=explain)
+    return answers[0] if isinstance(text, str) else answers
 
 
 def load_model(model: Path) -> LESS:

@@ -1,7 +1,7 @@
 """What the shapes and colours of a scan alone say: classes of a 3D network, as evidence for any words.
 
-A network that was trained with labels gives each place chances of its classes. The chance of a text is the sum over
-classes of the chance of the class times that of the text for such a thing, by the likeness of both in the space of
+A network that was trained with labels gives each voxel probabilities of its classes. That of a text is the sum over
+classes of the probability of the class times that of the text for such a thing, by the likeness of both in the space of
 sentence embeddings: "ConSE" (arXiv 1312.5650) in three dimensions. The network calls a mug on a table a table; so of
 texts that are like none of its classes it says little, and what pictures show can outweigh it.
 
@@ -54,7 +54,9 @@ class Shapes:
     """What a 3D network makes of a scan.
 
     Attributes:
-        chances: (M, C), rows sum to 1. classes: names of the C classes. model_hashes: file -> SHA-256.
+        probabilities: (M, C), rows sum to 1.
+        classes: names of the C classes.
+        model_hashes: file -> SHA-256.
     """
 
     probabilities: np.ndarray
@@ -62,7 +64,11 @@ class Shapes:
     model_hashes: dict[str, str]
 
     def of_texts(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
-        """(M, K) chances of the texts, and (K,) how much each of them is like some class, 0..1."""
+        """Probabilities (M, K) of the texts, and (K,) how much each of them is like some class, 0..1.
+
+        Args:
+            texts: the K texts.
+        """
         named = [place for place, name in enumerate(self.classes) if name != UNNAMED]
         likeness = embed_texts([self.classes[place] for place in named]) @ embed_texts(texts).T
         alike = (SHARPNESS * (likeness - ALIKE)).exp()
@@ -96,6 +102,7 @@ def check_shapes(shapes: str | Path | None, scene: Scene) -> Path | None:
 
     Args:
         shapes: "off", or weights; None = the shipped ones, for what could be a room in colour.
+        scene: what is to be looked at.
 
     Raises:
         InputError: there are no such weights.

@@ -2,9 +2,9 @@
 
 import pytest
 
-from scanwise.evaluation.probes import Frozen
 from scanwise.formats import folder
 from scanwise.methods.geopurify.train import train
+from scanwise.nn.frozen import Frozen
 from scanwise.training.backbones import random_backbone
 from scanwise.training.launch import make_fabric
 from tests.methods.geopurify.corners import coloured, recipe

@@ -21,7 +21,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from scanwise.data.clouds import FEATURES
+from scanwise.data.clouds import channels_of
 from scanwise.errors import TrainingError
 from scanwise.evaluation.features import rank_me
 from scanwise.methods.dos.data import ViewBatch
@@ -55,7 +55,7 @@ class Encoder(nn.Module):
 
     def __init__(self, recipe: DOSRecipe) -> None:
         super().__init__()
-        inputs = sum(FEATURES[feature] for feature in recipe.features)
+        inputs = channels_of(recipe.features)
         tokens = recipe.masking == "tokens"
         self.backbone = build_backbone(recipe.backbone, inputs, drop_path=recipe.drop_path, mask_token=tokens)
         self.head = nn.Sequential(

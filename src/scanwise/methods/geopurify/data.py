@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,11 +14,9 @@ from scanwise.data.surface import Surface
 from scanwise.errors import InputError
 from scanwise.methods.geopurify.features import projected_features
 from scanwise.methods.geopurify.model import Student
+from scanwise.nn.frozen import Frozen
 from scanwise.progress import Progress, silent
 from scanwise.vision import Vision
-
-if TYPE_CHECKING:
-    from scanwise.evaluation.probes import Frozen
 
 FEWEST_TEACHER_VOXELS = 4
 

@@ -10,7 +10,7 @@ import numpy as np
 from scanwise import cache
 from scanwise.data.datasets import Source, read_source
 from scanwise.errors import InputError
-from scanwise.evaluation.probes import Frozen
+from scanwise.nn.frozen import Frozen
 from scanwise.progress import Progress, silent
 from scanwise.scene import Scene
 from scanwise.training.backbones import weights_digest

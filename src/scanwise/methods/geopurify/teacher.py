@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from scanwise.evaluation.probes import Frozen
 from scanwise.nn.backbone import Backbone
+from scanwise.nn.frozen import Frozen
 from scanwise.nn.ptv3 import PointTransformerV3, upcast, upcast_channels
 from scanwise.nn.sonata import load_sonata
 from scanwise.nn.sparse import SparseTensor

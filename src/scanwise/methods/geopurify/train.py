@@ -14,7 +14,6 @@ from torch import nn
 
 from scanwise.data.datasets import Draw, Source, read_source, scene_paths
 from scanwise.data.surface import Surface
-from scanwise.evaluation.probes import Frozen
 from scanwise.files import replacing
 from scanwise.methods.geopurify.data import SampleDataset, TrainingScene, collate, training_scene
 from scanwise.methods.geopurify.evaluate import LabelledScene, confusion_of, labelled_scene
@@ -22,6 +21,7 @@ from scanwise.methods.geopurify.features import lifted_features
 from scanwise.methods.geopurify.model import GeoPurify, Student, StudentConfig
 from scanwise.methods.geopurify.recipe import GeoPurifyRecipe
 from scanwise.methods.geopurify.selection import choose_scenes
+from scanwise.nn.frozen import Frozen
 from scanwise.progress import Progress
 from scanwise.training.loop import parameter_groups
 from scanwise.training.run import Run

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from scanwise.data.clouds import FEATURES, Batch
+from scanwise.data.clouds import Batch, channels_of
 from scanwise.methods.segment.losses import lovasz_softmax
 from scanwise.methods.segment.recipe import SegmentRecipe
 from scanwise.nn.backbone import build_backbone
@@ -32,7 +32,7 @@ class Segmenter(nn.Module):
 
     def __init__(self, recipe: SegmentRecipe, classes: list[str]) -> None:
         super().__init__()
-        channels = sum(FEATURES[feature] for feature in recipe.features)
+        channels = channels_of(recipe.features)
         self.backbone = build_backbone(recipe.backbone, channels, decoder=recipe.decoder, drop_path=recipe.drop_path)
         self.norm = nn.LayerNorm(self.backbone.channels)
         self.head = nn.Linear(self.backbone.channels, len(classes))
