@@ -27,6 +27,10 @@ PYTHON = re.findall(r"```python\n(.+?)```", README, re.DOTALL)
 class AnyWord(ColourVision):
     """The colour model, for which every word means a colour."""
 
+    def __init__(self):
+        super().__init__()
+        self.name = "any word"
+
     def encode_texts(self, texts):
         return super().encode_texts([list(COLOURS)[number % len(COLOURS)] for number in range(len(texts))])
 

@@ -114,7 +114,7 @@ def stand_up(scene: Scene, axis: str) -> Scene:
         InputError: no such axis.
     """
     if axis not in AXES:
-        raise InputError(f"up {axis!r}: choose one of {', '.join(AXES)}")
+        raise InputError(f"up {axis!r}: choose one of {', '.join(AXES)}", option="up")
     up = np.linalg.inv(scene.to_source[:3, :3]) @ np.array(AXES[axis], float)
     return scene.turned(rotation_to_z(refined(up / np.linalg.norm(up), _normals(scene), GUESSED)))
 

@@ -112,6 +112,8 @@ class Prepared:
     @cached_property
     def weights(self) -> np.ndarray | None:
         """(M, K) by which voxels are pooled over their neighbours; None = they are not."""
+        with self._watch("geometry"):
+            _ = self.surface.neighbours, self.surface.normals
         features = self.lifted.features
         with self._watch("affinity"):
             return pooling_weights(self.surface, features, self.vision, self._purify, self.device)
@@ -348,5 +350,7 @@ def check_device(name: str | None) -> str:
     try:
         torch.zeros(1, device=name)
     except (RuntimeError, AssertionError, ValueError) as error:
-        raise InputError(f"device {name!r} is not to be had here ({str(error).splitlines()[0]}); try cpu") from error
+        raise InputError(
+            f"device {name!r} is not to be had here ({str(error).splitlines()[0]}); try cpu", option="device"
+        ) from error
     return name

@@ -42,7 +42,9 @@ def check_purify(purify: str | Path | None) -> str:
     with contextlib.suppress(InputError):  # said below
         path = locate(path)
     if not path.is_file():
-        raise InputError(f"{purify}: no such student; choose off, geometry, learned, or the best.ckpt of a run")
+        raise InputError(
+            f"{purify}: no such student; choose off, geometry, learned, or the best.ckpt of a run", option="purify"
+        )
     return str(path)
 
 

@@ -113,7 +113,10 @@ def check_shapes(shapes: str | Path | None, scene: Scene) -> Path | None:
         return None
     path = locate(Path(shapes))
     if not path.is_file():
-        raise InputError(f"{shapes}: no such weights; choose off, or the best.ckpt of a `scanwise train segment` run")
+        raise InputError(
+            f"{shapes}: no such weights; choose off, or the best.ckpt of a `scanwise train segment` run",
+            option="shapes",
+        )
     return Path(shapes)
 
 
