@@ -9,7 +9,7 @@ import torch.multiprocessing as multiprocessing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scanwise.nn.transport import column_sums, match, sinkhorn, zipf_prior
+from scanwise.nn.transport import match, sinkhorn, zipf_prior
 
 GOLDEN = Path(__file__).parents[2].parent / "shared" / "golden"
 
@@ -151,10 +151,6 @@ def test_two_processes_find_what_one_finds(tmp_path):
         for name, whole in (("plan", plan), ("assignment", assignment)):
             both = torch.cat([part[cut, name] for part in parts])
             torch.testing.assert_close(both, whole, rtol=1e-4, atol=1e-7)
-
-
-def test_column_sums_alone():
-    torch.testing.assert_close(column_sums(torch.tensor([[1.0, 2], [3, 4]])), torch.tensor([4.0, 6]))
 
 
 # Matching

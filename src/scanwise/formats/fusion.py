@@ -283,14 +283,13 @@ class _Cells:
 class _Table:
     """The voxels of the frames so far; what waits is merged when there is more of it than of what is merged."""
 
-    def __init__(self, batch: int = _BATCH) -> None:
+    def __init__(self) -> None:
         self._cells = _Cells(np.zeros(0, np.int64), np.zeros((_COLUMNS, 0), np.int64))
         self._waiting: list[_Cells] = []
-        self._batch = batch
 
     def add(self, cells: _Cells) -> None:
         self._waiting.append(cells)
-        if sum(len(waiting.keys) for waiting in self._waiting) >= self._batch:
+        if sum(len(waiting.keys) for waiting in self._waiting) >= _BATCH:
             self.merged()
 
     def merged(self) -> _Cells:

@@ -38,7 +38,7 @@ def sinkhorn(
     """Turns scores into an assignment of n points (rows) to K prototypes (columns) that uses all prototypes.
 
         plan = sinkhorn(cosines / 0.05, iterations=3, prior=zipf_prior(1024, 1.3))     # columns sum to the prior
-        softmap = plan / column_sums(plan)
+        softmap = plan / prior
         targets = sinkhorn(logits / 0.06, iterations=3)                                # rows sum to 1
 
     Args:
@@ -108,11 +108,6 @@ def _assignment(scores: torch.Tensor, iterations: int, column_power: float) -> t
             rows = rows / (rows * (result @ columns) + _TINY)
         result.mul_(rows[:, None]).mul_(columns)
     return result
-
-
-def column_sums(values: torch.Tensor) -> torch.Tensor:
-    """(K,) sums of the columns of (n, K), over the rows of all processes."""
-    return all_sum(values.sum(0))
 
 
 def log_column_sums(scores: torch.Tensor) -> torch.Tensor:
