@@ -64,11 +64,11 @@ def affinity(embedding: torch.Tensor, neighbours: np.ndarray, sharpness: float =
         (M, K), rows sum to 1.
     """
     unit = F.normalize(embedding, dim=1)
-    table = torch.from_numpy(neighbours)
-    weights = torch.empty(table.shape, dtype=unit.dtype)
+    weights = torch.empty(neighbours.shape, dtype=unit.dtype)
     for start in range(0, len(unit), 1 << 14):
         rows = slice(start, start + (1 << 14))
-        cosine = torch.einsum("mkd,md->mk", unit[table[rows].long()], unit[rows])
+        table = torch.from_numpy(neighbours[rows].astype(np.int64))
+        cosine = torch.einsum("mkd,md->mk", unit[table], unit[rows])
         weights[rows] = (sharpness * cosine).softmax(1)
     return weights
 
