@@ -37,15 +37,7 @@ __all__ = [
     "write_scene",
 ]  # fmt: skip
 
+_UNDERSTAND = ("Answer", "Labels", "Prepared", "ask", "label", "prepare")
 __getattr__, __dir__ = lazily(
-    __name__,
-    {
-        "Answer": "scanwise.understand.answer",
-        "Labels": "scanwise.understand.labels",
-        "Prepared": "scanwise.understand.prepared",
-        "ask": "scanwise.understand.prepared",
-        "label": "scanwise.understand.prepared",
-        "prepare": "scanwise.understand.prepared",
-        "stand_up": "scanwise.geometry.upright",
-    },
+    __name__, {"stand_up": "scanwise.geometry.upright", **dict.fromkeys(_UNDERSTAND, "scanwise.understand")}
 )
