@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test test-all check clean
+.PHONY: setup demo test test-all check clean long-runs results
 
 setup: $(STAMP)
 
@@ -28,6 +28,14 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Every table of docs/results/ and docs/performance.md from docs/results/data/; needs Python alone.
+results:
+	$(PYTHON) scripts/make_results.py
+
+# Trains what recipes/long-runs.txt lists, in the background of other work; stop it in any way, it goes on next time.
+long-runs: setup
+	$(BIN)/python scripts/long_runs.py
 
 clean:
 	rm -rf $(VENV) build dist out src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

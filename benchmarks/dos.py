@@ -1,6 +1,6 @@
 """What a step of DOS costs: tiny and small, 5 000 to 50 000 voxels a batch, in one process and in two.
 
-    python benchmarks/dos.py --json out/dos-cost.json
+    python benchmarks/dos.py --json docs/results/data/dos-cost.json
 
 Runs the command itself on made grounds: two scenes a batch, each seen twice, a thread a process. Two processes have one
 scene each, so that both counts do the same work.

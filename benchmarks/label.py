@@ -1,6 +1,6 @@
 """Seconds by stage and peak memory of labelling a recording, with a cold cache and with a warm one.
 
-    python benchmarks/label.py ../shared/data/kitchen --json out/label.json
+    python benchmarks/label.py ../shared/data/kitchen --json docs/results/data/label.json
 
 Each run is a process of its own, as a user starts it; the cache is a new folder. Warm runs ask for other words.
 """
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("scene", type=Path)
     rows = Rows(__doc__ or "", parser)
     scene = rows.arguments.scene
-    params = {"scene": scene.name, "cores": os.cpu_count(), "machine": machine()}
+    params = {"scene": scene.name, "machine": machine()}
     with tempfile.TemporaryDirectory() as folder:
         wall, report = run(scene, COLD, Path(folder))
         rows.add("cold, whole command", wall, "s", **params)

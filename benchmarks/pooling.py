@@ -1,6 +1,6 @@
 """Pooling the scores of the texts against pooling every feature channel, on the surfaces of a room.
 
-    python benchmarks/pooling.py --json out/pooling.json
+    python benchmarks/pooling.py --json docs/results/data/pooling.json
 
 200 000 voxels, K = 96 neighbours, 19 applications, 10 texts, 512 channels. The reference is the same sparse
 matrix applied to the 512 channels with `torch.sparse.mm`, a few applications timed and scaled to 19.

@@ -1,6 +1,7 @@
 """Point Transformer V3: Sonata's own encoder on grid_30k, and what a training step costs from 5 000 to 500 000 voxels.
 
-    python benchmarks/ptv3.py --voxels timing_inputs.safetensors --json out/ptv3.json --picture docs/growth.png
+    python benchmarks/ptv3.py --voxels timing_inputs.safetensors --json docs/results/data/ptv3.json \\
+        --picture docs/growth.png
 
 The voxels are those that the official code was timed on (shared/golden/timing_inputs.safetensors). It took 2.8-3.0 s a
 forward on one thread of such a machine (shared/golden/README.md, section 6).

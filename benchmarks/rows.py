@@ -1,15 +1,20 @@
-"""What every benchmark shares: medians, and rows {name, params, value, unit, reference, ratio} as JSON."""
+"""What every benchmark shares: medians, and rows as `scripts/results/rows.py` describes them."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import statistics
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+sys.path.append(str(Path(__file__).parents[1] / "scripts"))
+
+from results.rows import Row, add_row, machine, make_row, this_command
+
+__all__ = ["Rows", "machine", "median_seconds"]
 
 
 class Rows:
@@ -26,32 +31,46 @@ class Rows:
 
     def __init__(self, description: str, parser: argparse.ArgumentParser | None = None) -> None:
         parser = parser or argparse.ArgumentParser(description=description)
-        parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows here")
+        parser.add_argument("--json", type=Path, metavar="FILE", help="put the rows into this file")
         self.arguments = parser.parse_args()
-        self.rows: list[dict[str, Any]] = []
+        self.rows: list[Row] = []
 
-    def add(self, name: str, value: float, unit: str, reference: float | None = None, **params: Any) -> None:
+    def add(
+        self,
+        name: str,
+        value: float,
+        unit: str,
+        reference: float | None = None,
+        *,
+        more: Mapping[str, float] | None = None,
+        machine: str | None = None,
+        **params: Any,
+    ) -> None:
         """Adds and prints a row.
 
         Args:
             name: what was measured.
             value: of it.
             unit: of the value.
-            reference: what it is compared with; `ratio` = value / reference, and both are null without one.
+            reference: what it is compared with; `ratio` = value / reference, and both are left out without one.
+            more: metrics beside it.
+            machine: that it was measured on; None = this one.
             **params: what it was measured with.
         """
-        ratio = None if reference is None else value / reference
-        row = {"name": name, "params": params, "value": value, "unit": unit, "reference": reference, "ratio": ratio}
-        self.rows.append(row)
-        told = "" if ratio is None else f"   reference {reference:.4g}, ratio {ratio:.3g}"
+        metrics = {"value": value, **(more or {})}
+        if reference is not None:
+            metrics |= {"reference": reference, "ratio": value / reference}
+        row = make_row(name, metrics, unit, params=params, command=this_command())
+        self.rows.append(row | ({"machine": machine} if machine else {}))
+        told = "" if reference is None else f"   reference {reference:.4g}, ratio {value / reference:.3g}"
         settings = " ".join(f"{key}={setting}" for key, setting in params.items())
         print(f"{name:<34} {settings:<40} {value:10.4g} {unit}{told}", flush=True)
 
     def write(self) -> None:
-        """Writes the rows, where --json names a file."""
+        """Puts the rows into the file that --json names, in the place of older ones."""
         if self.arguments.json:
-            self.arguments.json.parent.mkdir(parents=True, exist_ok=True)
-            self.arguments.json.write_text(json.dumps(self.rows, indent=1) + "\n")
+            for row in self.rows:
+                add_row(self.arguments.json, row)
 
 
 def median_seconds(work: Callable[[], object], repeats: int = 5) -> float:
@@ -63,12 +82,3 @@ def median_seconds(work: Callable[[], object], repeats: int = 5) -> float:
         work()
         times.append(time.perf_counter() - started)
     return statistics.median(times)
-
-
-def machine() -> str:
-    """The processor's name, as the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()

@@ -1,6 +1,6 @@
 """Sparse convolutions against spconv 2.3.8's CPU forward, and how their cost grows with the number of voxels.
 
-    python benchmarks/sparse.py --json out/sparse.json
+    python benchmarks/sparse.py --voxels timing_inputs.safetensors --json docs/results/data/sparse.json
 
 The voxels are grid_50k of --voxels, a safetensors file; kernel maps are cached. spconv runs on one thread only: on two
 its CPU sums are wrong. It is installed by this script into a folder of its own, beside nothing of ours. Our runs and
@@ -107,10 +107,10 @@ def convolutions(
     _, parallel = interleaved([lambda: layer(theirs), two_threads], repeats)
     flops = 2 * x.cache.submanifold(0).pairs * width**2
     params = {"C": width, "rows": order}
-    rows.add("forward", forward, "s", reference, threads=1, share_of_peak=round(flops / forward / peak, 3), **params)
+    rows.add("forward", forward, "s", reference, threads=1, more={"share of peak": flops / forward / peak}, **params)
     rows.add("forward", parallel, "s", reference, threads=2, **params)
-    share = round(3 * flops / both / peak, 3)
-    rows.add("forward + backward, over forward", both, "s", forward, threads=1, share_of_peak=share, **params)
+    share = {"share of peak": 3 * flops / both / peak}
+    rows.add("forward + backward, over forward", both, "s", forward, threads=1, more=share, **params)
     rows.add("bfloat16 forward, over float32", in_bfloat16, "s", forward, threads=1, **params)
 
 

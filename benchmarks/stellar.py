@@ -1,6 +1,6 @@
 """STELLAR's images a second in training and in encoding, and peak memory: how they grow with tokens and image size.
 
-    python benchmarks/stellar.py --json out/stellar.json --picture docs/stellar-growth.png
+    python benchmarks/stellar.py --json docs/results/data/stellar-cost.json --picture docs/stellar-growth.png
 
 The recipe is stellar-cifar-tiny, one thread, images already decoded. Each number comes from a process of its own, and
 is of processor time, so that other work on the machine matters less.
@@ -46,7 +46,7 @@ def main() -> None:
                 seconds, peak = work.result()
             params = {"tokens": tokens, "side": side, "batch": rows.arguments.batch, "threads": 1}
             rows.add(name, 1 / seconds, "1/s", machine=machine(), **params)
-            rows.add(name, peak, "MiB", **params)
+            rows.add(f"{name}, memory", peak, "MiB", **params)
             costs[name, tokens, side] = seconds
     if rows.arguments.picture:
         draw(costs, rows.arguments.picture)

@@ -1,6 +1,6 @@
 """Sinkhorn with STELLAR's 16384 prototypes: time and memory, against the plain formulation that scales whole matrices.
 
-    python benchmarks/transport.py --json out/transport.json
+    python benchmarks/transport.py --json docs/results/data/transport.json
 
 Forms: "assignment" is STELLAR's, rows that sum to 1, against a matrix divided by its sums each time; "plan" is DOS's,
 with a Zipfian prior, against the same in logarithms. Memory is what is taken beyond the scores. One thread.
@@ -34,7 +34,7 @@ def main() -> None:
             (seconds, peak), (plain_seconds, plain_peak) = (measured(form, way, count) for way in (0, 1))
             params = {"form": form, "rows": count, "prototypes": PROTOTYPES}
             rows.add("Sinkhorn", seconds, "s", plain_seconds, machine=machine(), **params)
-            rows.add("Sinkhorn", peak, "MiB", plain_peak, **params)
+            rows.add("Sinkhorn, memory", peak, "MiB", plain_peak, **params)
     rows.write()
 
 

@@ -1,20 +1,20 @@
 """How masks of `less-rooms` are best sharpened, on validation rooms: docs/results/less.md has the table.
 
-OMP_NUM_THREADS=1 python scripts/choose_sharpening.py less-rooms --json out/less-rooms/sharpening.json
+OMP_NUM_THREADS=1 python scripts/choose_sharpening.py less-rooms
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
+from results.rows import DATA as ROWS
+from results.rows import add_row, make_row, this_command
 
 from scanwise.data.datasets import read_source, scene_paths
 from scanwise.data.surface import Surface
 from scanwise.evaluation.referring import mask_iou, second_pass
-from scanwise.files import replacing
 from scanwise.methods.less import load_trained, predict
 from scanwise.nn.sharpening import Sharpener
 
@@ -23,10 +23,9 @@ TRIES = [(24, 0), (24, 6), (24, 12), (24, 24), (24, 48), (48, 24)]  # neighbours
 
 
 def main() -> None:
-    """Tries each, and writes a table."""
+    """Tries each, and writes a row."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path)
-    parser.add_argument("--json", type=Path, required=True)
     arguments = parser.parse_args()
     model = load_trained(arguments.model)
     masks = []
@@ -37,7 +36,7 @@ def main() -> None:
         found = predict(model, scene, [each.text for each in meant])
         masks.append((scene, list(zip(meant, found, strict=True))))
     ious = [mask_iou(one.scores, scene.instances == each.instance) for scene, pairs in masks for each, one in pairs]
-    rows = [row_of("as they are", ious)]
+    record("as they are", ious)
     for neighbours, applications in TRIES:
         ious = []
         for scene, pairs in masks:
@@ -45,18 +44,17 @@ def main() -> None:
             refined = [second_pass(sharpen, each.text, one).scores for each, one in pairs]
             truths = [scene.instances == each.instance for each, _ in pairs]
             ious += [mask_iou(*each) for each in zip(refined, truths, strict=True)]
-        rows.append(row_of(f"one piece, pooled over {neighbours} neighbours {applications} times", ious))
-    with replacing(arguments.json) as temporary:
-        temporary.write_text(json.dumps(rows, indent=1) + "\n")
+        record(f"one piece, pooled over {neighbours} neighbours {applications} times", ious)
 
 
-def row_of(name: str, ious: list[float]) -> dict[str, object]:
-    """A row of the table, of the IoU of each mask."""
+def record(name: str, ious: list[float]) -> None:
+    """A row of docs/results/data/less.json, of the IoU of each mask."""
     values = np.array(ious)
-    row: dict[str, object] = {"name": name, "masks": len(values), "miou": float(values.mean())}
-    row |= {f"acc{percent}": float((values >= percent / 100).mean()) for percent in (25, 50)}
-    print(row, flush=True)
-    return row
+    metrics = {"masks": len(values), "miou": 100 * float(values.mean())}
+    metrics |= {f"acc{percent}": 100 * float((values >= percent / 100).mean()) for percent in (25, 50)}
+    row = make_row(name, metrics, "%", command=this_command(), params={"part": "sharpening"}, seed=1)
+    add_row(ROWS / "less.json", row)
+    print(name, metrics, flush=True)
 
 
 if __name__ == "__main__":

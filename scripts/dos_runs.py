@@ -6,22 +6,25 @@
     OMP_NUM_THREADS=1 python scripts/dos_runs.py streets --seeds 1 --kitti SWEEP.bin     # LiDAR sweeps, made and real
     OMP_NUM_THREADS=1 python scripts/dos_runs.py shipped --seeds 1   # the shipped weights, also in the other world
 
-Two can run beside each other, one a core (`--seeds 1` and `--seeds 2 3`). scripts/dos_results.py writes the page.
+Two can run beside each other, one a core (`--seeds 1` and `--seeds 2 3`). Rows go to
+docs/results/data/dos.json, `make results` writes the page.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+from commands import scanwise, settings, train_once, training_seconds
+from results.dos import SHARES, SHIPPED, TAIL
+from results.rows import DATA as ROWS
+from results.rows import add_row, make_row, this_command
 
 from scanwise.data.datasets import Source, read_source, scene_paths
 from scanwise.evaluation.probes import LinearProbe, gather, measure_voxels
@@ -41,8 +44,6 @@ NEEDS_KITTI = (
     "sweeps are KITTI's odometry laser data (www.cvlibs.net/datasets/kitti), the labels are from semantic-kitti.org"
 )
 SUPERVISED = ("size=tiny", "voxel=0.1", "ema=0.99", "drop_path=0", "validate_every=10000")
-SHARES = {1.0: 400, 0.01: 200}  # share of the labelled scenes: steps
-SHIPPED = ("dos-rooms-small", "dos-streets-small")
 WORLDS = {"rooms": DATA, "streets": STREETS}
 LEAST_OBJECTS = 5  # of a name, in the training scenes that are probed
 
@@ -69,17 +70,18 @@ def ladder(seed: int) -> None:
     """The steps from a naive start to the paper, and for the first seed those beside them."""
     for step in (*MAIN, *(SIDE if seed == 1 else ())):
         pretrain(step, seed)
-    probe(run_of(MAIN[-1], seed), RUNS / f"random-{seed}.json", "--random")
+    path = RUNS / f"random-{seed}.json"
+    probe(run_of(MAIN[-1], seed), path, "--random")
+    record_miou("random", path, seed, part="ladder")
 
 
 def pretrain(step: str, seed: int) -> None:
     """A step of the ladder, and its probe on the test scenes."""
     out = run_of(step, seed)
     recipe = f"recipes/dos-ladder/{step}.yaml"
-    if not (out / "done").exists():
-        scanwise("pretrain", "dos", recipe, "--out", out, *settings(*PRETRAIN, f"seed={seed}"))
-        (out / "done").touch()
+    train_once(out, "pretrain", "dos", recipe, *settings(*PRETRAIN, f"seed={seed}"))
     probe(out, out / "probe.json")
+    record_miou(step, out / "probe.json", seed, training_seconds(out), part="ladder")
 
 
 def probe(model: Path, metrics: Path, *options: str) -> None:
@@ -98,11 +100,14 @@ def protocols(seed: int) -> None:
             out = RUNS / f"{kind}-{share:g}-{seed}"
             if not (out / "test.json").exists():
                 common = settings(*SUPERVISED, f"steps={steps}", f"share={share}", f"seed={seed}", *extra)
-                scanwise("train", "segment", "recipes/segment-rooms-small.yaml", "--out", out, *common)
+                train_once(out, "train", "segment", "recipes/segment-rooms-small.yaml", *common)
                 scanwise("evaluate", "segment", out, DATA, "--split", "test")
+            record_miou(kind, out / "test.json", seed, training_seconds(out), part="protocols", share=share)
         out = RUNS / f"probe-{share:g}-{seed}.json"
-        if share < 1 and not out.exists():
-            scanwise("probe", DATA, "--model", weights, "--split", "test", "--share", share, "--out", out)
+        if share < 1:
+            if not out.exists():
+                scanwise("probe", DATA, "--model", weights, "--split", "test", "--share", share, "--out", out)
+            record_miou("probe", out, seed, part="protocols", share=share)
 
 
 @dataclass(frozen=True)
@@ -154,6 +159,7 @@ def tail(seed: int) -> None:
         }
         with replacing(metrics) as temporary:
             temporary.write_text(json.dumps(found, indent=1) + "\n")
+        record(step, {metric: found[metric] for metric in TAIL}, seed, part="tail")
         print(step, seed, found, flush=True)
 
 
@@ -168,6 +174,7 @@ def streets(seed: int, kitti: Path) -> None:
             metrics = RUNS / f"{world}-probe-{name}-{seed}.json"
             if not metrics.exists():
                 scanwise("probe", STREETS, "--model", out, "--scenes", 120, "--out", metrics, *where, *extra)
+            record_miou(name, metrics, seed, part="streets", world=world)
 
 
 def shipped(seed: int) -> None:
@@ -179,6 +186,7 @@ def shipped(seed: int) -> None:
                 if not metrics.exists():
                     words = ("--split", "test", "--scenes", PROBE_SCENES, "--out", metrics, *start)
                     scanwise("probe", data, "--model", name, *words)
+                record_miou(name, metrics, seed, part="shipped", weights=weights, world=world)
 
 
 def run_of(step: str, seed: int) -> Path:
@@ -186,16 +194,20 @@ def run_of(step: str, seed: int) -> Path:
     return RUNS / f"{step}-{seed}"
 
 
-def settings(*pairs: str) -> Sequence[str]:
-    """Words of a command for "key=value" each."""
-    return [word for pair in pairs for word in ("--set", pair)]
+def record(
+    name: str, metrics: Mapping[str, float], seed: int, cpu_seconds: float | None = None, **params: object
+) -> None:
+    """A row of docs/results/data/dos.json, of shares as per cent."""
+    percent = {metric: round(100 * value, 2) for metric, value in metrics.items()}
+    row = make_row(name, percent, "%", command=this_command(), params=params, seed=seed, cpu_seconds=cpu_seconds)
+    add_row(ROWS / "dos.json", row)
 
 
-def scanwise(*words: object) -> None:
-    """Runs a command, and stops where it fails."""
-    command = [sys.executable, "-m", "scanwise", *map(str, words)]
-    print("$ scanwise", *command[3:], flush=True)
-    subprocess.run(command, check=True)
+def record_miou(name: str, path: Path, seed: int, cpu_seconds: float | None = None, **params: object) -> None:
+    """The mIoU of a JSON of `scanwise probe`, whose seeds it takes the mean of, or of `scanwise evaluate`."""
+    found = json.loads(path.read_text())
+    values = [each["miou"] for each in (found if isinstance(found, list) else [found["all"]])]
+    record(name, {"miou": float(np.mean(values))}, seed, cpu_seconds, **params)
 
 
 PARTS: dict[str, Callable[..., None]] = {

@@ -6,16 +6,13 @@
     OMP_NUM_THREADS=1 python scripts/geopurify_runs.py fusion     # how far to trust either, on validation rooms
     OMP_NUM_THREADS=1 python scripts/geopurify_runs.py shapes     # pictures, a 3D network, and both, on test rooms
 
-scripts/geopurify_results.py writes the page.
+Rows go to docs/results/data/geopurify.json, `make results` writes the page.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -23,11 +20,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from commands import settings, train_once, training_seconds
 from dos_runs import by_open_name
+from results.geopurify import ITERATIONS, MAIN, PICTURES_WRONG, STRANGE
+from results.rows import DATA as ROWS
+from results.rows import add_row, find, make_row, read_rows, this_command
 
 from scanwise.data.datasets import read_source, scene_paths
 from scanwise.evaluation.segmentation import Confusion
-from scanwise.files import replacing
 from scanwise.methods.geopurify.evaluate import PROMPTS, LabelledScene, labelled_scene
 from scanwise.methods.geopurify.model import Student, load_student
 from scanwise.methods.geopurify.noise import Noise
@@ -47,11 +47,8 @@ STUDENTS = {
     "dos-20-lifted": ("reduced=32",),
     "dos-50": ("scenes=50",),
 }
-MAIN = "dos-20"
 NOISES = ("flip:0.6", "region:0.3", "blur:16")
 VALIDATION_ROOMS, TEST_ROOMS = 4, 8
-PICTURES_WRONG, STRANGE = (0.05, 0.2, 0.5, 0.8), (0.0, 0.1, 0.5, 1.0)
-ITERATIONS = (0, 5, 18, 36)
 RARE = 3  # the rarest third of open names
 
 Weights = Callable[[LabelledScene, torch.Tensor], torch.Tensor]
@@ -66,13 +63,7 @@ def main() -> None:
 
 def students() -> None:
     for name, keys in STUDENTS.items():
-        out = RUNS / name
-        if not (out / "done").exists():
-            words = [word for key in keys for word in ("--set", key)]
-            command = [sys.executable, "-m", "scanwise", "train", "geopurify", RECIPE, "--out", str(out), *words]
-            print("$ scanwise", *command[3:], flush=True)
-            subprocess.run(command, check=True)
-            (out / "done").touch()
+        train_once(RUNS / name, "train", "geopurify", RECIPE, *settings(*keys))
 
 
 # Ways of pooling
@@ -141,13 +132,13 @@ def choose() -> None:
     student = load_student(RUNS / MAIN)
     scenes = scenes_of(student, "rooms", "val", VALIDATION_ROOMS)
     embeddings = [scene.embedding(student) for scene in scenes]
-    record("choose", ["off", ""], lambda s, w: s.scores, scenes, [None] * len(scenes))
+    record("choose", "off", {"kind": ""}, lambda s, w: s.scores, scenes, [None] * len(scenes))
     for name, way in WEIGHTS.items():
         weights = [way(scene, embedding) for scene, embedding in zip(scenes, embeddings, strict=True)]
         for count in ITERATIONS:
-            record("choose", [name, f"T = {count}"], lambda s, w, n=count: plain(s, w, n), scenes, weights)
-        record("choose", [name, "symmetric"], lambda s, w: symmetric(s, w, 19), scenes, weights)
-        record("choose", [name, "stopping"], lambda s, w: stopping(s, w, 19), scenes, weights)
+            record("choose", name, {"kind": f"T = {count}"}, lambda s, w, n=count: plain(s, w, n), scenes, weights)
+        record("choose", name, {"kind": "symmetric"}, lambda s, w: symmetric(s, w, 19), scenes, weights)
+        record("choose", name, {"kind": "stopping"}, lambda s, w: stopping(s, w, 19), scenes, weights)
 
 
 def plain(scene: LabelledScene, weights: torch.Tensor, iterations: int) -> torch.Tensor:
@@ -159,9 +150,9 @@ def test() -> None:
     embedded: dict[str, list[torch.Tensor]] = {}
     for source in ("rooms", *NOISES, "open names"):
         scenes = scenes_of(load_student(RUNS / MAIN), source, "test", TEST_ROOMS)
-        record("test", [source, "off"], lambda s, w: s.scores, scenes, [None] * len(scenes))
+        record("test", "off", {"source": source}, lambda s, w: s.scores, scenes, [None] * len(scenes))
         weights = [of_geometry(scene, torch.empty(0)) for scene in scenes]
-        record("test", [source, "geometry"], lambda s, w: plain(s, w, 18), scenes, weights)
+        record("test", "geometry", {"source": source}, lambda s, w: plain(s, w, 18), scenes, weights)
         del weights
         for name in STUDENTS:
             if not (RUNS / name / "done").exists() or (source == "open names" and name != MAIN):
@@ -171,17 +162,24 @@ def test() -> None:
             if student.config.lifted or name not in embedded:
                 embedded[name] = [scene.embedding(student) for scene in own]
             weights = [of_student(scene, each) for scene, each in zip(own, embedded[name], strict=True)]
-            record("test", [source, name], lambda s, w: plain(s, w, 18), own, weights)
+            record("test", name, {"source": source}, lambda s, w: plain(s, w, 18), own, weights)
 
 
 def shapes() -> None:
     """Pictures alone, a 3D network with classes alone, and both, pooled by geometry."""
     for source in ("rooms", "open names"):
         scenes, pictures, probabilities, known = witnesses(source, "test", TEST_ROOMS)
-        record("shapes", [source, "pictures"], lambda s, own: own, scenes, pictures)
-        record("shapes", [source, "shapes"], lambda s, own: own, scenes, probabilities)
+        record("shapes", "pictures", {"source": source}, lambda s, own: own, scenes, pictures)
+        record("shapes", "shapes", {"source": source}, lambda s, own: own, scenes, probabilities)
         pairs = list(zip(pictures, probabilities, strict=True))
-        record("shapes", [source, "both"], lambda s, own, k=known: with_pictures(own[0], own[1], k), scenes, pairs)
+        record(
+            "shapes",
+            "both",
+            {"source": source},
+            lambda s, own, k=known: with_pictures(own[0], own[1], k),
+            scenes,
+            pairs,
+        )
 
 
 def fusion() -> None:
@@ -191,9 +189,11 @@ def fusion() -> None:
         pairs = list(zip(pictures, probabilities, strict=True))
         for wrong in PICTURES_WRONG:
             for strange in STRANGE:
-                key = [source, f"pictures wrong {wrong}", f"strange {strange}"]
+                key = {"source": source, "wrong": wrong, "strange": strange}
                 weights = FusionWeights(wrong, strange)
-                record("fusion", key, lambda s, own, k=known, w=weights: with_pictures(*own, k, w), scenes, pairs)
+                record(
+                    "fusion", "both", key, lambda s, own, k=known, w=weights: with_pictures(*own, k, w), scenes, pairs
+                )
 
 
 def witnesses(
@@ -215,28 +215,37 @@ def witnesses(
 
 def record(
     part: str,
-    key: list[str],
+    name: str,
+    key: Mapping[str, Any],
     way: Callable[[LabelledScene, Any], torch.Tensor],
     scenes: list[LabelledScene],
     weights: list[Any],
 ) -> None:
-    """mIoU and accuracy to out/geopurify-study/PART.json, unless they are there."""
-    path = RUNS / f"{part}.json"
-    found = json.loads(path.read_text()) if path.exists() else {}
-    name = " | ".join(key)
-    if name in found:
+    """mIoU and accuracy as a row of docs/results/data/geopurify.json, unless out/geopurify-study has it."""
+    params = {"part": part, **key}
+    if find(read_rows(RUNS / "rows.json"), name, **params):
         return
     confusion = Confusion(scenes[0].classes)
     for scene, weight in zip(scenes, weights, strict=True):
         confusion.matrix += scene.confusion(way(scene, weight)).matrix
-    metrics = confusion.metrics()
+    found = confusion.metrics()
     iou = np.asarray(confusion.iou)
     known = np.flatnonzero(confusion.matrix.sum(1) > 0)
     rarest = known[np.argsort(confusion.matrix.sum(1)[known])][: len(known) // RARE]
-    found[name] = {"miou": metrics["miou"], "macc": metrics["macc"], "rare miou": float(np.nanmean(iou[rarest]))}
-    print(name, {key: round(value, 4) for key, value in found[name].items()}, flush=True)
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(found, indent=1) + "\n")
+    metrics = {"miou": found["miou"], "macc": found["macc"], "rare miou": float(np.nanmean(iou[rarest]))}
+    taught = name in STUDENTS or (part == "choose" and name in ("learned", "both"))
+    row = make_row(
+        name,
+        {metric: round(100 * value, 2) for metric, value in metrics.items()},
+        "%",
+        command=this_command(),
+        params=params,
+        seed=1 if taught else None,
+        cpu_seconds=training_seconds(RUNS / name),
+    )
+    print(name, params, row["metrics"], flush=True)
+    for file in (RUNS / "rows.json", ROWS / "geopurify.json"):
+        add_row(file, row)
 
 
 @cache

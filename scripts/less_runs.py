@@ -5,8 +5,9 @@
     OMP_NUM_THREADS=1 python scripts/less_runs.py parts --seeds 1      # words, queries
     OMP_NUM_THREADS=1 python scripts/less_runs.py starts --seeds 1     # DOS against random, all masks and a tenth
     OMP_NUM_THREADS=1 python scripts/less_runs.py time                 # LESS and two-stage, scene by scene in one run
+    OMP_NUM_THREADS=1 python scripts/less_runs.py shipped              # the weights that come with scanwise
 
-A run takes about ten minutes of one thread. scripts/less_results.py writes the page.
+A run takes about ten minutes of one thread. Rows go to docs/results/data/less.json, `make results` writes the page.
 """
 
 from __future__ import annotations
@@ -15,20 +16,21 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dos_runs import scanwise, settings
+from commands import scanwise, settings, train_once, training_seconds
+from results.less import LESS, METRICS, SHIPPED, SURE, TWO_STAGE
+from results.rows import DATA as ROWS
+from results.rows import add_row, make_row, this_command
 
 from scanwise.data.datasets import read_source, scene_paths
-from scanwise.files import replacing
 from scanwise.methods import less, two_stage
 from scanwise.scene import Scene
 
 DATA = Path("data/rooms-1")
 RUNS = Path("out/less-study")
-LESS, TWO_STAGE = "less", "two-stage"
 PAPER = ("positive=20", "dice=0")
 LOSSES = {
     "bce": (*PAPER, "area=0", "contrast=0"),
@@ -57,12 +59,12 @@ TIMED, ROUNDS = 20, 3  # scenes, and how often each is timed
 def main() -> None:
     """Runs the parts that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=["main", "losses", "parts", "starts", "time"])
+    parser.add_argument("part", choices=["main", "losses", "parts", "starts", "time", "shipped"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--only", nargs="+", help="of the part's runs")
     arguments = parser.parse_args()
-    if arguments.part == "time":
-        take_time()
+    if arguments.part in ("time", "shipped"):
+        {"time": take_time, "shipped": shipped}[arguments.part]()
         return
     variants = {"main": {LESS: (), TWO_STAGE: ()}, "losses": LOSSES, "parts": PARTS_OF, "starts": STARTS}
     for seed in arguments.seeds:
@@ -74,14 +76,51 @@ def main() -> None:
 def run(name: str, changes: Sequence[str], seed: int) -> None:
     """A training, and its metrics on the test scenes."""
     kind, out = (TWO_STAGE if name == TWO_STAGE else LESS), run_of(name, seed)
-    if not (out / "done").exists():
-        words = settings(*changes, f"seed={seed}")
-        scanwise("train", kind, f"recipes/{kind}-rooms-tiny.yaml", "--out", out, *words)
-        (out / "done").touch()
-    if not (out / "test.json").exists():
-        scanwise("evaluate", kind, out, DATA, "--split", "test")
-    if seed == 1 and name in (LESS, TWO_STAGE) and not (out / "second" / "test.json").exists():
-        scanwise("evaluate", kind, out, DATA, "--split", "test", "--second-pass", "--out", out / "second")
+    train_once(out, "train", kind, f"recipes/{kind}-rooms-tiny.yaml", *settings(*changes, f"seed={seed}"))
+    measure(name, kind, out, out, seed)
+    if seed == 1 and name in (LESS, TWO_STAGE):
+        measure(name, kind, out, out / "second", seed, second_pass=True)
+
+
+def measure(
+    name: str, kind: str, weights: Path | str, out: Path, seed: int, second_pass: bool = False
+) -> Mapping[str, Any]:
+    """Metrics on the test scenes, all of them as a row; what is returned are those of the sentences' kinds."""
+    path = out / "test.json"
+    if not path.exists():
+        more = ("--second-pass",) if second_pass else ()
+        scanwise("evaluate", kind, weights, DATA, "--split", "test", "--out", out, *more)
+    found = json.loads(path.read_text())
+    metrics = {metric: 100 * found["all"][metric] for metric in (*METRICS, *SURE)}
+    seconds = training_seconds(weights) if isinstance(weights, Path) else None
+    record(name, metrics, {"part": "test", "second_pass": second_pass}, seed, seconds)
+    for sentences, each in found["failures"].items():
+        values = {key: value if key.endswith("sentences") else 100 * value for key, value in each.items()}
+        record(name, values, {"part": "why", "second_pass": second_pass, "sentences": sentences}, seed, seconds)
+    return found["parts"]
+
+
+def shipped() -> None:
+    """The weights that come with scanwise, without and with the second pass, and by the sentences' kinds."""
+    for second_pass, folder in ((False, "first"), (True, "second")):
+        kinds = measure(SHIPPED, LESS, SHIPPED, RUNS / SHIPPED / folder, 1, second_pass)
+    for sentences, each in kinds.items():
+        metrics = {"sentences": each["sentences"]} | {key: 100 * each[key] for key in ("miou", "acc25", "acc50")}
+        record(SHIPPED, metrics, {"part": "kinds", "sentences": sentences}, 1)
+
+
+def record(
+    name: str,
+    metrics: Mapping[str, float],
+    params: Mapping[str, Any],
+    seed: int,
+    cpu_seconds: float | None = None,
+    unit: str = "%",
+) -> None:
+    """A row of docs/results/data/less.json."""
+    rounded = {metric: round(value, 3) for metric, value in metrics.items()}
+    row = make_row(name, rounded, unit, command=this_command(), params=params, seed=seed, cpu_seconds=cpu_seconds)
+    add_row(ROWS / "less.json", row)
 
 
 def run_of(name: str, seed: int) -> Path:
@@ -102,10 +141,11 @@ def take_time() -> None:
         for name, predict in answer.items():
             for label, texts in ((name, [each.text for each in scene.sentences]), (f"{name} alone", ["the chair"])):
                 seconds[label].append(statistics.median(processor(predict, scene, texts) for _ in range(ROUNDS)))
-    found = {name: statistics.mean(values) for name, values in seconds.items()}
-    with replacing(RUNS / "time.json") as temporary:
-        temporary.write_text(json.dumps(found, indent=1) + "\n")
-    print(found)
+    for name in answer:
+        for label, sentences in ((name, "all"), (f"{name} alone", "one")):
+            metrics = {"seconds": statistics.mean(seconds[label])}
+            record(name, metrics, {"part": "time", "sentences": sentences}, 1, unit="s")
+            print(label, metrics)
 
 
 def processor(predict: Callable[[Scene, Sequence[str]], Any], scene: Scene, texts: Sequence[str]) -> float:

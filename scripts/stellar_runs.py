@@ -3,21 +3,21 @@
     OMP_NUM_THREADS=1 python scripts/stellar_runs.py main            # STELLAR, MAE, DINO, supervised x 3 seeds
     OMP_NUM_THREADS=1 python scripts/stellar_runs.py variants        # 8, 4, all tokens, dense, other starts x 1 seed
     OMP_NUM_THREADS=1 python scripts/stellar_runs.py frames          # segmentation of Rooms-1 from all of main
+    OMP_NUM_THREADS=1 python scripts/stellar_runs.py quick           # stellar-small, random, pixels: 8000 pictures
     OMP_NUM_THREADS=1 python scripts/stellar_runs.py shipped         # what out/stellar-small knows, for its card
 
 `--data` says where CIFAR-10 is: a folder or ZIP of train/CLASS/*.jpg and test/CLASS/*.jpg.
 
 A run of STELLAR takes about 17 minutes of one thread, and what is measured of it five more; the others take less. Two
-can run beside each other, one a core (`--seeds 1` and `--seeds 2 3`). scripts/stellar_results.py writes the page.
+can run beside each other, one a core (`--seeds 1` and `--seeds 2 3`). Rows go to
+docs/results/data/stellar.json, `make results` writes the page.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -25,6 +25,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from commands import settings, train_once, training_seconds
+from results.rows import DATA as ROWS
+from results.rows import add_row, make_row, this_command
+from results.stellar import MAIN, PIXELS, RANDOM, SHARES, SHIPPED_RANDOM
+from results.stellar import SHIPPED as NAME
 
 from scanwise.data.datasets import scene_paths
 from scanwise.data.frames import FrameDataset
@@ -55,25 +60,27 @@ RUNS = Path("out/stellar-study")
 SIZE, SIDE = 32, 8  # pixels and patches a side of an image
 SHIPPED = Path("out/stellar-small")
 UPON_IT = Path("out/vision-stellar/rooms-vision.safetensors")  # of recipes/vision-stellar.yaml
-MAIN = ("stellar-cifar-tiny", "mae-cifar-tiny", "dino-cifar-tiny", "supervised-cifar-tiny")
 OTHER_TOKENS = ("stellar-cifar-8", "stellar-cifar-4", "stellar-cifar-all", "stellar-cifar-dense")
 OTHER_STARTS = ("own-targets", "from-mae")  # of stellar-cifar-tiny
 DECODER_STEPS = 200  # of the decoder that is fitted to frozen features
+QUICK = (8000, 3000)  # training and test pictures of the part `quick`
 SEEN = 1000  # test pictures whose Fréchet distance to what came back of them is measured
 FRAME, GRID = (96, 128), (24, 32)  # pixels and patches of a frame of Rooms-1
 EVERY = 20  # one of the 20 pictures of a room is looked at
-SHARES = (1.0, 0.01)  # of the labelled rooms
-RANDOM, PIXELS = "random", "pixels"
+ERRORS = "psnr in dB, others without a unit"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=["main", "variants", "frames", "shipped"])
+    parser.add_argument("part", choices=["main", "variants", "frames", "quick", "shipped"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--data", type=Path, default=CIFAR10, help=f"CIFAR-10. [default: {CIFAR10}]")
     arguments = parser.parse_args()
     if arguments.part == "shipped":
         shipped(arguments.data)
+        return
+    if arguments.part == "quick":
+        quick(arguments.data)
         return
     for seed in arguments.seeds:
         {"main": baselines, "variants": variants, "frames": frames}[arguments.part](seed, arguments.data)
@@ -85,9 +92,11 @@ def main() -> None:
 def baselines(seed: int, data: Path) -> None:
     for name in MAIN:
         pretrain(name, f"recipes/{name}.yaml", seed, data)
-    keep(run_of(RANDOM, seed) / "metrics.json", lambda: {"classes": known_classes(random_vit(seed).images, data)})
+    random = run_of(RANDOM, seed) / "metrics.json"
+    record(RANDOM, keep(random, lambda: {"classes": known_classes(random_vit(seed).images, data)}), seed)
     if seed == 1:
-        keep(run_of(PIXELS, seed) / "metrics.json", lambda: {"classes": known_classes(pixels, data)})
+        plain = run_of(PIXELS, seed) / "metrics.json"
+        record(PIXELS, keep(plain, lambda: {"classes": known_classes(pixels, data)}), seed)
 
 
 def pixels(images: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -111,29 +120,55 @@ def pretrain(name: str, recipe: str, seed: int, data: Path, *changes: str) -> No
     """A run, and what its frozen features know."""
     out = run_of(name, seed)
     kind = "stellar" if recipe.startswith("recipes/stellar") else "images"
-    if not (out / "done").exists():
-        words = [word for change in (*changes, f"seed={seed}", f"data={data}") for word in ("--set", change)]
-        command = [sys.executable, "-m", "scanwise", "pretrain", kind, recipe, "--out", str(out), *words]
-        print("$ scanwise", *command[3:], flush=True)
-        subprocess.run(command, check=True)
-        (out / "done").touch()
+    train_once(out, "pretrain", kind, recipe, *settings(*changes, f"seed={seed}", f"data={data}"))
     encoder = frozen(out / "best.ckpt")
-    keep(out / "metrics.json", lambda: measure(encoder, data))
-    keep(out / "decoders.json", lambda: decoded(encoder, seed, data))
+    found = keep(out / "metrics.json", lambda: measure(encoder, data))
+    found |= keep(out / "decoders.json", lambda: decoded(encoder, seed, data))
+    record(name, found, seed, training_seconds(out))
 
 
 def run_of(name: str, seed: int) -> Path:
     return RUNS / f"{name}-{seed}"
 
 
-def keep(path: Path, work: Callable[[], dict[str, Any]]) -> None:
-    """Writes what `work` found, unless that has been done."""
+def record(
+    name: str, found: Mapping[str, Any], seed: int, cpu_seconds: float | None = None, part: str = "classes"
+) -> None:
+    """What was found of classes and by decoders, as rows of docs/results/data/stellar.json."""
+    for kind in ("cls", "sparse", "dense"):
+        known = found.get("classes", {})
+        percent = {probe: round(100 * known[f"{probe}_{kind}"], 2) for probe in ("knn", "linear")
+                   if f"{probe}_{kind}" in known}  # fmt: skip
+        if percent:
+            add(name, percent, "%", seed, cpu_seconds, part=part, features=kind)
+    for way, errors in found.items():
+        if way != "classes":
+            add(name, errors, ERRORS, seed, cpu_seconds, part="reconstruction", way=way)
+
+
+def add(
+    name: str,
+    metrics: Mapping[str, float],
+    unit: str,
+    seed: int,
+    cpu_seconds: float | None = None,
+    **params: object,
+) -> None:
+    """A row of docs/results/data/stellar.json."""
+    row = make_row(name, metrics, unit, command=this_command(), params=params, seed=seed, cpu_seconds=cpu_seconds)
+    add_row(ROWS / "stellar.json", row)
+
+
+def keep(path: Path, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What `work` found, now or when it was written here."""
     if path.exists():
-        return
+        known: dict[str, Any] = json.loads(path.read_text())
+        return known
     found = work()
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(found, indent=1) + "\n")
     print(path, json.dumps(found), flush=True)
+    return found
 
 
 # What a run is measured by
@@ -204,9 +239,20 @@ def decoded(encoder: Frozen, seed: int, data: Path) -> dict[str, Any]:
     return found
 
 
-def known_classes(encode: Encoder, data: Path, size: int = SIZE) -> dict[str, float]:
-    """Shares of the test images whose class probes find."""
+def known_classes(
+    encode: Encoder, data: Path, size: int = SIZE, counts: tuple[int, int] | None = None
+) -> dict[str, float]:
+    """Shares of the test images whose class probes find.
+
+    Args:
+        encode: gives the features.
+        data: CIFAR-10.
+        size: pixels that an image's side is scaled to.
+        counts: of the training and the test images; None = all of them.
+    """
     sets = [read_images(data, split) for split in ("train", "test")]
+    if counts is not None:
+        sets = [subset(images, count / len(images)) for images, count in zip(sets, counts, strict=True)]
     train, test = (features_of(encode, images, size) for images in sets)
     return class_accuracy(train, test, len(sets[0].classes))
 
@@ -241,7 +287,16 @@ def frames(seed: int, data: Path) -> None:
         train, test = labelled(share, seed, FRAME)
         for name in (RANDOM, *runs):
             encoder = random_vit(seed) if name == RANDOM else frozen(run_of(name, seed) / "best.ckpt")
-            keep(frames_file(name, share, seed), lambda: segment(encoder, train, test))  # noqa: B023
+            found = keep(frames_file(name, share, seed), lambda: segment(encoder, train, test))  # noqa: B023
+            record_frames(name, found, share, seed)
+
+
+def record_frames(name: str, found: Mapping[str, Any], share: float, seed: int) -> None:
+    """mIoU by each kind of features, as rows."""
+    for kind in ("sparse", "dense"):
+        if kind in found:
+            miou = round(100 * found[kind]["miou"], 2)
+            add(name, {"miou": miou}, "%", seed, part="frames", share=share, features=kind)
 
 
 def labelled(share: float, seed: int, size: tuple[int, int]) -> tuple[LabelledFrames, LabelledFrames]:
@@ -274,20 +329,36 @@ def segment(encoder: Frozen, train: LabelledFrames, test: LabelledFrames) -> dic
 # The network that is shipped
 
 
+def quick(data: Path) -> None:
+    """What `stellar-small`, its ViT with random weights, and bare pixels know of a part of CIFAR-10."""
+    encoders = {
+        NAME: (frozen(Path(NAME)).images, 2 * SIZE),
+        RANDOM: (random_vit(1, 2 * SIZE).images, 2 * SIZE),
+        PIXELS: (pixels, SIZE),
+    }
+    for name, (encode, size) in encoders.items():
+        found = keep(RUNS / f"quick-{name}.json", lambda: known_classes(encode, data, size, QUICK))  # noqa: B023
+        record(name, {"classes": found}, 1, part="quick")
+
+
 def shipped(data: Path) -> None:
     """Its images have twice the side of the others', and patches of twice the side."""
     encoder, size = frozen(SHIPPED / "best.ckpt"), 2 * SIZE
-    keep(shipped_file("pictures"), lambda: measure(encoder, data, size))
+    found = keep(shipped_file("pictures"), lambda: measure(encoder, data, size))
+    record(NAME, {"classes": found["classes"], "photographs": found["own decoder"]}, 1)
     frames_seen = subset(read_images(ROOMS, "test"), 0.1)
     assert encoder.reconstruct is not None
-    keep(shipped_file("rooms"), lambda: reconstruction_errors(encoder.reconstruct, frames_seen, size))
+    seen_again = keep(shipped_file("rooms"), lambda: reconstruction_errors(encoder.reconstruct, frames_seen, size))
+    record(NAME, {"frames": seen_again}, 1)
     for share in SHARES:
         train, test = labelled(share, 1, (2 * FRAME[0], 2 * FRAME[1]))
-        keep(shipped_file(f"frames-{share:g}"), lambda: segment(encoder, train, test))  # noqa: B023
-        keep(
+        found = keep(shipped_file(f"frames-{share:g}"), lambda: segment(encoder, train, test))  # noqa: B023
+        record_frames(NAME, found, share, 1)
+        found = keep(
             shipped_file(f"random-frames-{share:g}"),
             lambda: segment(random_vit(1, size), train, test),  # noqa: B023
         )
+        record_frames(SHIPPED_RANDOM, found, share, 1)
 
     keep(
         shipped_file("words"), lambda: {str(path): words_of_pixels(path) for path in (UPON_IT, rooms.shipped_weights())}

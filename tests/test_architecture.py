@@ -25,6 +25,7 @@ ROOMS = [
     ["cache"],
     ["lazy"],
     ["progress"],
+    ["threads"],
     ["plugins"],
     ["files"],
     ["errors"],

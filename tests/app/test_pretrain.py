@@ -90,9 +90,11 @@ def test_a_probe_is_fitted_and_measured(data, trained, tmp_path, capsys):
     said = capsys.readouterr()
     assert "| floor |" in said.out
     assert "from 3 scenes, 600 voxels" in said.out
+    assert ", decay " in said.err
     metrics = json.loads(out.read_text())
     assert len(metrics) == 2
     assert metrics[0]["miou"] > 1 / len(CLASSES)
+    assert all(1e-6 <= found["decay"] <= 0.1 for found in metrics)
     assert call("probe", data / "scenes", *options, "--knn", "--scenes", 1) == 0
     assert "from 1 scenes, 200 voxels" in capsys.readouterr().out
 

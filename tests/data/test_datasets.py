@@ -1,12 +1,14 @@
 import json
+import os
 from itertools import islice, pairwise
 
 import numpy as np
 import pytest
 
-from scanwise.data.datasets import Draw, Loader, SceneDataset, scene_paths
+from scanwise.data.datasets import Draw, Loader, SceneDataset, class_counts, read_source, scene_paths
 from scanwise.errors import InputError
-from tests.scenes import write_scenes
+from scanwise.scene import Scene
+from tests.scenes import CLASSES, write_scenes
 
 
 def describe(scene, generator):
@@ -64,6 +66,39 @@ def test_workers_make_what_one_process_makes(root):
     assert list(islice(loader(root, batch=2, workers=2).batches(1), 3)) == list(
         islice(loader(root, batch=2).batches(1), 3)
     )
+
+
+def in_process(scene, generator):
+    return os.getpid()
+
+
+def test_workers_stay_from_epoch_to_epoch(root):
+    dataset = SceneDataset(scene_paths(root, "train"), in_process)
+    batches = list(islice(Loader(dataset, batch=3, seed=3, collate=list, workers=1).batches(1), 5))
+    workers = {process for batch in batches for process in batch}
+    assert len(workers) == 1
+    assert os.getpid() not in workers
+
+
+def test_points_of_each_class_are_counted(root):
+    labels = np.concatenate([read_source(path).labels for path in scene_paths(root, "train")])
+    assert class_counts(scene_paths(root, "train")) == (CLASSES, np.bincount(labels).tolist())
+
+
+def test_counts_reach_as_far_as_the_longest_list_of_classes():
+    scenes = [
+        Readable(Scene(np.zeros((3, 3), np.float32), labels=np.array(labels, np.int32), classes=classes, name="x"))
+        for labels, classes in (([0, -1, 1], ["a", "b"]), ([1, 1, 0], ["a", "b", "b"]))
+    ]
+    assert class_counts(scenes) == (["a", "b", "b"], [2, 3, 0])
+
+
+class Readable:
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+
+    def read(self) -> Scene:
+        return self.scene
 
 
 def test_a_draw_has_random_numbers_of_its_own():

@@ -73,3 +73,16 @@ def test_blur_is_a_gaussian_of_each_pictures_own_width():
     sigma = 1.5 * 33 / 32
     assert float(soft[1, 0, 16, 17] / soft[1, 0, 16, 16]) == pytest.approx(np.exp(-0.5 / sigma**2), rel=1e-4)
     assert soft[0, 0, 16, 16] > 0.9
+
+
+@pytest.mark.parametrize("shape", [(5, 3, 32, 32), (2, 3, 7, 19), (1, 1, 2, 2), (2, 3, 70, 33)])
+def test_blur_is_a_convolution_of_the_mirrored_image(shape):
+    images, sigma = torch.rand(shape), torch.linspace(0.1, 2, shape[0])
+    height, width = shape[2:]
+    unit = max(height, width) / 32
+    reach = max(1, min(round(3 * unit), min(height, width) - 1))
+    for image, width_of_image, found in zip(images, sigma, blurred(images, sigma), strict=True):
+        kernel = torch.exp(-(torch.arange(-reach, reach + 1) ** 2) / (2 * (unit * width_of_image) ** 2))
+        kernel = torch.outer(kernel, kernel)[None, None] / kernel.sum() ** 2
+        padded = torch.nn.functional.pad(image[:, None], [reach] * 4, mode="reflect")
+        torch.testing.assert_close(found, torch.nn.functional.conv2d(padded, kernel)[:, 0])

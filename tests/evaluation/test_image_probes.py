@@ -19,6 +19,7 @@ from scanwise.evaluation.image_probes import (
     segmentation,
     ssim,
 )
+from scanwise.evaluation.probes import DECAYS
 from tests.framed import COLORS, write_framed
 from tests.pictures import picture, write_folder
 
@@ -39,7 +40,8 @@ def test_features_that_know_the_class_find_it_and_noise_does_not(sets):
     torch.manual_seed(0)
     known, asked = (features_of(colours_and_noise, pictures, 16) for pictures in sets)
     metrics = class_accuracy(known, asked, 3)
-    assert set(metrics) == {"knn_colour", "linear_colour", "knn_noise", "linear_noise"}
+    assert set(metrics) == {f"{kind}_{name}" for kind in ("knn", "linear", "decay") for name in ("colour", "noise")}
+    assert metrics["decay_colour"] in DECAYS
     assert metrics["knn_colour"] == metrics["linear_colour"] == 1
     assert metrics["knn_noise"] < 0.8
     assert set(knn_accuracy(colours_and_noise, *sets, 16)) == {"knn_colour", "knn_noise"}
@@ -114,6 +116,7 @@ def test_frames_of_labelled_scenes(tmp_path):
     error = np.abs(frame.image.astype(int) - np.reshape(COLORS[0], (3, 1, 1))).sum(0)
     assert error[chair].mean() < 0.5 * error[~chair].mean()
     assert len(LabelledFrames(sources, (24, 32), every=2)) == 2
+    assert [frame.scene for frame in frames] == [0, 0, 1, 1]
 
 
 def test_patches_have_the_label_of_most_of_their_pixels():

@@ -1,21 +1,24 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from scanwise.data.datasets import read_source, scene_paths
-from scanwise.errors import InputError
+from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.evaluation.features import draw_voxels, pca_colors, rank_me
 from scanwise.evaluation.probes import (
+    DECAYS,
     KNNProbe,
     Labelled,
     LinearProbe,
     fit_and_measure,
     gather,
+    held_out,
     mean_and_spread,
     measure,
     measure_voxels,
-    with_classes,
 )
 from scanwise.nn.backbone import build_backbone
 from scanwise.nn.frozen import Frozen
@@ -61,6 +64,76 @@ def test_the_linear_probe_is_at_the_minimum():
     assert float(bias.grad.abs().max()) < 1e-4
 
 
+def test_a_fifth_of_the_scenes_is_held_out_and_never_half_a_scene():
+    labels = torch.zeros(20, dtype=torch.int64)
+    scenes = torch.arange(10).repeat_interleave(2)
+    held = held_out(Labelled(labels[:, None].float(), labels, scenes), seed=3).view(10, 2)
+    assert torch.equal(held[:, 0], held[:, 1])
+    assert int(held.sum()) == 4  # two of ten scenes
+    two = held_out(Labelled(labels[:, None].float(), labels, scenes // 5))
+    assert int(two.sum()) == 10
+    assert two.view(2, 10).all(1).sum() == 1
+
+
+def test_rows_are_held_out_where_there_is_no_second_scene():
+    labels = torch.zeros(20, dtype=torch.int64)
+    for scenes in (None, labels):
+        known = Labelled(labels[:, None].float(), labels, scenes)
+        assert int(held_out(known, 1).sum()) == 4
+        assert torch.equal(held_out(known, 1), held_out(known, 1))
+        assert not torch.equal(held_out(known, 1), held_out(known, 2))
+    one = Labelled(torch.ones(1, 2), labels[:1])
+    assert not held_out(one).any()
+    assert LinearProbe.fit(one, 2).decay == DECAYS[0]
+
+
+def directions(seed: int, count: int, noise: int) -> Labelled:
+    """A class for each side of one direction, a tenth of the rows mislabelled, and `noise` directions that say nothing.
+
+    Groups of ten rows are scenes.
+    """
+    random = torch.Generator().manual_seed(seed)
+    labels = torch.randint(2, (count,), generator=random)
+    signal = 2.0 * labels - 1 + 0.5 * torch.randn(count, generator=random)
+    rest = torch.randn(count, noise, generator=random)
+    wrong = torch.rand(count, generator=random) < 0.1
+    return Labelled(torch.cat([signal[:, None], rest], 1), labels ^ wrong.long(), torch.arange(count) // 10)
+
+
+@pytest.mark.parametrize("metric", ["miou", "accuracy"])
+def test_few_rows_of_many_directions_want_a_strong_decay(metric):
+    known, asked = directions(0, 200, 150), directions(1, 1000, 150)
+    probe = LinearProbe.fit(known, 2, metric=metric)
+    assert probe.decay >= 1e-2
+
+    def value(found: LinearProbe) -> float:
+        return measure_voxels(found, asked, ["a", "b"]).metrics()[metric]
+
+    fixed = {decay: value(LinearProbe.fit(known, 2, decay=decay)) for decay in DECAYS}
+    assert fixed[1e-6] + 0.02 < value(probe)
+    assert value(probe) > max(fixed.values()) - 0.03
+
+
+def test_a_decay_that_is_given_is_kept():
+    known = clouds(0, 3.0)
+    assert LinearProbe.fit(known, 3, decay=1e-2).decay == 1e-2
+    assert LinearProbe.fit(known, 3).decay in DECAYS
+
+
+def test_what_is_measured_decides_the_decay():
+    """One row in twenty is of the second class: a strong decay passes it over, which accuracy forgives, mIoU not."""
+    random = torch.Generator().manual_seed(0)
+    labels = (torch.arange(2000) % 20 == 0).long()
+    feats = torch.randn(2000, 1, generator=random) + 2.5 * labels[:, None]
+    known = Labelled(feats, labels, torch.arange(2000) // 20)
+    by_miou, by_accuracy = (LinearProbe.fit(known, 2, metric=metric) for metric in ("miou", "accuracy"))
+    found = [int((probe.scores(feats).argmax(1) == 1).sum()) for probe in (by_miou, LinearProbe.fit(known, 2, decay=1))]
+    assert found[0] > 40
+    assert found[1] == 0
+    assert by_miou.decay < DECAYS[0]
+    assert by_accuracy.decay <= DECAYS[0]
+
+
 def test_neighbours_vote_by_their_likeness():
     known = Labelled(torch.tensor([[1.0, 0], [0, 1], [0, 2]]), torch.tensor([0, 1, 1]))
     near = torch.tensor([[1.0, 0.1]])
@@ -100,6 +173,8 @@ def test_a_probe_is_fitted_and_measured_for_each_seed(frozen, data, knn):
     assert [(result.seed, result.voxels) for result in results] == [(0, 100), (1, 100)]
     labelled = gather(frozen, known, voxels=50, seed=1)
     probe = KNNProbe(labelled, 3) if knn else LinearProbe.fit(labelled, 3, seed=1)
+    assert results[1].decay == (None if knn else probe.decay)
+    assert labelled.groups.tolist() == [0] * 50 + [1] * 50
     np.testing.assert_array_equal(results[1].counts.matrix, measure(frozen, probe, tested, CLASSES).matrix)
     scenes = [read_source(source) for source in tested]
     np.testing.assert_array_equal(results[1].counts.matrix, measure(frozen, probe, scenes, CLASSES).matrix)
@@ -110,15 +185,19 @@ def test_a_mean_has_a_spread_where_there_are_several():
     assert mean_and_spread([1.0, 3.0]) == (2.0, pytest.approx(2**0.5))
 
 
-def test_classes_are_matched_by_their_names():
-    scene = Scene(np.zeros((4, 3)), labels=np.array([0, 1, 2, -1]), classes=["block", "lamp", "floor"], name="scan")
-    found = with_classes(scene, CLASSES)
-    assert found.labels.tolist() == [2, -1, 0, -1]  # of CLASSES: floor, wall, block
-    assert found.classes == CLASSES
-    with pytest.raises(InputError, match=r"^scan: has no labels of the classes sky, \.\.\."):
-        with_classes(scene, ["sky"])
-    with pytest.raises(InputError, match="has no labels"):
-        with_classes(Scene(np.zeros((4, 3))), CLASSES)
+def test_classes_are_matched_by_their_names(frozen, data):
+    known = gather(frozen, scene_paths(data, "train"), voxels=200)
+    probe = LinearProbe.fit(known, len(CLASSES), decay=1e-3)
+    scene = labelled_scene(0)
+    whole = measure(frozen, probe, [scene], CLASSES)
+    turned = replace(scene, labels=2 - scene.labels, classes=["lamp", CLASSES[1], CLASSES[0]])
+    with pytest.warns(ScanwiseWarning, match="lamp"):
+        found = measure(frozen, probe, [turned], CLASSES)
+    np.testing.assert_array_equal(found.matrix[:2], whole.matrix[:2])
+    assert found.matrix[2].sum() == 0
+    assert found.left_out == {"lamp": int((scene.labels == 2).sum())}
+    with pytest.raises(InputError, match="none in common"):
+        measure(frozen, probe, [replace(scene, classes=["car", "tree", "sky"])], CLASSES)
 
 
 # Features looked at

@@ -2,9 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
+import torch.distributed as distributed
+import torch.multiprocessing as multiprocessing
 
 from scanwise.data.surface import Surface
 from scanwise.evaluation.referring import (
@@ -13,13 +17,15 @@ from scanwise.evaluation.referring import (
     best_threshold,
     breakdown,
     evaluate_sentences,
+    failures,
     mask_iou,
     metrics,
     second_pass,
     unique_instances,
 )
+from scanwise.formats import folder
 from scanwise.nn.sharpening import Sharpener
-from scanwise.scene import Box, Scene
+from scanwise.scene import Box, Referral, Scene
 from tests.rooms_with_sentences import TEXTS, room, write_rooms
 
 
@@ -127,3 +133,111 @@ def test_the_second_pass_is_measured(tmp_path: Path) -> None:
         evaluate_sentences(predict, [root / "test" / "0000"], reach=reach).sentences for reach in (0.0, 0.1)
     )
     assert refined[1].iou != raw[1].iou
+
+
+def test_failures_by_hand() -> None:
+    def here(iou: float, presence: float, unique: bool | None, right: bool, name: bool | None) -> SentenceResult:
+        return SentenceResult(iou, presence, True, unique, "a", right, False, name, 0.8)
+
+    results = [
+        here(0.6, 0.9, True, True, True),
+        here(0.4, 0.5, False, True, True),
+        here(0.1, 0.5, False, False, True),
+        SentenceResult(0.0, 0.3, True, False, "a", False, True, False, 0.6),
+        here(0.2, 0.8, None, False, None),
+        SentenceResult(0.0, 0.1, False, None, "a", absence="kind"),
+        SentenceResult(0.0, 0.4, False, None, "a", absence="kind"),
+        SentenceResult(0.0, 0.5, False, None, "a", absence="attribute"),
+    ]
+    found = failures(results)
+    assert found["all"] == pytest.approx(
+        {"object_right": 2 / 5, "name_right": 3 / 4, "nothing": 1 / 5, "iou_when_right": 0.5, "ceiling": 0.76,
+         "sentences": 5}
+    )  # fmt: skip
+    assert found["unique"] == pytest.approx(
+        {"object_right": 1, "name_right": 1, "nothing": 0, "iou_when_right": 0.6, "ceiling": 0.8, "sentences": 1}
+    )
+    assert found["multiple"]["object_right"] == pytest.approx(1 / 3)
+    assert found["multiple"]["name_right"] == pytest.approx(2 / 3)
+    assert found["multiple"]["iou_when_right"] == pytest.approx(0.4)
+    assert found["presence"] == pytest.approx(
+        {"auc": (5 + 4 + 3) / 15, "sentences": 3, "kind_auc": (5 + 4) / 10, "kind_sentences": 2,
+         "attribute_auc": (2 + 2 / 2) / 5, "attribute_sentences": 1}
+    )  # fmt: skip
+    assert "iou_when_right" not in failures(results[2:4])["all"]
+    assert "presence" not in failures(results[:5])
+    assert failures([]) == {}
+
+
+def test_failures_of_a_scene_are_taken_apart(tmp_path: Path) -> None:
+    data = write_rooms(tmp_path, val=1)
+
+    def knowing(scene: Scene, texts: Sequence[str]) -> list[Prediction]:
+        """Half of the red block and a tenth of the blue one, whatever is asked for."""
+        assert scene.instances is not None
+        scores = np.zeros(len(scene), np.float32)
+        scores[np.flatnonzero(scene.instances == 0)[:200]] = 0.9
+        scores[np.flatnonzero(scene.instances == 1)[:40]] = 0.9
+        return [Prediction(scores, 0.9)] * len(texts)
+
+    red, blue, lamp = evaluate_sentences(knowing, [data / "val" / "0000"]).sentences
+    assert (red.object_right, red.name_right, red.nothing, red.absence) == (True, True, False, "")
+    assert red.iou == pytest.approx(200 / 440)
+    assert (blue.object_right, blue.name_right, blue.nothing) == (False, True, False)
+    assert (lamp.object_right, lamp.name_right, lamp.ceiling, lamp.absence) == (None, None, None, "kind")
+    assert red.ceiling is None  # not asked for
+
+    def blind(scene: Scene, texts: Sequence[str]) -> list[Prediction]:
+        return [Prediction(np.zeros(len(scene), np.float32), 0.9)] * len(texts)
+
+    red, blue, _ = evaluate_sentences(blind, [data / "val" / "0000"]).sentences
+    assert (red.object_right, red.name_right, red.nothing) == (blue.object_right, blue.name_right, blue.nothing)
+    assert (red.object_right, red.name_right, red.nothing) == (False, False, True)
+
+
+def test_the_ceiling_is_that_of_the_true_mask_in_voxels(tmp_path: Path) -> None:
+    """One row of points, 0.1 m apart; voxels of 0.3 m hold three of them each, and the object is five."""
+    points = np.column_stack([0.1 * np.arange(12) + 0.05, np.zeros(12), np.zeros(12)])
+    points[11] = np.nan
+    instances = np.array([-1, -1, 0, 0, 0, 0, 0, -1, -1, 1, -1, 1])
+    scene = Scene(points, instances=instances, sentences=[Referral("it", 0), Referral("that", 1)], name="row")
+    folder.write(scene, tmp_path / "row")
+
+    def none(scene: Scene, texts: Sequence[str]) -> list[Prediction]:
+        return [Prediction(np.zeros(len(scene), np.float32), 0.9)] * len(texts)
+
+    found = evaluate_sentences(none, [tmp_path / "row"], voxel=0.3).sentences
+    assert found[0].ceiling == pytest.approx(3 / 5)  # of 2 3 4 5 6 the voxel of 3 4 5 has all, the others one of three
+    assert found[1].ceiling == 0  # one of two, and a point that is nowhere
+    assert evaluate_sentences(none, [tmp_path / "row"], voxel=0.1).sentences[0].ceiling == 1
+
+
+def found_in(data: Path, rank: int, world: int) -> list[dict[str, dict[str, float]]]:
+    """What a process says of three rooms, of which it has answered its share."""
+
+    def guessing(scene: Scene, texts: Sequence[str]) -> list[Prediction]:
+        generator = np.random.default_rng(len(scene.name) + int(1000 * scene.points[0, 0]))
+        return [Prediction(generator.random(len(scene), np.float32), generator.random()) for _ in texts]
+
+    fabric = SimpleNamespace(global_rank=rank, world_size=world)
+    paths = [data / "val" / f"{number:04d}" for number in range(3)]
+    sentences = evaluate_sentences(guessing, paths, fabric, voxel=0.1).sentences  # type: ignore[arg-type]
+    return [failures(sentences), {"all": metrics(sentences)}, dict(breakdown(sentences))]
+
+
+def answer(rank: int, world: int, folder: str) -> None:
+    distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=world)
+    torch.save(found_in(Path(folder), rank, world), f"{folder}/{rank}.pt")
+    distributed.destroy_process_group()
+
+
+def test_two_processes_say_what_one_does(tmp_path: Path) -> None:
+    write_rooms(tmp_path, val=3)
+    multiprocessing.spawn(answer, (2, str(tmp_path)), nprocs=2)
+    alone = found_in(tmp_path, 0, 1)
+    assert alone[0]["all"]["sentences"] == 6
+    for rank in range(2):
+        for here, there in zip(torch.load(tmp_path / f"{rank}.pt"), alone, strict=True):
+            assert here.keys() == there.keys()
+            for name, values in there.items():
+                assert here[name] == pytest.approx(values)

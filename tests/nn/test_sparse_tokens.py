@@ -1,12 +1,12 @@
 """The factorisation and the decoder."""
 
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 import torch
 
-from scanwise.nn.sparse_tokens import FourierPositions, PatchDecoder, SparseTokens, TokenConfig
+from scanwise.nn.sparse_tokens import FourierPositions, PatchDecoder, SparseTokens, TokenConfig, token_config
 from scanwise.nn.vit import ViTConfig
 from tests.pictures import PatchVQ
 
@@ -94,3 +94,18 @@ def test_the_decoder_reads_patches_in_their_places():
     difference = (decoder(features, (2, 3)) - decoder(changed, (2, 3))).abs().sum((0, 1))
     rows, columns = difference.nonzero().T
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (4, 7, 4, 7)
+
+
+def test_prototypes_are_free_where_the_facts_do_not_say():
+    stored = {key: value for key, value in asdict(SMALL).items() if key != "unit_prototypes"}
+    assert token_config(stored) == SMALL
+    torch.manual_seed(0)
+    free = SparseTokens(token_config(stored))
+    unit = SparseTokens(token_config(stored | {"unit_prototypes": True}))
+    unit.load_state_dict(free.state_dict())
+    images = torch.rand(2, 3, SMALL.encoder.image, SMALL.encoder.image)
+    cls = free.encode(images).cls
+    lengths = free.cls_head.prototypes.weight.norm(dim=1)
+    torch.testing.assert_close(unit.cls_head(cls) * lengths, free.cls_head(cls))
+    assert unit.token_head.unit
+    assert not free.token_head.unit

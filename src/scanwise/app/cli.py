@@ -19,6 +19,7 @@ from scanwise.app.label import label
 from scanwise.app.probe import probe
 from scanwise.app.tokens import reconstruct, similar, tokens
 from scanwise.errors import ScanwiseError
+from scanwise.threads import use_free_cores
 
 app = typer.Typer(
     name="scanwise",
@@ -46,6 +47,7 @@ def _settings(
 def main() -> None:
     """Runs the command line; an error that the user can mend is one line on standard error, and exit code 2."""
     debug = "--debug" in sys.argv
+    use_free_cores()
     try:
         with notes_for_warnings():
             app()

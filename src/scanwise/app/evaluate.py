@@ -42,6 +42,9 @@ def segment(
 ) -> None:
     """mIoU, mAcc, a table by class, a confusion picture; objects of seen and unseen models apart.
 
+    Classes are matched by name. Points of classes that the weights do not know count as unlabelled, and scenes without
+    a class of theirs are refused.
+
     Examples:
 
         scanwise evaluate segment out/segment-rooms-small data/rooms-1 --split test
@@ -58,7 +61,8 @@ def segment(
         return
     folder = out or _folder_of(weights)
     metrics = {name: confusion.metrics() for name, confusion in counts.items() if confusion.matrix.any()}
-    write_json(folder / f"{split}.json", metrics)
+    left_out = {"left_out": counts["all"].left_out} if counts["all"].left_out else {}
+    write_json(folder / f"{split}.json", metrics | left_out)
     write_text(folder / f"{split}.md", counts["all"].table())
     counts["all"].draw(folder / f"{split}.png")
     print(counts["all"].table(), end="")
@@ -77,7 +81,7 @@ def less(
     again: SecondPassOption = False,
     device: DeviceOption = "auto",
 ) -> None:
-    """mIoU, Acc@0.25, Acc@0.5, unique and multiple, by length and relation; "not here"; seconds.
+    """mIoU, Acc@0.25, Acc@0.5, unique and multiple, by length and relation; "not here"; failures taken apart; seconds.
 
     Examples:
 
@@ -126,19 +130,43 @@ def _evaluate_on_sentences(
 
 
 def _show(found: Evaluation, threshold: float, path: Path) -> None:
-    from scanwise.evaluation.referring import breakdown, metrics
+    from scanwise.evaluation.referring import breakdown, failures, metrics
 
     result, parts = metrics(found.sentences, threshold), breakdown(found.sentences)
-    timing = found.timing()
-    write_json(path, {"all": result, "parts": parts, "timing": timing})
+    why, timing = failures(found.sentences), found.timing()
+    write_json(path, {"all": result, "parts": parts, "failures": why, "timing": timing})
     for name, value in result.items():
         print(f"{name:20} {value:7.0f}" if name.endswith("sentences") else f"{name:20} {100 * value:7.1f}")
     for name, values in parts.items():
         print(f"{name:20} {100 * values['miou']:7.1f} mIoU, {values['sentences']:.0f} sentences")
+    for name, values in why.items():
+        if name == "presence":
+            _show_presence(values)
+        else:
+            _show_failures(name, values)
     print(
         f"{timing['seconds_a_scene']:.3f} s a scene ({timing['processor_seconds_a_scene']:.3f} s of processor), "
         f"{timing['seconds_a_sentence']:.3f} s a sentence"
     )
+
+
+def _show_failures(name: str, values: dict[str, float]) -> None:
+    words = {
+        "object_right": "right object", "name_right": "right name", "nothing": "no object",
+        "iou_when_right": "mIoU where the object is right", "ceiling": "mIoU that voxels allow",
+    }  # fmt: skip
+    said = ", ".join(f"{word} {100 * values[key]:.1f}" for key, word in words.items() if key in values)
+    print(f"{name + ', why':20} {said}")
+
+
+def _show_presence(values: dict[str, float]) -> None:
+    words = {"": "all absent", "kind_": "none of its kind here", "attribute_": "some here, none that fits"}
+    said = [
+        f"{word} {100 * values[f'{key}auc']:.1f} ({values[f'{key}sentences']:.0f})"
+        for key, word in words.items()
+        if f"{key}auc" in values
+    ]
+    print(f"{'presence, AUC':20} {', '.join(said)}")
 
 
 @app.command()

@@ -36,6 +36,8 @@ def probe(
 ) -> None:
     """Fit a linear layer, or a nearest-neighbour search, on frozen features, and measure it.
 
+    The weight decay of the linear layer is chosen on a fifth of the training scenes.
+
     Examples:
 
         scanwise probe data/rooms-1 --model out/dos-rooms-tiny --split test --seeds 3
@@ -45,7 +47,7 @@ def probe(
         scanwise probe data/streets-1 --model out/dos-streets-tiny --on sequences/00/velodyne/000000.bin --random
     """
     from scanwise.data.datasets import read_source, scene_paths
-    from scanwise.evaluation.probes import fit_and_measure, mean_and_spread, with_classes
+    from scanwise.evaluation.probes import fit_and_measure, mean_and_spread
     from scanwise.formats.registry import read_scene
 
     if not 0 < share <= 1:
@@ -59,11 +61,17 @@ def probe(
     if on is None:
         tested = scene_paths(data, split)
     else:
-        tested = [with_classes(replace(read_scene(on), name=str(on)), classes)]
-    metrics = []
+        scan = replace(read_scene(on), name=str(on))
+        if scan.labels is None:
+            raise InputError(f"{on}: has no labels to measure against")
+        tested = [scan]
+    metrics: list[dict[str, float]] = []
     for result in fit_and_measure(frozen, known, tested, classes, voxels=voxels, seeds=seeds, knn=knn):
         metrics.append(result.counts.metrics())
-        note(f"seed {result.seed}: mIoU {100 * metrics[-1]['miou']:.1f}, mAcc {100 * metrics[-1]['macc']:.1f}")
+        decay = "" if result.decay is None else f", decay {result.decay:g}"
+        note(f"seed {result.seed}: mIoU {100 * metrics[-1]['miou']:.1f}, mAcc {100 * metrics[-1]['macc']:.1f}{decay}")
+        if result.decay is not None:
+            metrics[-1]["decay"] = result.decay
     print(result.counts.table(), end="")
     mean, spread = mean_and_spread([found["miou"] for found in metrics])
     around = "" if spread is None else f" ± {100 * spread:.1f}"

@@ -174,24 +174,26 @@ def class_names(sources: Sequence[Source]) -> list[str]:
     Raises:
         InputError: two scenes number different classes.
     """
+    return class_counts(sources)[0]
+
+
+def class_counts(sources: Sequence[Source]) -> tuple[list[str], list[int]]:
+    """`class_names`, and how many points each class has in all these scenes.
+
+    Raises:
+        InputError: two scenes number different classes.
+    """
     classes: list[str] = []
+    counts = np.zeros(0, np.int64)
     for source in sources:
         scene = read_source(source)
         _check_same(scene, classes)
         classes = max(classes, _named(scene), key=len)
-    return classes
-
-
-def check_classes(scene: Scene, classes: Sequence[str]) -> None:
-    """Nothing, where a scene's labels number these classes.
-
-    Raises:
-        InputError: they number others, or more.
-    """
-    _check_same(scene, classes)
-    highest = -1 if scene.labels is None else int(scene.labels.max(initial=-1))
-    if highest >= len(classes):
-        raise InputError(f"{scene.name}: has points of class {highest}, and there are only {len(classes)} classes")
+        if scene.labels is not None:
+            found = np.bincount(scene.labels[scene.labels >= 0], minlength=max(len(counts), len(classes)))
+            found[: len(counts)] += counts
+            counts = found
+    return classes, np.pad(counts, (0, max(0, len(classes) - len(counts)))).tolist()
 
 
 def _check_same(scene: Scene, classes: Sequence[str]) -> None:
@@ -244,17 +246,21 @@ class Loader:
 
     def batches(self, step: int) -> Iterator[Any]:
         """Batch after batch without end, from global batch number `step` on."""
+        loader: DataLoader[Any] = DataLoader(
+            self.dataset,
+            batch_sampler=self._all_draws(step),  # one without end, so that workers stay from epoch to epoch
+            collate_fn=self._collate,
+            num_workers=self._workers,
+            multiprocessing_context="spawn" if self._workers else None,
+            generator=torch.Generator(),  # else it would take from the numbers that training is made of
+        )
+        yield from loader
+
+    def _all_draws(self, step: int) -> Iterator[list[Draw]]:
+        """The draws of one batch after the other, epoch after epoch."""
         epoch, start = divmod(step, len(self))
         while True:
-            loader: DataLoader[Any] = DataLoader(
-                self.dataset,
-                batch_sampler=self._draws(epoch)[start:],
-                collate_fn=self._collate,
-                num_workers=self._workers,
-                multiprocessing_context="spawn" if self._workers else None,
-                generator=torch.Generator(),  # else it would take from the numbers that training is made of
-            )
-            yield from loader
+            yield from self._draws(epoch)[start:]
             epoch, start = epoch + 1, 0
 
     def _draws(self, epoch: int) -> list[list[Draw]]:

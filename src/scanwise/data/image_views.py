@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from PIL import Image
-from torch.nn import functional
 
 LUMA = (0.299, 0.587, 0.114)
 TO_YIQ = ((0.299, 0.587, 0.114), (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112))
@@ -150,13 +149,27 @@ def _toned(images: torch.Tensor, saturation: torch.Tensor, hue: torch.Tensor) ->
 
 
 def _blurred(images: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
-    """Gaussian blur, (N,) sigma in units of 1/32 of the side."""
-    count, channels, height, width = images.shape
+    """Gaussian blur, (N,) sigma in units of 1/32 of the side; beyond the edges the image is mirrored.
+
+    Along each axis it is a product with a matrix for each image, which holds its kernel row by row: many small
+    products in one call, where a convolution of as many groups as planes goes plane by plane.
+    """
+    height, width = images.shape[2:]
     unit = max(height, width) / 32
     reach = max(1, min(round(3 * unit), min(height, width) - 1))
     offsets = torch.arange(-reach, reach + 1, device=images.device)
     kernel = torch.exp(-(offsets**2) / (2 * (unit * sigma[:, None]) ** 2))
-    kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(channels, 0)
-    planes = functional.pad(images.reshape(1, count * channels, height, width), [reach] * 4, mode="reflect")
-    planes = functional.conv2d(planes, kernel[:, None, None, :], groups=count * channels)
-    return functional.conv2d(planes, kernel[:, None, :, None], groups=count * channels).view_as(images)
+    kernel = kernel / kernel.sum(1, keepdim=True)
+    along_x, along_y = _bands(kernel, width), _bands(kernel, height)
+    images = (images.flatten(1, 2) @ along_x.mT).view_as(images)
+    return along_y[:, None] @ images
+
+
+def _bands(kernel: torch.Tensor, size: int) -> torch.Tensor:
+    """(N, S, S): row i of an image's matrix adds up what its kernel (N, 2 r + 1) reads around pixel i of S."""
+    reach = kernel.shape[1] // 2
+    read = torch.arange(size, device=kernel.device)[:, None] + torch.arange(-reach, reach + 1, device=kernel.device)
+    read = read.abs()  # mirrored at the first pixel, then at the last
+    read = torch.where(read < size, read, 2 * (size - 1) - read)
+    bands = kernel.new_zeros(len(kernel), size, size)
+    return bands.scatter_add_(2, read.expand(len(kernel), -1, -1), kernel[:, None].expand(-1, size, -1))

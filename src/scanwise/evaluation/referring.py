@@ -1,7 +1,8 @@
 """How well masks fit the sentences that asked for them: mIoU, Acc@0.25, Acc@0.5, and "not here".
 
 A mask is where the probability is above 0.5, an empty one has IoU 0, and nothing is put in its place. LESS's official
-code adds the 5000 likeliest points to a mask of fewer than 100; `fallback=True` measures so.
+code adds the 5000 likeliest points to a mask of fewer than 100; `fallback=True` measures so. The numbers themselves are
+made in `evaluation.metrics`; `failures` takes apart why masks are wrong.
 """
 
 from __future__ import annotations
@@ -10,14 +11,17 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from scanwise.data.datasets import Source, read_source
 from scanwise.data.referring import names_many, plural
 from scanwise.data.surface import Surface
+from scanwise.evaluation import metrics as measures
+from scanwise.evaluation.absence import KINDS, absence_of, names_here, object_names
 from scanwise.geometry.objects import surest_part
+from scanwise.geometry.voxels import voxelize
 from scanwise.nn.sharpening import Sharpener
 from scanwise.scene import Scene
 
@@ -64,6 +68,11 @@ class SentenceResult:
         here: whether there is.
         unique: no other object of that class; None where classes are not known.
         text: the sentence.
+        object_right: the object that the mask overlaps most (by IoU) is the one that is meant; None where nothing is.
+        nothing: the mask touches no object at all; None where nothing is meant.
+        name_right: it has at least the name of the one that is meant; None where that has no name.
+        ceiling: IoU of the true mask rounded to the model's voxels; None where nothing is meant, or not asked for.
+        absence: of `absence.KINDS`: how that which is not here is absent, guessed from the sentence; "" = it is here.
     """
 
     iou: float
@@ -71,6 +80,11 @@ class SentenceResult:
     here: bool
     unique: bool | None
     text: str
+    object_right: bool | None = None
+    nothing: bool | None = None
+    name_right: bool | None = None
+    ceiling: float | None = None
+    absence: str = ""
 
 
 @dataclass
@@ -99,7 +113,7 @@ class Evaluation:
 
 def evaluate_sentences(
     predict: Callable[[Scene, Sequence[str]], Sequence[Prediction]], paths: Sequence[Source],
-    fabric: Fabric | None = None, *, fallback: bool = False, reach: float = 0.0,
+    fabric: Fabric | None = None, *, fallback: bool = False, reach: float = 0.0, voxel: float = 0.0,
 ) -> Evaluation:  # fmt: skip
     """The result of every sentence of scenes, shared out among the processes; masks over the scenes' own points.
 
@@ -109,6 +123,7 @@ def evaluate_sentences(
         fabric: of several processes; None = one.
         fallback: enlarge small masks as the official code does.
         reach: metres around a mask in which the second pass may change it; 0 = there is none.
+        voxel: edge of the model's voxels, for the ceiling that they set; 0 = none is measured.
     """
     rank, world = (fabric.global_rank, fabric.world_size) if fabric is not None else (0, 1)
     own = Evaluation()
@@ -124,22 +139,52 @@ def evaluate_sentences(
             found = [second_pass(sharpen, *each) for each in zip(texts, found, strict=True)]
         own.seconds.append(time.perf_counter() - started)
         own.cpu_seconds.append(time.process_time() - computed)
-        unique = unique_instances(scene)
-        for each, prediction in zip(scene.sentences, found, strict=True):
-            here = each.instance >= 0
-            iou = mask_iou(prediction.scores, scene.instances == each.instance, fallback=fallback) if here else 0.0
-            own.sentences.append(SentenceResult(iou, prediction.presence, here, unique.get(each.instance), each.text))
+        own.sentences += _judged(scene, found, fallback, voxel)
     if fabric is None or world == 1:
         return own
-    import torch.distributed as distributed
-
-    parts: list[Any] = [None] * world
-    distributed.all_gather_object(parts, own)
+    parts = measures.gathered(own)
     return Evaluation(
         [result for part in parts for result in part.sentences],
         [seconds for part in parts for seconds in part.seconds],
         [seconds for part in parts for seconds in part.cpu_seconds],
     )
+
+
+def _judged(scene: Scene, found: Sequence[Prediction], fallback: bool, voxel: float) -> list[SentenceResult]:
+    """The results of a scene's sentences."""
+    assert scene.instances is not None
+    unique, names, here = unique_instances(scene), object_names(scene), names_here(scene)
+    ceilings = _ceilings(scene, voxel) if voxel else {}
+    results = []
+    for each, prediction in zip(scene.sentences, found, strict=True):
+        if each.instance < 0:
+            absence = absence_of(each.text, here)
+            results.append(SentenceResult(0.0, prediction.presence, False, None, each.text, absence=absence))
+            continue
+        mask = mask_of(prediction.scores, fallback=fallback)
+        ious = measures.object_ious(mask, scene.instances)
+        best = int(ious.argmax()) if ious.any() else -1
+        name = names.get(each.instance)
+        result = SentenceResult(
+            measures.iou(scene.instances == each.instance, mask), prediction.presence, True, unique.get(each.instance),
+            each.text, object_right=best == each.instance, nothing=best < 0,
+            name_right=None if name is None else names.get(best) == name, ceiling=ceilings.get(each.instance),
+        )  # fmt: skip
+        results.append(result)
+    return results
+
+
+def _ceilings(scene: Scene, voxel: float) -> dict[int, float]:
+    """Of each instance the IoU of its mask once rounded: a voxel is in it where more than half of its points are."""
+    assert scene.instances is not None
+    finite, result = np.flatnonzero(scene.finite), {}
+    of_point = voxelize(scene.points[finite], voxel).of_point
+    for instance in {each.instance for each in scene.sentences if each.instance >= 0}:
+        mask = scene.instances == instance
+        rounded = np.zeros(len(scene), bool)
+        rounded[finite] = (np.bincount(of_point, mask[finite]) > 0.5 * np.bincount(of_point))[of_point]
+        result[instance] = measures.iou(mask, rounded)
+    return result
 
 
 def second_pass(sharpen: Sharpener, text: str, found: Prediction) -> Prediction:
@@ -178,9 +223,7 @@ def mask_of(scores: np.ndarray, *, fallback: bool = False) -> np.ndarray:
 
 def mask_iou(scores: np.ndarray, target: np.ndarray, *, fallback: bool = False) -> float:
     """Intersection over union of `mask_of(scores)` and the target (n,) bool."""
-    mask = mask_of(scores, fallback=fallback)
-    union = int((mask | target).sum())
-    return float((mask & target).sum() / union) if union else 0.0
+    return measures.iou(target, mask_of(scores, fallback=fallback))
 
 
 def unique_instances(scene: Scene) -> dict[int, bool]:
@@ -237,18 +280,57 @@ def breakdown(results: Iterable[SentenceResult]) -> Mapping[str, dict[str, float
     return {name: _summary(groups[name]) for name in sorted(groups)}
 
 
+def failures(results: Iterable[SentenceResult]) -> dict[str, dict[str, float]]:
+    """Why masks are wrong: another object, another name, or a poor mask of the right one; and presence taken apart.
+
+    Args:
+        results: of the sentences.
+
+    Returns:
+        Of "all", "unique" and "multiple" objects, over sentences that mean something here: "object_right", the share
+        whose mask overlaps that object most; "name_right", the share whose mask overlaps one of its name most, of those
+        with a name; "nothing", the share whose mask touches no object; "iou_when_right", the mIoU where the object is
+        right; "ceiling", the mIoU that the model's voxels allow; "sentences". Of "presence": "auc", how well the
+        things that are here are told from those that are not, and the same beside the latter of each kind of absence
+        alone ("kind_auc", "attribute_auc", see `evaluation.absence`), with how many sentences those are. All but
+        counts are 0..1; what has no sentences is left out.
+    """
+    results = list(results)
+    here = [each for each in results if each.here]
+    groups = {"all": here, "unique": [each for each in here if each.unique is True]}
+    groups["multiple"] = [each for each in here if each.unique is False]
+    parts = {name: _taken_apart(group) for name, group in groups.items() if group}
+    presence: dict[str, float] = {}
+    for name in ("", *KINDS):
+        absent = [each for each in results if not each.here and name in ("", each.absence)]
+        found = measures.compute_presence(_presence([*here, *absent]))
+        if found:
+            presence |= {f"{name}_auc".strip("_"): found["auc"], f"{name}_sentences".strip("_"): float(len(absent))}
+    return parts | ({"presence": presence} if presence else {})
+
+
+def _taken_apart(here: list[SentenceResult]) -> dict[str, float]:
+    values: dict[str, list[float | None]] = {
+        "object_right": [each.object_right for each in here],
+        "name_right": [each.name_right for each in here],
+        "nothing": [each.nothing for each in here],
+        "iou_when_right": [each.iou for each in here if each.object_right],
+        "ceiling": [each.ceiling for each in here],
+    }
+    known = {name: [float(each) for each in column if each is not None] for name, column in values.items()}
+    means = {name: sum(column) / len(column) for name, column in known.items() if column}
+    return means | {"sentences": float(len(here))}
+
+
 def best_threshold(results: Iterable[SentenceResult]) -> float:
     """The threshold of presence with the best mean of "found" and "not here"; 0.5 where one of the two is missing."""
+    return measures.compute_presence(_presence(results)).get("threshold", 0.5)
+
+
+def _presence(results: Iterable[SentenceResult]) -> np.ndarray:
     results = list(results)
-    here = np.sort([each.presence for each in results if each.here])
-    absent = np.sort([each.presence for each in results if not each.here])
-    if not len(here) or not len(absent):
-        return 0.5
-    values = np.unique(np.concatenate([here, absent]))
-    tries = np.concatenate([[values[0]], (values[1:] + values[:-1]) / 2, [np.nextafter(values[-1], np.inf)]])
-    found = 1 - np.searchsorted(here, tries, "left") / len(here)
-    rejected = np.searchsorted(absent, tries, "left") / len(absent)
-    return float(tries[int(np.argmax(found + rejected))])
+    here, sure = [each.here for each in results], [each.presence for each in results]
+    return measures.update_presence(measures.no_presence(), np.array(here, bool), np.array(sure, np.float64))
 
 
 def _length(text: str) -> str:
@@ -257,10 +339,5 @@ def _length(text: str) -> str:
 
 
 def _summary(results: list[SentenceResult]) -> dict[str, float]:
-    if not results:
-        return {}
     ious = np.array([each.iou for each in results])
-    return {
-        "miou": float(ious.mean()), "acc25": float((ious >= 0.25).mean()), "acc50": float((ious >= 0.5).mean()),
-        "sentences": float(len(ious)),
-    }  # fmt: skip
+    return measures.compute_masks(measures.update_ious(measures.no_masks(), ious))

@@ -1,4 +1,4 @@
-"""Semantic segmentation measured: confusion matrices, IoU and accuracy of each class."""
+"""Semantic segmentation measured: a confusion matrix with the names of its classes, as numbers, table and picture."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from scanwise.evaluation.metrics import class_accuracy, class_iou, compute_points, no_points, update_points
 from scanwise.files import replacing
 
 
@@ -17,15 +18,17 @@ class Confusion:
 
     Attributes:
         classes: names of the K classes.
-        matrix: (K, K) int64, rows = truth, columns = prediction.
+        matrix: (K, K) int64, rows = truth, columns = prediction; a state of `evaluation.metrics`.
+        left_out: points of each class of the scenes that is none of these; they count as unlabelled.
     """
 
     classes: Sequence[str]
-    matrix: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.int64))
+    matrix: np.ndarray = field(default_factory=lambda: no_points(0))
+    left_out: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.matrix.size:
-            self.matrix = np.zeros((len(self.classes), len(self.classes)), np.int64)
+            self.matrix = no_points(len(self.classes))
 
     def add(self, truth: np.ndarray, predicted: np.ndarray) -> None:
         """Counts points.
@@ -34,34 +37,21 @@ class Confusion:
             truth: (N,) class of each point; those of a negative one are passed over.
             predicted: (N,) class of each point.
         """
-        known = truth >= 0
-        count = len(self.classes)
-        pairs = truth[known].astype(np.int64) * count + predicted[known]
-        self.matrix += np.bincount(pairs, minlength=count * count).reshape(count, count)
+        self.matrix = update_points(self.matrix, truth, predicted)
 
     @property
     def iou(self) -> np.ndarray:
         """(K,) intersection over union; NaN for classes that the truth does not have."""
-        hits = np.diag(self.matrix)
-        union = self.matrix.sum(0) + self.matrix.sum(1) - hits
-        return np.where(self.matrix.sum(1) > 0, hits / np.maximum(union, 1), np.nan)
+        return class_iou(self.matrix)
 
     @property
     def accuracy(self) -> np.ndarray:
         """(K,) share of each class's points that were found; NaN for classes that the truth does not have."""
-        truth = self.matrix.sum(1)
-        return np.where(truth > 0, np.diag(self.matrix) / np.maximum(truth, 1), np.nan)
+        return class_accuracy(self.matrix)
 
     def metrics(self) -> dict[str, float]:
         """`miou`, `macc` (means over the classes that the truth has) and `accuracy` of all points, 0..1."""
-        total = max(int(self.matrix.sum()), 1)
-        if not (self.matrix.sum(1) > 0).any():
-            return {"miou": 0.0, "macc": 0.0, "accuracy": 0.0}
-        return {
-            "miou": float(np.nanmean(self.iou)),
-            "macc": float(np.nanmean(self.accuracy)),
-            "accuracy": float(np.diag(self.matrix).sum() / total),
-        }
+        return compute_points(self.matrix)
 
     def reduced(self, all_sum: Callable[[np.ndarray], np.ndarray]) -> Confusion:
         """The sum over all processes.
@@ -69,7 +59,7 @@ class Confusion:
         Args:
             all_sum: sums a matrix (K, K) over the processes.
         """
-        return Confusion(self.classes, all_sum(self.matrix))
+        return Confusion(self.classes, all_sum(self.matrix), self.left_out)
 
     def table(self) -> str:
         """A Markdown table with a row a class that the truth has."""

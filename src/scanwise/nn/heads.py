@@ -8,24 +8,29 @@ from torch.nn import functional
 
 
 class ClusterHead(nn.Module):
-    """Vectors (..., D) -> logits (..., K): an MLP, a unit vector, its inner products with K free prototypes.
+    """Vectors (..., D) -> logits (..., K): an MLP, a unit vector, its inner products with K prototypes.
+
+    Free prototypes grow as they learn, and so does how sure the head is of them; those of length 1 give cosines.
 
     Args:
         width: D.
         hidden: channels of the MLP.
         dim: of the unit vectors.
         prototypes: K.
+        unit: prototypes are brought to length 1.
     """
 
-    def __init__(self, width: int, hidden: int, dim: int, prototypes: int) -> None:
+    def __init__(self, width: int, hidden: int, dim: int, prototypes: int, *, unit: bool = False) -> None:
         super().__init__()
+        self.unit = unit
         self.predictor = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, dim))
         self.prototypes = nn.Linear(dim, prototypes, bias=False)
         nn.init.normal_(self.prototypes.weight)
 
     def forward(self, vectors: torch.Tensor) -> torch.Tensor:
         """Logits (..., K) of vectors (..., D)."""
-        return self.prototypes(functional.normalize(self.predictor(vectors), dim=-1))
+        units, prototypes = functional.normalize(self.predictor(vectors), dim=-1), self.prototypes.weight
+        return functional.linear(units, functional.normalize(prototypes, dim=-1) if self.unit else prototypes)
 
 
 def soft_cross_entropy(

@@ -58,6 +58,8 @@ class TokenConfig:
         prototypes: K, of the two cluster heads.
         prototype_width: channels of a prototype.
         predictor: hidden channels of the cluster heads.
+        unit_prototypes: prototypes have length 1; those of published weights and of earlier runs, which do not say,
+            are free.
     """
 
     encoder: ViTConfig = field(default_factory=ViTConfig)
@@ -72,6 +74,7 @@ class TokenConfig:
     prototypes: int = 16384
     prototype_width: int = 256
     predictor: int = 2048
+    unit_prototypes: bool = False
 
 
 def token_config(stored: Mapping[str, Any]) -> TokenConfig:
@@ -172,8 +175,10 @@ class SparseTokens(nn.Module):
             width, config.decoder_width, config.decoder_depth, config.decoder_heads, config.decoder_mlp,
             patch=config.encoder.patch, codes=config.codes,
         )  # fmt: skip
-        self.token_head = ClusterHead(width, config.predictor, config.prototype_width, config.prototypes)
-        self.cls_head = ClusterHead(width, config.predictor, config.prototype_width, config.prototypes)
+        self.token_head, self.cls_head = (
+            ClusterHead(width, config.predictor, config.prototype_width, config.prototypes, unit=config.unit_prototypes)
+            for _ in range(2)
+        )
 
     def encode(self, images: torch.Tensor, keep: torch.Tensor | None = None) -> Encoded:
         """Encodes images; where every patch is a token, `sparse` is `dense`.

@@ -6,16 +6,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 from pydantic import Field, model_validator
 
+from scanwise.data.image_sources import Selected
 from scanwise.data.image_views import Views
 from scanwise.data.images import ImageDataset, ImageSet, joined, read_images, subset
+from scanwise.errors import InputError
 from scanwise.nn.sparse_tokens import SparseTokens, token_config
 from scanwise.nn.vit import SIZES, ViTConfig
 from scanwise.training.checkpoints import load_model
 from scanwise.training.recipe import Recipe
 
-VALIDATION = 2000  # images of each split that a run is validated on
+HELD_OUT = 0.1  # share of the `train` images that a run is validated on and does not learn from
+VALIDATION = 2000  # and the most of them
 
 
 class ImageRecipe(Recipe):
@@ -72,7 +76,7 @@ class ImageRecipe(Recipe):
 
 
 def training_images(recipe: ImageRecipe, *, second: bool = False, crops: int = 0) -> ImageDataset:
-    """The images that a run learns from.
+    """The images that a run learns from: `train` without those that are held out, and those of `also`.
 
     Args:
         recipe: of the run.
@@ -82,20 +86,42 @@ def training_images(recipe: ImageRecipe, *, second: bool = False, crops: int = 0
     Raises:
         InputError: no images are there.
     """
-    images = read_images(recipe.data, "train", recipe.share)
+    images = subset(split(read_images(recipe.data, "train"))[0], recipe.share)
     if recipe.also is not None:
         images = joined(images, read_images(recipe.also, "train", recipe.share))
     return ImageDataset(images, Views(recipe.image, (recipe.scale, 1.0), True, second, crops, recipe.crop_size))
 
 
 def validation_images(recipe: ImageRecipe) -> tuple[ImageSet, ImageSet]:
-    """Some images of `train`, and some of `test`.
+    """What a run is validated on: some images that may be learned from, and those of `train` that are held out.
+
+    `test` is not looked at, so that no weights are chosen by what they are measured on in the end.
 
     Raises:
-        InputError: no images are there.
+        InputError: no images are there, or one alone.
     """
-    train, test = (read_images(recipe.data, split) for split in ("train", "test"))
-    return subset(train, VALIDATION / len(train)), subset(test, VALIDATION / len(test))
+    learned, held = split(read_images(recipe.data, "train"))
+    return subset(learned, VALIDATION / len(learned)), held
+
+
+def split(images: ImageSet) -> tuple[ImageSet, ImageSet]:
+    """A set without the tenth that is held out, at most 2000, and those; for the same set always the same.
+
+    Args:
+        images: two or more.
+
+    Raises:
+        InputError: fewer.
+    """
+    if len(images) < 2:
+        raise InputError(f"{images.source.name(0)}: one picture alone; one is held out, so two are needed")
+    count = min(VALIDATION, max(1, round(HELD_OUT * len(images))))
+    shuffled = np.random.default_rng(1).permutation(len(images))
+    return _rows(images, np.sort(shuffled[count:])), _rows(images, np.sort(shuffled[:count]))
+
+
+def _rows(images: ImageSet, rows: np.ndarray) -> ImageSet:
+    return ImageSet(Selected([images.source], rows), images.labels[rows], images.classes)
 
 
 def load_tokens(path: Path) -> SparseTokens:

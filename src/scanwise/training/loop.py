@@ -209,7 +209,7 @@ class _State:
             self.raw.eval()
             metrics = self.job.validate(self.raw)
             better = not self.best or metrics[self.job.score] > self.best[self.job.score]
-            if better:
+            if better or self.recipe.keep == "last":
                 self.best, self.stale = {**metrics, "step": self.step}, 0
                 weights = self._weights()
                 if self.fabric.is_global_zero:

@@ -33,8 +33,10 @@ class Recipe(BaseModel):
         precision: of the matrix products.
         ema: decay of the averaged weights that are validated and kept; 0 = none.
         validate_every: steps from one validation to the next.
+        keep: which validated weights are left in `best.ckpt`: the best, or the last, where few scenes are validated
+            on and the best is a matter of luck.
         checkpoint_every: steps from one checkpoint to the next.
-        patience: validations without a better score before training stops; 0 = never.
+        patience: validations without a better score before training stops; 0 = never. For `keep: best`.
         workers: processes that read scenes for each training process.
     """
 
@@ -53,6 +55,7 @@ class Recipe(BaseModel):
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     ema: float = Field(0.0, ge=0, lt=1)
     validate_every: int = Field(200, ge=1)
+    keep: Literal["best", "last"] = "best"
     checkpoint_every: int = Field(50, ge=1)
     patience: int = Field(0, ge=0)
     workers: int = Field(0, ge=0)

@@ -108,6 +108,18 @@ def test_without_labels_the_last_weights_are_kept(data, tmp_path, monkeypatch):
     assert metrics == {"score": pytest.approx(2 / 3), "step": 3}
 
 
+def test_the_last_weights_are_kept_where_that_is_wanted(data, tmp_path, monkeypatch):
+    scores = iter([0.9, 0.5, 0.1])
+    monkeypatch.setattr(
+        "scanwise.methods.dos.train.validation_of", lambda sources: lambda module: {"score": next(scores)}
+    )
+    settings = RUN | {"steps": 3, "validate_every": 1, "keep": "last"}
+    metrics = train(recipe_of(data=data, **settings), tmp_path, make_fabric(device="cpu"))
+    assert metrics == {"score": 0.1, "step": 3}
+    last = load(tmp_path / "last.ckpt").under("model.")
+    assert all(torch.equal(last[name], value) for name, value in load(tmp_path / "best.ckpt").tensors.items())
+
+
 def test_scenes_may_come_in_shards(tmp_path):
     scenes = [labelled_scene(seed, 600) for seed in range(4)]
     write_shards(scenes[:2], tmp_path / "data" / "train", scenes_per_shard=2)

@@ -3,7 +3,7 @@
 import torch
 from torch.nn import functional
 
-from scanwise.methods.image_baselines.dino import DINO, CosineHead
+from scanwise.methods.image_baselines.dino import DINO
 from tests.methods.image_baselines.recipes import recipe
 
 
@@ -43,12 +43,6 @@ def test_dinos_centre_and_teacher_move():
     torch.testing.assert_close(encoder.cls, before + 0.1)
 
 
-def test_cosines_do_not_know_how_long_prototypes_are():
-    torch.manual_seed(0)
-    head, vectors = CosineHead(6, 8, 4, 10), torch.randn(3, 5, 6)
-    cosines = head(vectors)
-    assert cosines.shape == (3, 5, 10)
-    assert float(cosines.detach().abs().max()) <= 1 + 1e-6
-    with torch.no_grad():
-        head.prototypes.weight.mul_(7)
-    torch.testing.assert_close(head(vectors), cosines)
+def test_dinos_prototypes_have_length_one():
+    head = DINO(recipe("dino")).head
+    assert head.unit

@@ -6,11 +6,13 @@ import pytest
 import torch
 
 from scanwise.errors import InputError
+from scanwise.methods.image_baselines import train as baselines
+from scanwise.methods.image_baselines.dino import DINO
 from scanwise.methods.image_baselines.evaluate import load_encoder
 from scanwise.methods.image_baselines.recipe import BaselineRecipe
 from scanwise.methods.image_baselines.train import train
 from scanwise.methods.stellar.recipe import StellarRecipe
-from scanwise.training.checkpoints import Checkpoint, save
+from scanwise.training.checkpoints import Checkpoint, load, save
 from scanwise.training.launch import make_fabric
 from scanwise.training.recipe import read_recipe
 from tests.methods.image_baselines.recipes import recipe
@@ -24,6 +26,22 @@ def test_runs_leave_an_encoder(tmp_path, method):
     assert {"knn_cls", "knn_dense"} <= set(metrics)
     encoder = load_encoder(tmp_path / "out" / "best.ckpt")
     assert encoder(torch.rand(1, 3, 16, 16)).dense.shape == (1, 16, 96)
+    tensors = load(tmp_path / "out" / "best.ckpt").tensors
+    probed, other = ("teacher.0.cls", "encoder.cls") if method == "dino" else ("encoder.cls", None)
+    assert torch.equal(encoder.cls, tensors[probed])
+    assert other is None or not torch.equal(encoder.cls, tensors[other])
+
+
+def test_dino_is_validated_by_its_teacher(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(baselines, "image_features", lambda encoder, images: seen.append(encoder) or {"cls": images})
+    monkeypatch.setattr(baselines, "knn_accuracy", lambda encode, *rest: encode(None) and {"knn_cls": 0.5})
+    made = []
+    init = DINO.__init__
+    monkeypatch.setattr(DINO, "__init__", lambda self, recipe: (init(self, recipe), made.append(self))[0])
+    train(recipe("dino", write_folder(tmp_path / "data", 2)), tmp_path / "out", make_fabric(device="cpu"))
+    assert len(seen) == 1
+    assert seen[0] is made[0].teacher[0]
 
 
 def test_labels_cannot_be_learned_from_pictures_without(tmp_path):

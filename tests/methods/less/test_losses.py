@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from torch.nn import functional
 
 from scanwise.methods.less.losses import area, dice, edges, point_contrast, weighted_bce
 from scanwise.nn.kernel_maps import KernelMaps
@@ -37,4 +38,18 @@ def test_edges_of_a_line() -> None:
     coords = torch.tensor([[x, 0, 0] for x in (4, 0, 1, 2, 3)])
     table = KernelMaps(coords, torch.zeros(5, dtype=torch.long)).submanifold(0)
     target = coords[:, 0] >= 2
-    assert edges(target, table).tolist() == [False, False, True, True, False]
+    masks = torch.stack([target, target.new_zeros(5)], 1)
+    assert edges(masks, table).T.tolist() == [[False, False, True, True, False], [False] * 5]
+
+
+def test_contrast_with_drawn_points_stands_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    feats = functional.normalize(torch.randn(2, 400, 3), dim=2) * 0.1 + torch.tensor([1.0, 0, 0])  # much alike
+    target = torch.arange(400) < torch.tensor([[60], [0]])
+    whole = point_contrast(feats, target)
+    assert whole[1] == 0
+    monkeypatch.setattr("scanwise.methods.less.losses._MOST_POSITIVES", 20)
+    monkeypatch.setattr("scanwise.methods.less.losses._MOST_NEGATIVES", 80)
+    drawn = torch.stack([point_contrast(feats, target)[0] for _ in range(50)])
+    assert drawn.std() > 0
+    assert drawn.mean().item() == pytest.approx(whole[0].item(), abs=3 * drawn.std().item() / 50**0.5 + 0.01)

@@ -131,3 +131,8 @@ def test_recipes_on_disk_are_recipes() -> None:
 def test_the_old_name_of_positions_is_still_read() -> None:
     assert recipe(places=True).positions
     assert load_trained(Path("less-rooms")).recipe.positions
+
+
+def test_queries_attend_to_cells_only_where_words_come_late() -> None:
+    with pytest.raises(ValueError, match="attend needs fusion"):
+        recipe(attend=1)

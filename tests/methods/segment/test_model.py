@@ -10,14 +10,15 @@ import torch
 from scanwise.data.clouds import Cloud, collate, sample_of
 from scanwise.data.datasets import read_source, scene_paths
 from scanwise.data.shards import write_shards
-from scanwise.errors import InputError
+from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.formats import folder
+from scanwise.methods.segment.data import counted_classes
 from scanwise.methods.segment.evaluate import evaluate, predict
 from scanwise.methods.segment.model import Segmenter, load_segmenter
 from scanwise.methods.segment.recipe import SegmentRecipe
 from scanwise.methods.segment.train import train
 from scanwise.nn.tiles import tiles
-from scanwise.training.checkpoints import start_from
+from scanwise.training.checkpoints import load, start_from
 from scanwise.training.launch import make_fabric
 from tests.scenes import CLASSES, labelled_scene, write_scenes
 
@@ -48,6 +49,35 @@ def test_it_learns_to_tell_floor_wall_and_block(run):
     assert model.classes == CLASSES
     scene = labelled_scene(77)
     assert (predict(model, scene) == scene.labels).mean() > 0.9
+
+
+def test_class_weights_are_in_the_loss_and_in_the_facts(data, tmp_path):
+    train(recipe(data, steps=1, class_weights="sqrt"), tmp_path / "run", make_fabric(device="cpu"))
+    facts = load(tmp_path / "run" / "best.ckpt").facts
+    labels = np.concatenate([read_source(path).labels for path in scene_paths(data, "train")])
+    counts = np.bincount(labels, minlength=3)
+    assert facts["class_points"] == counts.tolist()
+    expected = 1 / np.sqrt(counts)
+    assert facts["class_weights"] == pytest.approx((expected / expected.mean()).tolist())
+    model = load_segmenter(tmp_path / "run")
+    weights = torch.tensor([0.5, 1.0, 1.5])
+    weighted = Segmenter(model.recipe, CLASSES, weights.tolist())
+    weighted.load_state_dict(model.state_dict())
+    batch = collate([sample_of(Cloud.of(labelled_scene(3)), 0.1, model.recipe.features)])
+    batch.labels[:50] = -1
+    found = weighted.eval().training_step(batch, 0.0)["entropy"]
+    with torch.no_grad():
+        expected = torch.nn.functional.cross_entropy(weighted(batch), batch.labels, weights, ignore_index=-1)
+    torch.testing.assert_close(found, expected)
+
+
+def test_classes_are_counted_once(data, tmp_path, monkeypatch):
+    paths = scene_paths(data, "train")
+    classes, points = counted_classes(paths, tmp_path / "classes.json")
+    assert classes == CLASSES
+    monkeypatch.setattr("scanwise.methods.segment.data.class_counts", lambda sources: (["other"], [len(sources)]))
+    assert counted_classes(paths, tmp_path / "classes.json") == (classes, points)
+    assert counted_classes(paths[:2], tmp_path / "classes.json") == (["other"], [2])
 
 
 def test_each_point_of_the_input_gets_one_prediction(run):
@@ -122,6 +152,36 @@ def test_scenes_without_labels_are_named(run, data, tmp_path):
         evaluate(model, [tmp_path / "bare"])
 
 
+def test_classes_are_matched_by_name(run, tmp_path):
+    """The same scene with its classes in another order, one of them unknown to the model, and one point nowhere."""
+    model, scene = load_segmenter(run[0] / "best.ckpt"), labelled_scene(1)
+    scene.points[0] = np.nan
+    folder.write(scene, tmp_path / "same")
+    folder.write(
+        replace(scene, labels=np.array([1, 2, 0])[scene.labels], classes=["Lamp", "Floor", "WALL"], name="other"),
+        tmp_path / "other",
+    )
+    same = evaluate(model, [tmp_path / "same"])["all"]
+    assert same.matrix.sum() == len(scene) - 1
+    assert same.left_out == {}
+    with pytest.warns(ScanwiseWarning, match=r"^500 points of classes that the weights do not know \(Lamp\) count as"):
+        other = evaluate(model, [tmp_path / "other"])["all"]
+    np.testing.assert_array_equal(other.matrix[:2], same.matrix[:2])
+    assert other.matrix[2].sum() == 0
+    assert other.left_out == {"Lamp": 500}
+
+
+def test_scenes_of_other_classes_are_refused(run, tmp_path):
+    model = load_segmenter(run[0] / "best.ckpt")
+    folder.write(replace(labelled_scene(1), classes=["car", "tree", "road"], name="street"), tmp_path / "street")
+    with pytest.raises(InputError, match=r"street: its classes \(car, tree, road\) and those of the weights"):
+        evaluate(model, [tmp_path / "street"])
+    scene = labelled_scene(1)
+    folder.write(replace(scene, labels=0 * scene.labels, classes=["car", "wall"], name="cars"), tmp_path / "cars")
+    with pytest.raises(InputError, match=r"none of the 1 scenes has a labelled point of a class .*; 1,500 points"):
+        evaluate(model, [tmp_path / "cars"])
+
+
 def test_a_cloud_is_judged_the_same_beside_others(run):
     model = load_segmenter(run[0] / "best.ckpt")
     samples = [sample_of(Cloud.of(labelled_scene(seed)), 0.1, model.recipe.features) for seed in (1, 2)]
@@ -149,3 +209,19 @@ def test_the_model_is_had_without_the_training_loop():
 def test_weights_of_something_else_are_no_segmenter():
     with pytest.raises(InputError, match=r"holds no segmenter; give the best\.ckpt of a `scanwise train segment` run"):
         load_segmenter(Path("dos-rooms-small"))
+
+
+def test_a_step_in_bfloat16_is_nearly_that_in_float32(data):
+    torch.manual_seed(0)
+    model = Segmenter(recipe(data, backbone="small"), CLASSES).eval()  # pooling, convolutions, attention
+    batch = collate([sample_of(Cloud.of(labelled_scene(seed)), 0.1, model.recipe.features) for seed in range(2)])
+    found = {}
+    for enabled in (False, True):
+        model.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            losses = model.training_step(batch, 0.0)
+        losses["loss"].backward()
+        gradients = torch.cat([value.grad.flatten() for value in model.parameters() if value.grad is not None])
+        found[enabled] = losses["loss"].detach(), gradients
+    torch.testing.assert_close(found[True][0], found[False][0], rtol=0.02, atol=0)
+    assert torch.nn.functional.cosine_similarity(found[True][1], found[False][1], 0) > 0.98

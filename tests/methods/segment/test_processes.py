@@ -34,7 +34,7 @@ def gradients(rank: int, world: int) -> dict[str, torch.Tensor]:
     """Loss and gradients of a step over four scenes, of which this process has its share."""
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    model = Segmenter(RECIPE, CLASSES)
+    model = Segmenter(RECIPE, CLASSES, [0.5, 0.8, 1.7])
     model.backbone.network.config = replace(model.backbone.network.config, shuffle_orders=False)
     scenes = [labelled_scene(seed, 600 + 300 * seed) for seed in range(4)][rank::world]
     batch = collate([sample_of(Cloud.of(scene), RECIPE.voxel, RECIPE.features) for scene in scenes])

@@ -19,6 +19,8 @@ def test_the_recipes_that_ship_are_read():
     assert sum(value.numel() for value in SparseTokens(shipped.network()).encoder.parameters()) < 2_000_000
     small = read_recipe(RECIPES / "stellar-small.yaml", StellarRecipe)
     assert (small.image, small.crop_size, small.also) == (64, 32, Path("data/rooms-1"))
+    assert not small.network().unit_prototypes  # as its weights were made
+    assert shipped.network().unit_prototypes
     with pytest.raises(InputError, match="did you mean tokens"):
         read_recipe(RECIPES / "stellar-cifar-tiny.yaml", StellarRecipe, ["token=8"])
 

@@ -39,7 +39,8 @@ class DOSRecipe(Recipe):
         cross: share of the loss from the other view.
         drop_path: stochastic depth of the student.
         least_rank: of the teacher's features; below, after warm-up, the run is stopped as collapsed. 0 = never.
-        probe_scenes: validation scenes that a probe is fitted on and tested on, half and half.
+        probe_scenes: validation scenes that a probe is fitted on and tested on, half and half; all, where there are
+            fewer.
     """
 
     backbone: BackboneName = Field("small", validation_alias=AliasChoices("backbone", "size"))
@@ -64,7 +65,7 @@ class DOSRecipe(Recipe):
     cross: float = Field(0.5, ge=0, le=1)
     drop_path: float = Field(0.0, ge=0, lt=1)
     least_rank: float = Field(1.5, ge=0)
-    probe_scenes: int = Field(16, ge=2)
+    probe_scenes: int = Field(40, ge=2)
 
     @field_validator("token_jitter")
     @classmethod

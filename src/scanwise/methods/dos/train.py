@@ -20,7 +20,7 @@ def train(recipe: DOSRecipe, out: Path, fabric: Fabric, **options: Any) -> dict[
     """Trains on the `train` scenes, whose labels it does not look at; leaves `best.ckpt` in `out`.
 
     Where scenes of `val` have labels, the best is that with the highest mIoU of a linear probe, fitted on half of
-    `probe_scenes` of them and tested on the other half; else it is the last.
+    `probe_scenes` of them and tested on the other half; else, and with `keep: last`, it is the last.
 
     Args:
         recipe: what is trained, and how.

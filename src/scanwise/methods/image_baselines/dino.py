@@ -9,7 +9,6 @@ import copy
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from scanwise.data.image_views import color_jitter
 from scanwise.data.images import ImageBatch, to_float
@@ -19,20 +18,11 @@ from scanwise.nn.vit import ViT
 from scanwise.training.teacher import follow, momentum
 
 
-class CosineHead(ClusterHead):
-    """A cluster head whose prototypes have length 1, as DINO's last layer has them (appendix C).
-
-    Longer ones make a teacher of temperature 0.04 so sure that it collapses.
-    """
-
-    def forward(self, vectors: torch.Tensor) -> torch.Tensor:
-        """Cosines (..., K) of vectors (..., D) and prototypes."""
-        units = functional.normalize(self.predictor(vectors), dim=-1)
-        return units @ functional.normalize(self.prototypes.weight, dim=-1).T
-
-
 class DINO(nn.Module):
     """Self-distillation without labels; a centre that moves with the teacher's answers keeps it from collapse.
+
+    Prototypes have length 1 (appendix C): longer ones make a teacher of temperature 0.04 so sure that it collapses.
+    What is probed is the teacher, as in the paper.
 
     Args:
         recipe: sizes of ViT and head, momentum.
@@ -51,7 +41,9 @@ class DINO(nn.Module):
         super().__init__()
         self.recipe = recipe
         self.encoder = ViT(recipe.vit)
-        self.head = CosineHead(recipe.vit.width, recipe.predictor, recipe.prototype_width, recipe.prototypes)
+        self.head = ClusterHead(
+            recipe.vit.width, recipe.predictor, recipe.prototype_width, recipe.prototypes, unit=True
+        )
         self.teacher = copy.deepcopy(nn.ModuleList([self.encoder, self.head])).requires_grad_(False)
         self.register_buffer("center", torch.zeros(recipe.prototypes))
 

@@ -11,6 +11,9 @@ from scanwise.methods.image_baselines.recipe import BaselineRecipe
 from scanwise.nn.vit import ViT
 from scanwise.training.checkpoints import filled, load
 
+PROBED = {"mae": "encoder", "dino": "teacher.0", "supervised": "encoder"}
+"""Name of the ViT, in each baseline's model, that is measured and used: DINO's is the teacher, as in its paper."""
+
 
 def image_features(encoder: ViT, images: torch.Tensor) -> dict[str, torch.Tensor]:
     """One vector (B, D) an image: "cls", and the mean of the "dense" ones."""
@@ -19,7 +22,7 @@ def image_features(encoder: ViT, images: torch.Tensor) -> dict[str, torch.Tensor
 
 
 def load_encoder(path: Path) -> ViT:
-    """The ViT of a run of one of the baselines, in evaluation mode.
+    """The ViT of a run of one of the baselines, in evaluation mode; of DINO, the teacher's.
 
     Args:
         path: checkpoint, or folder of a run.
@@ -28,7 +31,7 @@ def load_encoder(path: Path) -> ViT:
         InputError: no such file, damaged, or of something else.
     """
     checkpoint = load(path)
-    if checkpoint.facts.get("kind") not in ("mae", "dino", "supervised"):
+    if checkpoint.facts.get("kind") not in PROBED:
         raise InputError(f"{path}: holds none of mae, dino, supervised; give the best.ckpt of such a run")
     encoder = ViT(BaselineRecipe.model_validate(checkpoint.facts["recipe"]).vit)
-    return filled(encoder, checkpoint.under("encoder."), path)
+    return filled(encoder, checkpoint.under(f"{PROBED[checkpoint.facts['kind']]}."), path)

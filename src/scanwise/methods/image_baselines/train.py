@@ -13,7 +13,7 @@ from scanwise.data.images import collate
 from scanwise.errors import InputError
 from scanwise.evaluation.image_probes import knn_accuracy
 from scanwise.methods.image_baselines.dino import DINO
-from scanwise.methods.image_baselines.evaluate import image_features
+from scanwise.methods.image_baselines.evaluate import PROBED, image_features
 from scanwise.methods.image_baselines.mae import MAE
 from scanwise.methods.image_baselines.recipe import BaselineRecipe
 from scanwise.methods.image_baselines.supervised import Supervised
@@ -23,7 +23,9 @@ from scanwise.training.run import Run
 
 
 def train(recipe: BaselineRecipe, out: Path, fabric: Fabric, **options: Any) -> dict[str, float]:
-    """Trains on the `train` images; the weights with the best kNN on `test` are `best.ckpt` in `out`.
+    """Trains on the `train` images but for some held out, by whose kNN the weights in `best.ckpt` are chosen.
+
+    `test` images are not looked at. DINO is validated by its teacher.
 
     Args:
         recipe: which baseline, and how it is trained.
@@ -38,8 +40,8 @@ def train(recipe: BaselineRecipe, out: Path, fabric: Fabric, **options: Any) -> 
         InputError: no images are there, or supervised, and they have no classes.
     """
     run = Run(recipe, out, fabric, **options)
-    train_images, test_images = validation_images(recipe)
-    classes = train_images.classes
+    known, asked = validation_images(recipe)
+    classes = known.classes
     if recipe.method == "supervised" and (recipe.also or not classes):
         raise InputError(f"{recipe.also or recipe.data}: pictures without classes cannot be trained on with labels")
     makers: dict[str, Callable[[], nn.Module]] = {
@@ -50,11 +52,9 @@ def train(recipe: BaselineRecipe, out: Path, fabric: Fabric, **options: Any) -> 
     loader = run.loader(training_images(recipe, second=dino, crops=recipe.crops if dino else 0), collate)
 
     def validate(module: nn.Module) -> dict[str, float]:
-        encoder = module.get_submodule("encoder")
+        encoder = module.get_submodule(PROBED[recipe.method])
         assert isinstance(encoder, ViT)
-        return knn_accuracy(
-            lambda images: image_features(encoder, images), train_images, test_images, recipe.image, run.device
-        )
+        return knn_accuracy(lambda images: image_features(encoder, images), known, asked, recipe.image, run.device)
 
     score = "knn_dense" if recipe.method == "mae" else "knn_cls"
     return run.fit(recipe.method, model, loader, validate=validate if classes else None, score=score)

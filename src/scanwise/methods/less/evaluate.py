@@ -99,4 +99,4 @@ def merged(reply: Reply) -> torch.Tensor:
 
 def evaluate(model: LESS, paths: Sequence[Source], fabric: Fabric | None = None, **options: Any) -> Evaluation:
     """How well it answers the sentences of scenes; arguments as of `evaluate_sentences`."""
-    return evaluate_sentences(partial(predict, model), paths, fabric, **options)
+    return evaluate_sentences(partial(predict, model), paths, fabric, voxel=model.recipe.voxel, **options)

@@ -26,6 +26,29 @@ from scanwise.nn.sparse import SparseTensor
 from scanwise.nn.sparse_unet import SparseUNet, SparseUNetConfig
 from scanwise.nn.word_fusion import WordFusion
 
+_TOGETHER = 16384  # voxels, each once for every sentence, that are worked on at a time
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """The network's answers to k sentences about one cloud, over its n voxels.
+
+    Attributes:
+        logits: (k, n) of the masks.
+        feats: (k, n, C) of the voxels; (1, n, C) where words do not reach them.
+        queries: (k, Q, width).
+        weights: (k, Q) of the queries, sum 1.
+        presence: (k,) logit that there is such a thing.
+        masks: (k, Q, n) logits of the queries' own masks, or None where they were not asked for.
+    """
+
+    logits: torch.Tensor
+    feats: torch.Tensor
+    queries: torch.Tensor
+    weights: torch.Tensor
+    presence: torch.Tensor
+    masks: torch.Tensor | None
+
 
 @dataclass(frozen=True, eq=False)
 class Reply:
@@ -105,32 +128,92 @@ class LESS(nn.Module):
                 official code does; only with k = 1.
             explain: say which words were attended to.
         """
-        clouds, late = int(voxels.batch[-1]) + 1, self.recipe.fusion == "late"
-        attention: list[torch.Tensor] = []
+        looked: list[torch.Tensor] = []
+        answers = self.answers(voxels, words, of_point=of_point, looked=looked if explain else None, propose=True)
+        replies = []
+        for place in range(len(words)):
+            copy, cloud = divmod(place, len(answers))
+            each = answers[cloud]
+            assert each.masks is not None
+            proposals = Proposals(each.queries[copy], each.masks[copy])
+            feats = each.feats[min(copy, len(each.feats) - 1)]
+            reply = Reply(each.logits[copy], feats, proposals, each.weights[copy], each.presence[copy], None)
+            if explain:
+                own = words.vectors[place][words.mask[place]]
+                reply = self._explained(reply, own, looked[place] if looked else None)
+            replies.append(reply)
+        return replies
+
+    def answers(
+        self,
+        voxels: SparseTensor,
+        words: Words,
+        *,
+        of_point: torch.Tensor | None = None,
+        looked: list[torch.Tensor] | None = None,
+        propose: bool = False,
+    ) -> list[Answers]:
+        """Of each cloud the answers to all its sentences, which go through together.
+
+        Where words reach the voxels late, so many sentences of a cloud go through at a time as fit into a cache.
+
+        Args:
+            voxels: as of `forward`.
+            words: as of `forward`.
+            of_point: as of `forward`.
+            looked: gets of each sentence the share of attention (n, T) that each word got from each voxel, where
+                voxels attend to words.
+            propose: give the queries' own masks as well.
+        """
+        clouds = int(voxels.batch[-1]) + 1
+        sentences = len(words) // clouds
+        batch, coords = voxels.batch, voxels.coords
         if self.recipe.fusion == "levels":
-            voxels = self._repeated(voxels, len(words) // clouds, clouds)
-            clouds = len(words)
-            feats = self._fused(voxels, words, attention if explain else None)
+            voxels = self._repeated(voxels, sentences, clouds)
+            feats = self._fused(voxels, words, clouds, looked)
         else:
             seen = self.backbone(voxels)
             feats = seen if isinstance(seen, torch.Tensor) else seen.feats
         if self.places is not None:
             feats = feats + self.places(voxels.coords * self.recipe.voxel, voxels.batch)
-        batch = voxels.batch
         if of_point is not None:
             feats, batch = feats[of_point], batch[of_point]
-        parts = feats.split(torch.bincount(batch, minlength=clouds).tolist())
-        embedded = [] if late else [self.decoder.embed(part) for part in parts]
-        replies = []
-        for index, sentence in enumerate(self.sentence(words.sentence)):
-            part, own = parts[index % clouds], words.vectors[index][words.mask[index]]
-            looked = attention[index] if attention else None
-            if late:
-                part, looked = self._late(part, own[None], explain)
-            points = self.decoder.embed(part) if late else embedded[index % clouds]
-            reply = self._reply(part, self.decoder(points, own), sentence)
-            replies.append(self._explained(reply, own, looked) if explain else reply)
-        return replies
+        parts = _split(feats, batch, clouds)
+        coarse = parts
+        if self.recipe.attend:
+            coarse = _split(*_pooled(feats, coords >> self.recipe.attend, batch), clouds)
+        whole = self.sentence(words.sentence)
+        if looked is not None and self.recipe.fusion == "late":
+            looked += self._late_shares(parts, words)
+        result = []
+        for cloud, (fine, rough) in enumerate(zip(parts, coarse, strict=True)):
+            own = range(cloud, len(words), clouds)
+            step = max(1, _TOGETHER // fine.shape[1]) if self.recipe.fusion == "late" else sentences
+            some = [own[start : start + step] for start in range(0, sentences, step)]
+            result.append(_joined([self._answer(fine, rough, words.take(s), whole[list(s)], propose) for s in some]))
+        return result
+
+    def _answer(
+        self, fine: torch.Tensor, rough: torch.Tensor, words: Words, whole: torch.Tensor, propose: bool
+    ) -> Answers:
+        """To k sentences about a cloud.
+
+        Args:
+            fine: (k, n, C) or (1, n, C) of its voxels, which masks are made of.
+            rough: (k, m, C) or (1, m, C) of its cells, which queries attend to; `fine` where those are the voxels.
+            words: k sentences.
+            whole: (k, width) of each sentence.
+            propose: give the queries' own masks as well.
+        """
+        same = rough is fine
+        if self.recipe.fusion == "late":
+            fine = self._late(fine, words)
+            rough = fine if same else self._late(rough, words)
+        keys, pixels = self.decoder.embed(rough)
+        queries = self.decoder((keys, pixels), words.vectors, words.mask).expand(len(words), -1, -1)
+        if not same:
+            pixels = self.decoder.pixels(fine)
+        return self._weighed(fine, pixels, queries, whole, propose)
 
     # PWCA (3.2): words reach voxels, at every level of the U-Net or once after the backbone
 
@@ -145,39 +228,49 @@ class LESS(nn.Module):
         coords, batch = cache.voxels(0)
         return SparseTensor(coords, voxels.feats.repeat(copies, 1), batch, cache=cache)
 
-    def _fused(self, voxels: SparseTensor, words: Words, attention: list[torch.Tensor] | None) -> torch.Tensor:
-        """Features (N, media) of voxels that looked at their words at every level; `attention` gets the finest's."""
+    def _fused(
+        self, voxels: SparseTensor, words: Words, clouds: int, looked: list[torch.Tensor] | None
+    ) -> torch.Tensor:
+        """Features (k * N, media) of voxels that looked at their words at every level; `looked` gets the finest's."""
         assert isinstance(self.backbone, SparseUNet)
 
         def look_at_words(level: int, at: SparseTensor) -> SparseTensor:
             fusion: WordFusion = self.fusion[level]  # type: ignore[assignment]
-            counts = torch.bincount(at.batch, minlength=len(words)).tolist()
-            if attention is not None and level == 0:
-                attention.extend(fusion.weights(at.feats, counts, words.vectors, words.mask))
+            counts = torch.bincount(at.batch, minlength=len(words))[:clouds].tolist()
+            if looked is not None and level == 0:
+                looked.extend(fusion.weights(at.feats, counts, words.vectors, words.mask))
             return at.replace(at.feats + fusion(at.feats, counts, words.vectors, words.mask))
 
         return self.backbone(voxels, look_at_words).feats
 
-    def _late(
-        self, feats: torch.Tensor, words: torch.Tensor, explain: bool
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Voxels (n, C) with what they found among the words (1, T, W), and the shares of attention, if wanted."""
+    def _late(self, feats: torch.Tensor, words: Words) -> torch.Tensor:
+        """(k, n, C): a cloud's voxels (1, n, C), with what they found among the words of each of k sentences."""
         fusion: WordFusion = self.fusion[0]  # type: ignore[assignment]
-        seen = [len(feats)], words, words.new_ones(words.shape[:2], dtype=torch.bool)
-        looked = fusion.weights(feats, *seen)[0] if explain else None
-        return feats + fusion(feats, *seen), looked
+        found = fusion(feats[0], [feats.shape[1]], words.vectors, words.mask)
+        return feats + found.view(len(words), *feats.shape[1:])
+
+    def _late_shares(self, parts: list[torch.Tensor], words: Words) -> list[torch.Tensor]:
+        fusion: WordFusion = self.fusion[0]  # type: ignore[assignment]
+        counts = [part.shape[1] for part in parts]
+        return fusion.weights(torch.cat(parts, 1)[0], counts, words.vectors, words.mask)
 
     # QSA (3.3): the sentence weighs the queries' masks
 
-    def _reply(self, feats: torch.Tensor, proposals: Proposals, sentence: torch.Tensor) -> Reply:
-        weights = weigh(proposals.queries, sentence)
-        logits = weights @ proposals.masks
-        top = logits.max()
-        presence = top
+    def _weighed(
+        self, feats: torch.Tensor, pixels: torch.Tensor, queries: torch.Tensor, whole: torch.Tensor, propose: bool
+    ) -> Answers:
+        """The answers; the mask of the mean query is the mean of the queries' masks, which need not be made for it."""
+        weights = weigh(queries, whole)
+        query = (weights[:, None] @ queries)[:, 0]
+        masks = self.decoder.masks_of(queries, pixels) if propose else None
+        if masks is None:
+            logits = self.decoder.masks_of(query[:, None], pixels)[:, 0]
+        else:
+            logits = (weights[:, None] @ masks)[:, 0]
+        presence = top = logits.amax(1)
         if self.presence is not None:
-            query = weights @ proposals.queries
-            presence = self.presence(torch.cat([query, sentence, query * sentence, top[None]]))[0]
-        return Reply(logits, feats, proposals, weights, presence, None)
+            presence = self.presence(torch.cat([query, whole, query * whole, top[:, None]], 1))[:, 0]
+        return Answers(logits, feats, queries, weights, presence, masks)
 
     def _explained(self, reply: Reply, words: torch.Tensor, looked: torch.Tensor | None) -> Reply:
         """With the words (t, W) that the object's voxels, or the query of most weight, attended to."""
@@ -197,17 +290,17 @@ class LESS(nn.Module):
         """The losses, each sentence counting the same."""
         clouds = batch.clouds
         voxels = SparseTensor(clouds.coords, clouds.feats, clouds.batch)
-        replies = self(voxels, self.text(batch.texts))
-        copies = len(batch.targets) // len(voxels)
-        edges = torch.zeros_like(batch.targets)
+        answers = self.answers(voxels, self.text(batch.texts))
+        counts = [answer.logits.shape[1] for answer in answers]
+        targets = batch.targets.view(-1, sum(counts))
+        edges = torch.zeros_like(targets)
         if self.recipe.edge:
-            table = voxels.cache.submanifold(0)
-            edges = torch.cat([losses.edges(each, table) for each in batch.targets.view(copies, -1)])
-        lengths = [len(reply.logits) for reply in replies]
-        per_sentence = zip(replies, batch.targets.split(lengths), edges.split(lengths), batch.present, strict=True)
-        parts = [self._loss(*each) for each in per_sentence]
-        total = {name: torch.stack([part[name] for part in parts]) for name in parts[0]}
-        here = batch.present.to(replies[0].logits.dtype)
+            edges = losses.edges(targets.T, voxels.cache.submanifold(0)).T
+        present = batch.present.view(-1, len(counts)).T
+        per_cloud = zip(answers, targets.split(counts, 1), edges.split(counts, 1), present, strict=True)
+        parts = [self._loss(*each) for each in per_cloud]
+        total = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+        here = present.flatten().to(answers[0].logits.dtype)
         metrics = {
             name: values.mean() if name == "presence" else (values * here).sum() / here.sum().clamp(min=1)
             for name, values in total.items()
@@ -215,23 +308,53 @@ class LESS(nn.Module):
         return {"loss": torch.stack(list(metrics.values())).sum(), **{k: v.detach() for k, v in metrics.items()}}
 
     def _loss(
-        self, reply: Reply, target: torch.Tensor, edge: torch.Tensor, present: torch.Tensor
+        self, answers: Answers, target: torch.Tensor, edge: torch.Tensor, present: torch.Tensor
     ) -> dict[str, torch.Tensor]:
-        """Of one sentence, weighted; those of the mask do not count where nothing is meant."""
-        recipe, logits = self.recipe, reply.logits.float()
+        """Of a cloud's k sentences (k,), weighted; those of the mask do not count where nothing is meant."""
+        recipe, logits = self.recipe, answers.logits.float()
         result = {
             "bce": losses.weighted_bce(logits, target, recipe.positive, official=recipe.official),
             "area": recipe.area * losses.area(logits),
         }
         if recipe.contrast:
-            contrast = losses.point_contrast(reply.feats.float(), target, official=recipe.official)
-            result["contrast"] = recipe.contrast * contrast
+            feats = answers.feats.float().expand(len(target), -1, -1)
+            result["contrast"] = recipe.contrast * losses.point_contrast(feats, target, official=recipe.official)
         if recipe.edge:
-            near = losses.weighted_bce(logits[edge], target[edge], 1.0) if bool(edge.any()) else logits.sum() * 0
-            result["edge"] = recipe.edge * near
+            result["edge"] = recipe.edge * losses.weighted_bce(logits, target, 1.0, within=edge)
         if recipe.dice:
             result["dice"] = recipe.dice * losses.dice(logits, target)
         if self.presence is not None:
-            there = functional.binary_cross_entropy_with_logits(reply.presence.float(), present.float())
+            there = functional.binary_cross_entropy_with_logits(
+                answers.presence.float(), present.float(), reduction="none"
+            )
             result["presence"] = recipe.presence * there
         return result
+
+
+def _joined(parts: list[Answers]) -> Answers:
+    """The answers to some sentences about a cloud and to others, as one."""
+    if len(parts) == 1:
+        return parts[0]
+    masks = [part.masks for part in parts if part.masks is not None]
+    return Answers(
+        torch.cat([part.logits for part in parts]),
+        torch.cat([part.feats for part in parts]),
+        torch.cat([part.queries for part in parts]),
+        torch.cat([part.weights for part in parts]),
+        torch.cat([part.presence for part in parts]),
+        torch.cat(masks) if masks else None,
+    )
+
+
+def _split(feats: torch.Tensor, batch: torch.Tensor, clouds: int) -> list[torch.Tensor]:
+    """Of each cloud (k, n, C), from (k * N, C) of all clouds k times over, and the cloud (N,) of each row."""
+    counts = torch.bincount(batch, minlength=clouds).tolist()
+    return list(feats.view(-1, len(batch), feats.shape[1]).split(counts, 1))
+
+
+def _pooled(feats: torch.Tensor, cells: torch.Tensor, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean features (M, C) of each cloud's cells, and their clouds (M,), from voxels (N, C) in cells (N, 3)."""
+    keys = torch.cat([batch[:, None].long(), cells.long()], 1)
+    unique, place, counts = torch.unique(keys, dim=0, return_inverse=True, return_counts=True)
+    sums = feats.new_zeros(len(unique), feats.shape[1]).index_add(0, place, feats)
+    return sums / counts[:, None], unique[:, 0]

@@ -70,18 +70,21 @@ class QueryLayer(nn.Module):
         self.feed_forward_norm = nn.LayerNorm(width)
 
     def forward(
-        self, queries: torch.Tensor, points: torch.Tensor, allowed: torch.Tensor, words: torch.Tensor | None
-    ) -> torch.Tensor:
-        """(Q, width): the queries, having looked around.
+        self, queries: torch.Tensor, points: torch.Tensor, allowed: torch.Tensor, words: torch.Tensor | None = None,
+        mask: torch.Tensor | None = None,
+    ) -> torch.Tensor:  # fmt: skip
+        """(S, Q, width): the queries of S sentences, having looked around.
 
         Args:
-            queries: (Q, width).
-            points: (n, width).
-            allowed: (Q, n) bool, points that each query may attend to.
-            words: (t, width).
+            queries: (S, Q, width).
+            points: (S, n, width), or (1, n, width), the same for all.
+            allowed: (S, Q, n) bool, points that each query may attend to.
+            words: (S, T, width).
+            mask: (S, T) bool, True at words; None = all.
         """
         if self.words is not None and self.words_norm is not None and words is not None:
-            queries = self.words_norm(queries + self.words(queries, words))
+            seen = self.words(queries, words, None if mask is None else mask[:, None])
+            queries = self.words_norm(queries + seen)
         queries = queries + self.cross(queries, points, allowed)
         if self.cross_norm is not None:
             queries = self.cross_norm(queries)
@@ -108,33 +111,51 @@ class QueryDecoder(nn.Module):
         self.layers = nn.ModuleList(QueryLayer(config) for _ in range(config.layers))
 
     def embed(self, feats: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Of points (n, C): what queries attend to, and what their masks are made of, both (n, width)."""
-        return self.inputs(feats), self.masks[:2](feats)
+        """Of points (..., C): what queries attend to, and what their masks are made of, both (..., width)."""
+        return self.inputs(feats), self.pixels(feats)
 
-    def forward(self, points: tuple[torch.Tensor, torch.Tensor], words: torch.Tensor | None = None) -> Proposals:
-        """The proposals for one cloud.
+    def pixels(self, feats: torch.Tensor) -> torch.Tensor:
+        """What masks are made of, (..., width), from points (..., C)."""
+        return self.masks[:2](feats)
+
+    def forward(
+        self, points: tuple[torch.Tensor, torch.Tensor], words: torch.Tensor | None = None,
+        mask: torch.Tensor | None = None,
+    ) -> torch.Tensor:  # fmt: skip
+        """The queries (S, Q, width) of S sentences about one cloud; those of one where there are no words.
 
         Args:
-            points: as `embed` gives them.
-            words: (t, W), of one sentence, without padding.
+            points: as `embed` gives them, (S, n, width), or (1, n, width), the same for all.
+            words: (S, T, W).
+            mask: (S, T) bool, True at words; None = all.
         """
         keys, pixels = points
-        if words is not None and self.words is not None:
-            words = self.words(words)
-        queries = self.initial()
-        masks = self.masks_of(queries, pixels)
+        words = None if words is None or self.words is None else self.words(words)
+        sentences = len(keys) if words is None else len(words)
+        queries = self.initial().expand(sentences, -1, -1)
         for layer in self.layers:
-            queries = self.out_norm(layer(queries, keys, attention_mask(masks), words))
-            masks = self.masks_of(queries, pixels)
-        return Proposals(queries, masks)
+            with torch.no_grad():
+                allowed = attention_mask(self.masks_of(queries, pixels))
+            queries = self.out_norm(layer(queries, keys, allowed, words, mask))
+        return queries
 
     def masks_of(self, queries: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
-        """(Q, n) logits: products of queries (Q, width) with what the masks' last layer makes of `pixels` (n, width).
+        """(..., Q, n) logits: products of queries with what the masks' last layer makes of pixels.
 
         The queries, being few, go through that layer in place of the points.
+
+        Args:
+            queries: (Q, width); or (S, Q, width).
+            pixels: (n, width); or (S, n, width), or (1, n, width), the same for all.
         """
         last: nn.Linear = self.masks[2]  # type: ignore[assignment]
-        return torch.addmm((queries @ last.bias)[:, None], queries @ last.weight, pixels.T)
+        bias, rows = (queries @ last.bias)[..., None], queries @ last.weight
+        if pixels.ndim == 3 and len(pixels) == 1:
+            pixels = pixels[0]
+        if pixels.ndim == 3:
+            return torch.baddbmm(bias, rows, pixels.transpose(1, 2))
+        shape = (*rows.shape[:-1], len(pixels))
+        return torch.addmm(bias.reshape(-1, 1), rows.reshape(-1, rows.shape[-1]), pixels.T).view(shape)
 
     def initial(self) -> torch.Tensor:
         """The queries (Q, width) before they have seen anything."""
@@ -142,11 +163,11 @@ class QueryDecoder(nn.Module):
 
 
 def attention_mask(masks: torch.Tensor) -> torch.Tensor:
-    """(Q, n) bool of mask logits: where they say yes (0.5 or more); everywhere for a query whose mask is empty."""
-    inside = masks.detach().sigmoid() >= 0.5
-    return inside | ~inside.any(1, keepdim=True)
+    """Bool of mask logits (..., n): where they say yes (0.5 or more); everywhere for a query whose mask is empty."""
+    inside = masks.detach() >= 0
+    return inside | ~inside.any(-1, keepdim=True)
 
 
 def weigh(queries: torch.Tensor, sentence: torch.Tensor) -> torch.Tensor:
-    """QSA: the weight of each query (Q, width) for a sentence (width,), softmax over the queries."""
-    return (queries @ sentence).softmax(0)
+    """QSA: the weight of each query (..., Q, width) for a sentence (..., width), softmax over the queries."""
+    return (queries @ sentence[..., None])[..., 0].softmax(-1)

@@ -26,6 +26,8 @@ class LESSRecipe(SentenceRecipe):
         heads: of its attention.
         hidden: channels of its feed-forward layers.
         word_heads: of the attention to words.
+        attend: queries attend to cells of 2^attend voxels an edge rather than to voxels, as in Mask2Former's decoder;
+            masks are made of voxels all the same. 0 = to voxels.
         several: how often the last of a scene's sentences gives way to one about all things of a kind.
         strange: how often the first does to one of another scene, about a thing of whose kind there is none.
         positive: weight of the object's voxels in the cross-entropy.
@@ -47,6 +49,7 @@ class LESSRecipe(SentenceRecipe):
     heads: int = Field(1, ge=1)
     hidden: int = Field(1024, ge=8)
     word_heads: int = Field(1, ge=1)
+    attend: int = Field(0, ge=0, le=4)
     several: float = Field(0.0, ge=0, le=1)
     strange: float = Field(0.0, ge=0, le=1)
     positive: float = Field(20.0, gt=0)
@@ -63,6 +66,8 @@ class LESSRecipe(SentenceRecipe):
             raise ValueError("fusion: levels needs backbone: unet; use fusion: late with a Point Transformer")
         if self.width % self.heads or (self.fusion == "levels" and self.media % self.word_heads):
             raise ValueError("heads must divide width, and word_heads media")
+        if self.attend and self.fusion == "levels":
+            raise ValueError("attend needs fusion: late, queries or none")
         return self
 
     @property

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from scanwise.data.augment import Augmentation
 from scanwise.data.clouds import Cloud, Sample, sample_of
+from scanwise.data.datasets import Source, class_counts
 from scanwise.errors import InputError
+from scanwise.files import write_json
 from scanwise.methods.segment.recipe import SegmentRecipe
 from scanwise.scene import Scene
 
@@ -45,3 +50,26 @@ class MakeSample:
         if self.recipe.crop:
             cloud = Augmentation(crop=self.recipe.crop)(cloud, generator)
         return sample_of(cloud, self.recipe.voxel, self.recipe.features, scene.name)
+
+
+def counted_classes(sources: Sequence[Source], kept: Path) -> tuple[list[str], list[int]]:
+    """The classes of scenes and how many points each has, counted once.
+
+    A run that goes on then has the classes, and their weights, that it began with, and need not read every scene.
+
+    Args:
+        sources: labelled scenes.
+        kept: file that the counts are kept in; those of as many scenes are not counted again.
+
+    Raises:
+        InputError: two scenes number different classes.
+    """
+    try:
+        found = json.loads(kept.read_text(encoding="utf-8"))
+        if found["scenes"] == len(sources) and len(found["classes"]) == len(found["points"]):
+            return found["classes"], found["points"]
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # not there, or damaged: counted now
+    classes, points = class_counts(sources)
+    write_json(kept, {"scenes": len(sources), "classes": classes, "points": points})
+    return classes, points

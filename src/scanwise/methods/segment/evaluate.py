@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from scanwise.data.clouds import Cloud, sample_of
-from scanwise.data.datasets import Source, check_classes, read_source
-from scanwise.errors import InputError
+from scanwise.data.datasets import Source, read_source
+from scanwise.errors import InputError, ScanwiseWarning
+from scanwise.evaluation.class_names import left_out_text, translated
+from scanwise.evaluation.metrics import gathered, summed
 from scanwise.evaluation.segmentation import Confusion
 from scanwise.methods.segment.model import Segmenter
-from scanwise.nn.processes import all_sum
 from scanwise.nn.tiles import sum_over_tiles
 from scanwise.scene import Scene
 
@@ -40,6 +42,9 @@ def class_probabilities(model: Segmenter, scene: Scene) -> np.ndarray:
 def evaluate(model: Segmenter, paths: Sequence[Source], fabric: Fabric | None = None) -> Mapping[str, Confusion]:
     """Predicts scenes, shared out among the processes.
 
+    Classes of scenes and model are matched by name (`evaluation.class_names`); points of classes that the model does
+    not know count as unlabelled, and a warning says how many they are. So do points that are not finite.
+
     Args:
         model: in evaluation mode.
         paths: labelled scenes.
@@ -47,31 +52,36 @@ def evaluate(model: Segmenter, paths: Sequence[Source], fabric: Fabric | None = 
 
     Returns:
         Confusion over all points; "seen" over those of objects whose model training had; "unseen" over those of
-        held-out models.
+        held-out models. `left_out` of the first is of all scenes.
 
     Raises:
-        InputError: a scene has no labels, or those of other classes.
+        InputError: a scene has no labels, or no class in common with the model; or no point is of such a class.
     """
     counts = {name: Confusion(model.classes) for name in ("all", "seen", "unseen")}
+    left_out: Counter[str] = Counter()
     rank, world = (fabric.global_rank, fabric.world_size) if fabric is not None else (0, 1)
     for path in paths[rank::world]:
-        scene = read_source(path)
-        if scene.labels is None:
-            raise InputError(f"{scene.name}: has no labels to measure against")
-        check_classes(scene, model.classes)
+        scene, others = translated(read_source(path), model.classes)
+        left_out.update(others)
+        assert scene.labels is not None
         predicted = predict(model, scene)
-        counts["all"].add(scene.labels, predicted)
+        truth = np.where(predicted >= 0, scene.labels, -1)
+        counts["all"].add(truth, predicted)
         if scene.instances is None:
             continue
         held_out = [box.instance for box in scene.boxes if box.held_out]
-        others = [box.instance for box in scene.boxes if not box.held_out]
-        for name, chosen in (("unseen", held_out), ("seen", others)):
+        seen = [box.instance for box in scene.boxes if not box.held_out]
+        for name, chosen in (("unseen", held_out), ("seen", seen)):
             rows = np.isin(scene.instances, chosen)
-            counts[name].add(scene.labels[rows], predicted[rows])
+            counts[name].add(truth[rows], predicted[rows])
 
     device = next(model.parameters()).device
-
-    def summed(matrix: np.ndarray) -> np.ndarray:
-        return all_sum(torch.from_numpy(matrix).to(device)).cpu().numpy()
-
-    return {name: confusion.reduced(summed) for name, confusion in counts.items()}
+    result = {name: confusion.reduced(lambda matrix: summed(matrix, device)) for name, confusion in counts.items()}
+    result["all"].left_out = dict(sum(gathered(left_out), Counter()))
+    text = left_out_text(result["all"].left_out)
+    if not result["all"].matrix.any():
+        said = f"none of the {len(paths)} scenes has a labelled point of a class of the weights"
+        raise InputError(f"{said}; {text}" if text else said)
+    if text and rank == 0:
+        warnings.warn(text, ScanwiseWarning, stacklevel=2)
+    return result

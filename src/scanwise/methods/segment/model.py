@@ -7,6 +7,7 @@ Shapes: N voxels of a batch, K classes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -28,15 +29,19 @@ class Segmenter(nn.Module):
     Args:
         recipe: which backbone, and whether it stays as it is.
         classes: names of the K classes.
+        weights: (K,) of the classes in the cross-entropy; None = all alike. Training alone needs them.
     """
 
-    def __init__(self, recipe: SegmentRecipe, classes: list[str]) -> None:
+    weights: torch.Tensor | None
+
+    def __init__(self, recipe: SegmentRecipe, classes: list[str], weights: Sequence[float] | None = None) -> None:
         super().__init__()
         channels = channels_of(recipe.features)
         self.backbone = build_backbone(recipe.backbone, channels, decoder=recipe.decoder, drop_path=recipe.drop_path)
         self.norm = nn.LayerNorm(self.backbone.channels)
         self.head = nn.Linear(self.backbone.channels, len(classes))
         self.recipe, self.classes = recipe, classes
+        self.register_buffer("weights", None if weights is None else torch.tensor(weights), persistent=False)
         self.backbone.requires_grad_(not recipe.freeze)
 
     def forward(self, batch: Batch) -> torch.Tensor:
@@ -51,12 +56,21 @@ class Segmenter(nn.Module):
         return self.head(self.norm(feats))
 
     def training_step(self, batch: Batch, progress: float) -> dict[str, torch.Tensor]:
-        """Cross-entropy and Lovász loss over the labelled voxels of the whole batch, on all processes."""
+        """Cross-entropy and Lovász loss over the labelled voxels of the whole batch, on all processes.
+
+        Args:
+            batch: with labels.
+            progress: share of the run that is done; nothing depends on it.
+
+        Returns:
+            "loss", and its parts, for the log.
+        """
         assert batch.labels is not None
         logits = self(batch).float()
         known = batch.labels >= 0
         entropy = mean_over_processes(
-            functional.cross_entropy(logits, batch.labels, ignore_index=-1, reduction="sum"), known.sum()
+            functional.cross_entropy(logits, batch.labels, self.weights, ignore_index=-1, reduction="sum"),
+            known.sum() if self.weights is None else self.weights[batch.labels[known]].sum(),
         )
         lovasz = lovasz_softmax(logits[known].softmax(1), batch.labels[known])
         return {"loss": entropy + self.recipe.lovasz * lovasz, "entropy": entropy.detach(), "lovasz": lovasz.detach()}

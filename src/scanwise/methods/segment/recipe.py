@@ -25,6 +25,8 @@ class SegmentRecipe(Recipe):
         init_rate: learning rate of a backbone that is not random, over that of the head.
         drop_path: stochastic depth.
         lovasz: weight of the Lovász loss.
+        class_weights: of the cross-entropy: "sqrt" = one over the root of a class's share of the training points, so
+            that rare classes count more; "none" = all alike.
         most_voxels: larger scenes are evaluated in overlapping tiles.
     """
 
@@ -39,4 +41,5 @@ class SegmentRecipe(Recipe):
     init_rate: float = Field(1.0, gt=0)
     drop_path: float = Field(0.0, ge=0, lt=1)
     lovasz: float = Field(1.0, ge=0)
+    class_weights: Literal["none", "sqrt"] = "none"
     most_voxels: int = Field(120_000, ge=1000)

@@ -9,9 +9,10 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from scanwise.data.clouds import collate
-from scanwise.data.datasets import SceneDataset, class_names, scene_paths
-from scanwise.methods.segment.data import MakeSample
+from scanwise.data.datasets import SceneDataset, scene_paths
+from scanwise.methods.segment.data import MakeSample, counted_classes
 from scanwise.methods.segment.evaluate import evaluate
+from scanwise.methods.segment.losses import root_weights
 from scanwise.methods.segment.model import Segmenter
 from scanwise.methods.segment.recipe import SegmentRecipe
 from scanwise.training.checkpoints import start_from
@@ -33,8 +34,9 @@ def train(recipe: SegmentRecipe, out: Path, fabric: Fabric, **options: Any) -> d
     """
     run = Run(recipe, out, fabric, **options)
     paths = scene_paths(recipe.data, "train", recipe.share)
-    classes = class_names(paths)
-    model = run.build(lambda: Segmenter(recipe, classes))
+    classes, points = counted_classes(paths, out / "classes.json")
+    weights = root_weights(points) if recipe.class_weights == "sqrt" else None
+    model = run.build(lambda: Segmenter(recipe, classes, weights))
     if recipe.init:
         start_from(model, Path(recipe.init))
     loader = run.loader(SceneDataset(paths, MakeSample(recipe)), collate)
@@ -44,9 +46,8 @@ def train(recipe: SegmentRecipe, out: Path, fabric: Fabric, **options: Any) -> d
         assert isinstance(module, Segmenter)
         return evaluate(module, validation, fabric)["all"].metrics()
 
-    return run.fit(
-        "segment", model, loader, groups=_groups(model), validate=validate, score="miou", facts={"classes": classes}
-    )
+    facts = {"classes": classes} | ({"class_points": points, "class_weights": weights} if weights else {})
+    return run.fit("segment", model, loader, groups=_groups(model), validate=validate, score="miou", facts=facts)
 
 
 def _groups(model: Segmenter) -> list[dict[str, Any]]:

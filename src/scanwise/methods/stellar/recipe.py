@@ -26,6 +26,7 @@ class StellarRecipe(ImageRecipe):
         teacher: share of the steps, from the first, whose targets are an EMA teacher's: 0 = none, 1 = all; between,
             a warm-up from a random start.
         second_view: the teacher looks at another crop of the picture.
+        unit_prototypes: prototypes have length 1, as DINO's; the official code leaves them free.
         official: do as the official code does where it differs from its paper: the number of kept patches is rounded
             down, and `blocks` puts a block into every masked view.
     """
@@ -41,6 +42,7 @@ class StellarRecipe(ImageRecipe):
     koleo: float = Field(0.1, ge=0)
     teacher: float = Field(0.0, ge=0, le=1)
     second_view: bool = False
+    unit_prototypes: bool = True
     official: bool = False
 
     @model_validator(mode="after")
@@ -59,4 +61,5 @@ class StellarRecipe(ImageRecipe):
             self.vit, self.tokens, self.bottleneck, codes=codes, decoder_width=self.decoder_width,
             decoder_depth=self.decoder_depth, decoder_heads=self.decoder_heads, decoder_mlp=4 * self.decoder_width,
             prototypes=self.prototypes, prototype_width=self.prototype_width, predictor=self.predictor,
+            unit_prototypes=self.unit_prototypes,
         )  # fmt: skip

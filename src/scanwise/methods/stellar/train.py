@@ -24,9 +24,9 @@ from scanwise.training.run import Run
 def train(
     recipe: StellarRecipe, out: Path, fabric: Fabric, tokenizer: Tokenizer | None = None, **options: Any
 ) -> dict[str, float]:
-    """Trains on the `train` images; the weights with the best kNN on `test` are `best.ckpt` in `out`.
+    """Trains on the `train` images but for some held out, by whose kNN the weights in `best.ckpt` are chosen.
 
-    Images without classes are validated by their reconstruction.
+    `test` images are not looked at. Images without classes are validated by their reconstruction.
 
     Args:
         recipe: what is trained, and how.
@@ -47,17 +47,17 @@ def train(
     if recipe.init:
         start_from(model, Path(recipe.init))
     loader = run.loader(training_images(recipe, second=recipe.second_view, crops=recipe.crops), collate)
-    train_images, test_images = validation_images(recipe)
+    known, asked = validation_images(recipe)
 
     def validate(module: nn.Module) -> dict[str, float]:
         assert isinstance(module, Stellar)
         network = module.network
         metrics = reconstruction_errors(
-            lambda images: network.reconstruct(images, tokenizer), test_images, recipe.image, run.device
+            lambda images: network.reconstruct(images, tokenizer), asked, recipe.image, run.device
         )
-        if train_images.classes:
+        if known.classes:
             metrics |= knn_accuracy(
-                lambda images: image_features(network, images), train_images, test_images, recipe.image, run.device
+                lambda images: image_features(network, images), known, asked, recipe.image, run.device
             )
         return {**metrics, "score": metrics.get("knn_sparse", metrics["psnr"])}
 

@@ -71,4 +71,4 @@ def predict(model: TwoStage, scene: Scene, texts: Sequence[str]) -> list[Predict
 
 def evaluate(model: TwoStage, paths: Sequence[Source], fabric: Fabric | None = None, **options: Any) -> Evaluation:
     """How well it answers the sentences of scenes; arguments as of `evaluate_sentences`."""
-    return evaluate_sentences(partial(predict, model), paths, fabric, **options)
+    return evaluate_sentences(partial(predict, model), paths, fabric, voxel=model.recipe.voxel, **options)
