@@ -109,7 +109,7 @@ def _first_fault(error: ValidationError, kind: type[Recipe]) -> str:
     fault = error.errors()[0]
     key = ".".join(map(str, fault["loc"]))
     if fault["type"] != "extra_forbidden":
-        return f"{key}: {fault['msg']}"
+        return f"{key}: {fault['msg'].removeprefix('Value error, ')}"
     close = difflib.get_close_matches(key, kind.model_fields, n=1, cutoff=0.5)
     return f"{key}: no such key" + (
         f"; did you mean {close[0]}?" if close else f"; there are {', '.join(kind.model_fields)}"
