@@ -1,6 +1,7 @@
 """The runs behind docs/results/less.md, one after the other; what is done is left alone, what broke off goes on.
 
     OMP_NUM_THREADS=1 python scripts/less_runs.py main                 # LESS and two-stage x 3 seeds
+    OMP_NUM_THREADS=1 python scripts/less_runs.py fair                 # both at equal steps and equal time, 3 seeds
     OMP_NUM_THREADS=1 python scripts/less_runs.py losses --seeds 1     # cross-entropy alone, + area, + contrast
     OMP_NUM_THREADS=1 python scripts/less_runs.py parts --seeds 1      # words, queries
     OMP_NUM_THREADS=1 python scripts/less_runs.py starts --seeds 1     # DOS against random, all masks and a tenth
@@ -53,18 +54,23 @@ STARTS = {
     "random-0.1": (*POINT_TRANSFORMER, "share=0.1"),
     "dos-0.1": (*POINT_TRANSFORMER, *DOS, "share=0.1"),
 }
+FAIR_STEPS, FAIR_SCENES = 300, 30  # of the part `fair`
 TIMED, ROUNDS = 20, 3  # scenes, and how often each is timed
 
 
 def main() -> None:
     """Runs the parts that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=["main", "losses", "parts", "starts", "time", "shipped"])
+    parser.add_argument("part", choices=["main", "fair", "losses", "parts", "starts", "time", "shipped"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--only", nargs="+", help="of the part's runs")
     arguments = parser.parse_args()
     if arguments.part in ("time", "shipped"):
         {"time": take_time, "shipped": shipped}[arguments.part]()
+        return
+    if arguments.part == "fair":
+        for seed in arguments.seeds:
+            fair(seed)
         return
     variants = {"main": {LESS: (), TWO_STAGE: ()}, "losses": LOSSES, "parts": PARTS_OF, "starts": STARTS}
     for seed in arguments.seeds:
@@ -82,21 +88,60 @@ def run(name: str, changes: Sequence[str], seed: int) -> None:
         measure(name, kind, out, out / "second", seed, second_pass=True)
 
 
+def fair(seed: int) -> None:
+    """LESS, two stages for as many steps, and two stages for as many seconds of processor as LESS took."""
+    ours = short_run(LESS, FAIR_STEPS, "steps", seed)
+    theirs = short_run(TWO_STAGE, FAIR_STEPS, "steps", seed)
+    if ours is None or theirs is None:
+        raise SystemExit(f"seed {seed}: a run broke off, its seconds are not known; delete its folder")
+    short_run(TWO_STAGE, round(FAIR_STEPS * ours / theirs), "time", seed)
+
+
+def short_run(kind: str, steps: int, equal: str, seed: int) -> float | None:
+    """A run of this many steps and its metrics, without and with the second pass; its seconds of processor."""
+    out = RUNS / f"fair-{kind}-{equal}-{seed}"
+    changes = (*settings(f"steps={steps}", f"validate_every={steps}", f"seed={seed}"),)
+    train_once(out, "train", kind, f"recipes/{kind}-rooms-tiny.yaml", *changes)
+    for second_pass, folder in ((False, out), (True, out / "second")):
+        measure(kind, kind, out, folder, seed, second_pass, FAIR_SCENES, equal=equal, steps=steps)
+    return training_seconds(out)
+
+
 def measure(
-    name: str, kind: str, weights: Path | str, out: Path, seed: int, second_pass: bool = False
+    name: str,
+    kind: str,
+    weights: Path | str,
+    out: Path,
+    seed: int,
+    second_pass: bool = False,
+    scenes: int = 0,
+    **params: object,
 ) -> Mapping[str, Any]:
-    """Metrics on the test scenes, all of them as a row; what is returned are those of the sentences' kinds."""
+    """Metrics on the test scenes, all of them as a row; what is returned are those of the sentences' kinds.
+
+    Args:
+        name: of the row.
+        kind: less or two-stage.
+        weights: a run's folder, or a name.
+        out: where the metrics are kept.
+        seed: of the run.
+        second_pass: with it.
+        scenes: the first of this many; 0 = all.
+        **params: more of the row's; with any of them the row is one of the part `fair`.
+    """
     path = out / "test.json"
     if not path.exists():
-        more = ("--second-pass",) if second_pass else ()
+        more = (("--second-pass",) if second_pass else ()) + (("--scenes", scenes) if scenes else ())
         scanwise("evaluate", kind, weights, DATA, "--split", "test", "--out", out, *more)
     found = json.loads(path.read_text())
     metrics = {metric: 100 * found["all"][metric] for metric in (*METRICS, *SURE)}
     seconds = training_seconds(weights) if isinstance(weights, Path) else None
-    record(name, metrics, {"part": "test", "second_pass": second_pass}, seed, seconds)
+    test, why = ("fair", "fair-why") if params else ("test", "why")
+    params = {"second_pass": second_pass, **params}
+    record(name, metrics, {"part": test, **params}, seed, seconds)
     for sentences, each in found["failures"].items():
         values = {key: value if key.endswith("sentences") else 100 * value for key, value in each.items()}
-        record(name, values, {"part": "why", "second_pass": second_pass, "sentences": sentences}, seed, seconds)
+        record(name, values, {"part": why, "sentences": sentences, **params}, seed, seconds)
     return found["parts"]
 
 

@@ -1,6 +1,7 @@
 """The runs behind docs/results/stellar.md, one after the other; what is done is left alone, what broke off goes on.
 
     OMP_NUM_THREADS=1 python scripts/stellar_runs.py main            # STELLAR, MAE, DINO, supervised x 3 seeds
+    OMP_NUM_THREADS=1 python scripts/stellar_runs.py fair            # equal steps and equal time, 250 steps x 3 seeds
     OMP_NUM_THREADS=1 python scripts/stellar_runs.py variants        # 8, 4, all tokens, dense, other starts x 1 seed
     OMP_NUM_THREADS=1 python scripts/stellar_runs.py frames          # segmentation of Rooms-1 from all of main
     OMP_NUM_THREADS=1 python scripts/stellar_runs.py quick           # stellar-small, random, pixels: 8000 pictures
@@ -28,7 +29,7 @@ import torch
 from commands import settings, train_once, training_seconds
 from results.rows import DATA as ROWS
 from results.rows import add_row, make_row, this_command
-from results.stellar import MAIN, PIXELS, RANDOM, SHARES, SHIPPED_RANDOM
+from results.stellar import FAIR, MAIN, PIXELS, RANDOM, SHARES, SHIPPED_RANDOM
 from results.stellar import SHIPPED as NAME
 
 from scanwise.data.datasets import scene_paths
@@ -63,7 +64,8 @@ UPON_IT = Path("out/vision-stellar/rooms-vision.safetensors")  # of recipes/visi
 OTHER_TOKENS = ("stellar-cifar-8", "stellar-cifar-4", "stellar-cifar-all", "stellar-cifar-dense")
 OTHER_STARTS = ("own-targets", "from-mae")  # of stellar-cifar-tiny
 DECODER_STEPS = 200  # of the decoder that is fitted to frozen features
-QUICK = (8000, 3000)  # training and test pictures of the part `quick`
+QUICK = (8000, 3000)  # training and test pictures of the parts `quick` and `fair`
+FAIR_STEPS = 250  # of STELLAR in the part `fair`
 SEEN = 1000  # test pictures whose Fréchet distance to what came back of them is measured
 FRAME, GRID = (96, 128), (24, 32)  # pixels and patches of a frame of Rooms-1
 EVERY = 20  # one of the 20 pictures of a room is looked at
@@ -72,7 +74,7 @@ ERRORS = "psnr in dB, others without a unit"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=["main", "variants", "frames", "quick", "shipped"])
+    parser.add_argument("part", choices=["main", "fair", "variants", "frames", "quick", "shipped"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--data", type=Path, default=CIFAR10, help=f"CIFAR-10. [default: {CIFAR10}]")
     arguments = parser.parse_args()
@@ -83,7 +85,8 @@ def main() -> None:
         quick(arguments.data)
         return
     for seed in arguments.seeds:
-        {"main": baselines, "variants": variants, "frames": frames}[arguments.part](seed, arguments.data)
+        parts = {"main": baselines, "fair": fair, "variants": variants, "frames": frames}
+        parts[arguments.part](seed, arguments.data)
 
 
 # Training
@@ -102,6 +105,29 @@ def baselines(seed: int, data: Path) -> None:
 def pixels(images: torch.Tensor) -> dict[str, torch.Tensor]:
     """What is known without any network."""
     return {"dense": images.flatten(1)}
+
+
+def fair(seed: int, data: Path) -> None:
+    """STELLAR, DINO and MAE for as many steps, then the two for as many seconds of processor as STELLAR took."""
+    taken = {name: short_run(name, FAIR_STEPS, "steps", seed, data) for name in FAIR}
+    ours = taken[FAIR[0]]
+    for name in FAIR[1:]:
+        theirs = taken[name]
+        if ours is None or theirs is None:
+            raise SystemExit(f"{name}, seed {seed}: a run broke off, its seconds are not known; delete its folder")
+        short_run(name, round(FAIR_STEPS * ours / theirs), "time", seed, data)
+
+
+def short_run(name: str, steps: int, equal: str, seed: int, data: Path) -> float | None:
+    """A run of this many steps and what its frozen features know; its seconds of processor."""
+    out = RUNS / f"fair-{name}-{equal}-{seed}"
+    kind = "stellar" if name == FAIR[0] else "images"
+    changes = (f"steps={steps}", f"validate_every={steps}", f"seed={seed}", f"data={data}")
+    train_once(out, "pretrain", kind, f"recipes/{name}.yaml", *settings(*changes))
+    encoder = frozen(out / "best.ckpt").images
+    found = keep(out / "metrics.json", lambda: known_classes(encoder, data, SIZE, QUICK))
+    record(name, {"classes": found}, seed, training_seconds(out), part="fair", equal=equal, steps=steps)
+    return training_seconds(out)
 
 
 def variants(seed: int, data: Path) -> None:
@@ -132,7 +158,12 @@ def run_of(name: str, seed: int) -> Path:
 
 
 def record(
-    name: str, found: Mapping[str, Any], seed: int, cpu_seconds: float | None = None, part: str = "classes"
+    name: str,
+    found: Mapping[str, Any],
+    seed: int,
+    cpu_seconds: float | None = None,
+    part: str = "classes",
+    **params: object,
 ) -> None:
     """What was found of classes and by decoders, as rows of docs/results/data/stellar.json."""
     for kind in ("cls", "sparse", "dense"):
@@ -140,7 +171,7 @@ def record(
         percent = {probe: round(100 * known[f"{probe}_{kind}"], 2) for probe in ("knn", "linear")
                    if f"{probe}_{kind}" in known}  # fmt: skip
         if percent:
-            add(name, percent, "%", seed, cpu_seconds, part=part, features=kind)
+            add(name, percent, "%", seed, cpu_seconds, part=part, features=kind, **params)
     for way, errors in found.items():
         if way != "classes":
             add(name, errors, ERRORS, seed, cpu_seconds, part="reconstruction", way=way)

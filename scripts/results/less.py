@@ -131,6 +131,35 @@ def why(data: Path) -> str:
     return str(table)
 
 
+def fair(data: Path) -> str:
+    """Both at as many steps and in as much time; means of the seeds."""
+    table = Table("", "equal", "steps", "CPU seconds a run", *METRICS.values(), *SURE.values())
+    for name, equal in ((LESS, "steps"), (TWO_STAGE, "steps"), (TWO_STAGE, "time")):
+        for second, more in ((False, ""), (True, ", with the second pass")):
+            rows = find(_measured(data), name, part="fair", equal=equal, second_pass=second)
+            means = _means(rows, (*METRICS, *SURE))
+            table.add([NAMES[name] + more, equal, *_budget(rows), *means], rows)
+    return str(table)
+
+
+def fair_why(data: Path) -> str:
+    """Failures of the runs that took as much time, taken apart; means of the seeds."""
+    table = Table("", "sentences on", "seeds", *WHY.values())
+    for name, equal in ((LESS, "steps"), (TWO_STAGE, "time")):
+        for second, more in ((False, ""), (True, ", with the second pass")):
+            for kind in ("all", "unique", "multiple"):
+                rows = find(_measured(data), name, part="fair-why", equal=equal, second_pass=second, sentences=kind)
+                table.add([NAMES[name] + more, kind, _seeds(rows), *_means(rows, WHY)], rows)
+    return str(table)
+
+
+def _budget(rows: list[Row]) -> list[str]:
+    if not rows:
+        return [NOT_RUN] * 2
+    steps, seconds = fmean(row["params"]["steps"] for row in rows), fmean(row["cpu_seconds"] or 0 for row in rows)
+    return [f"{round(steps)}", f"{round(seconds)}"]
+
+
 def presence(data: Path) -> str:
     """How well what is here is told from what is not, by kind of absence; means of the seeds."""
     table = Table("AUC, %", "seeds", *PRESENCE.values())
@@ -182,4 +211,5 @@ def time(data: Path) -> str:
 TABLES = {
     "main": main, "losses": losses, "parts": parts, "starts": starts, "shipped": shipped, "kinds": kinds,
     "sharpening": sharpening, "time": time, "why": why, "presence": presence,
+    "fair": fair, "fair-why": fair_why,
 }  # fmt: skip

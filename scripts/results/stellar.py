@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from .rows import Row, find, read_rows
@@ -27,6 +28,7 @@ WORDS = {
     PIXELS: "no network: all 3072 values",
 }
 MAIN = (STELLAR, MAE, DINO, SUPERVISED)
+FAIR = (STELLAR, DINO, MAE)  # the first sets the time
 VARIANTS = (STELLAR, "stellar-cifar-8", "stellar-cifar-4", "stellar-cifar-all", DENSE, "own-targets", "from-mae")
 FEATURES = {"cls": "CLS", "sparse": "mean of tokens", "dense": "mean of patches"}
 PATCHES = {"sparse": "L S", "dense": "dense U"}
@@ -59,6 +61,37 @@ def linear(data: Path) -> str:
 def knn(data: Path) -> str:
     """The nearest by cosine."""
     return _classes(data, "knn")
+
+
+def fair(data: Path) -> str:
+    """At as many steps and in as much time, each by the best of its features."""
+    table = Table("", "equal", "steps", "CPU seconds a run", "linear", "kNN")
+    for equal in ("steps", "time"):
+        for name in FAIR:
+            rows = find(_measured(data), name, part="fair", equal=equal)
+            if equal == "time" and name == FAIR[0]:
+                continue
+            table.add([WORDS[name], equal, *_fair_cells(rows, name)], rows)
+    return str(table)
+
+
+def _fair_cells(rows: list[Row], name: str) -> list[str]:
+    if not rows:
+        return [NOT_RUN] * 4
+    seeds = sorted({row["seed"] for row in rows})
+    steps, seconds = ({row["seed"]: value(row) for row in rows}.values() for value in (_steps, _seconds))
+    known = {seed: [row for row in rows if row["seed"] == seed] for seed in seeds}
+    probes = ([_best(known[seed], probe, name, seed) for seed in seeds] for probe in ("linear", "knn"))
+    means = (mean_of([value for value in values if value is not None]) for values in probes)
+    return [f"{round(fmean(steps))}", f"{round(fmean(seconds))}", *means]
+
+
+def _steps(row: Row) -> int:
+    return int(row["params"]["steps"])
+
+
+def _seconds(row: Row) -> float:
+    return float(row["cpu_seconds"] or 0)
 
 
 def margins(data: Path) -> str:
@@ -230,5 +263,5 @@ def transport(data: Path) -> str:
 
 TABLES = {
     "linear": linear, "knn": knn, "margins": margins, "reconstruction": reconstruction, "variants": variants,
-    "frames": frames, "shipped": shipped, "quick": quick, "cost": cost, "transport": transport,
+    "frames": frames, "shipped": shipped, "quick": quick, "cost": cost, "transport": transport, "fair": fair,
 }  # fmt: skip
