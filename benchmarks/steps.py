@@ -51,8 +51,9 @@ def less_small(data: Path) -> tuple[torch.nn.Module, Any, str]:
 
 def segment_small(data: Path, precision: str = "32-true") -> tuple[torch.nn.Module, Any, str]:
     """recipes/segment-rooms-small.yaml: four rooms, about 80 000 voxels."""
+    from scanwise.data.classes import class_names
     from scanwise.data.clouds import collate
-    from scanwise.data.datasets import class_names, read_source, scene_paths
+    from scanwise.data.datasets import read_source, scene_paths
     from scanwise.methods.segment.data import MakeSample
     from scanwise.methods.segment.model import Segmenter
     from scanwise.methods.segment.recipe import SegmentRecipe

@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -54,13 +55,13 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
     Args:
         path: of the file.
-        text: what it holds.
+        text: what it holds; bytes of file names that are no UTF-8 become escapes, as JSON has them.
 
     Raises:
         OutputError: the place cannot be written, or the disk is full.
     """
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
@@ -138,9 +139,14 @@ def _temporary_folder(parent: Path) -> Iterator[Path]:
 
 def cannot_write(path: Path, error: OSError) -> OutputError:
     """The error that a failed write to `path` is."""
-    if error.errno == errno.ENOSPC:
+    if disk_is_full(error):
         return OutputError(f"{path}: the disk is full; free some space or choose another place", option="out")
     return OutputError(f"{path}: cannot write here ({error.strerror or error}); choose another place", option="out")
+
+
+def disk_is_full(error: OSError) -> bool:
+    """Whether a write failed for want of space; NumPy says so in words of its own."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT) or " requested and " in str(error)
 
 
 def _umask() -> int:
@@ -175,6 +181,8 @@ def read_json(path: Path, what: str = "JSON") -> Any:
         return json.loads(read_bytes(path))
     except ValueError as error:
         raise InputError(f"{path}: damaged {what} ({error})") from error
+    except RecursionError as error:
+        raise InputError(f"{path}: damaged {what} (brackets within brackets, too many to be read)") from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,13 +222,12 @@ class EncodedImage:
 
     def read(self) -> np.ndarray:
         """The picture, uint8 (H, W, 3)."""
-        with Image.open(io.BytesIO(self.data)) as picture:
+        with opened_picture(io.BytesIO(self.data), f"a picture ({self.suffix})") as picture:
             return np.asarray(picture.convert("RGB"))
 
     def size(self) -> tuple[int, int]:
         """(H, W), without decoding the whole."""
-        with Image.open(io.BytesIO(self.data)) as picture:
-            return picture.height, picture.width
+        return picture_size(io.BytesIO(self.data), f"a picture ({self.suffix})")
 
     def digest(self) -> str:
         """Hex SHA-256 of what `read` gives, by the bytes of the file."""
@@ -276,7 +283,7 @@ def decode(source: Path | BinaryIO, where: object) -> np.ndarray:
     Raises:
         InputError: there is no such picture, or it is damaged.
     """
-    with _opened(source, where) as picture:
+    with opened_picture(source, where) as picture:
         picture.load()
         return np.asarray(picture.convert("RGB") if picture.mode in ("P", "CMYK", "YCbCr") else picture)
 
@@ -291,17 +298,32 @@ def picture_size(source: Path | BinaryIO, where: object) -> tuple[int, int]:
     Raises:
         InputError: there is no such picture, or it is damaged.
     """
-    with _opened(source, where) as picture:
+    with opened_picture(source, where) as picture:
         return picture.height, picture.width
 
 
 @contextmanager
-def _opened(source: Path | BinaryIO, where: object) -> Iterator[Image.Image]:
+def opened_picture(source: Path | BinaryIO, where: object) -> Iterator[Image.Image]:
+    """A picture to be read; what goes wrong meanwhile is an error in one line.
+
+    Args:
+        source: the file.
+        where: what errors begin with.
+
+    Raises:
+        InputError: there is no such picture, it is damaged, or too large for Pillow.
+    """
     try:
-        with Image.open(source) as picture:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # Pillow's limit is told below
+            picture = Image.open(source)
+        with picture:
             yield picture
     except FileNotFoundError as error:
         raise InputError(f"{where}: no such picture") from error
+    except Image.DecompressionBombError as error:
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 1_000_000
+        raise InputError(f"{where}: pictures of more than {most} million pixels are not read; scale it down") from error
     except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
         raise InputError(f"{where}: truncated or corrupt picture ({error})") from error
 

@@ -10,6 +10,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from scanwise.errors import InputError
+from scanwise.ranges import color_bytes, intensity_fractions
+
+FAR = 10_000.0
+"""Metres from the origin beyond which float32 steps reach a millimetre, and coordinates are shifted."""
 
 
 class Raster(Protocol):
@@ -179,6 +183,9 @@ class Scene:
 
     Inside, everything is in metres, right-handed, z up. `to_source` leads back to the file's own frame.
 
+    What is handed over in another type is brought to this one: colours and intensities of any range (see `ranges`);
+    points of 64 bits more than 10 km from the origin are shifted, and kept exactly in `source_points`.
+
     Attributes:
         points: (N, 3) float32. Rows that are not finite are kept, so that outputs match inputs row by row.
         colors: (N, 3) uint8 RGB.
@@ -216,9 +223,13 @@ class Scene:
     raw: Any = None
 
     def __post_init__(self) -> None:
-        self.points = np.ascontiguousarray(self.points, np.float32)
+        self.points = np.asarray(self.points)
         if self.points.ndim != 2 or self.points.shape[1] != 3:
             raise InputError(f"{self.name}: points must be (N, 3), not {self.points.shape}")
+        bare = self.source_points is None and np.array_equal(self.to_source, np.eye(4))
+        if bare and self.points.dtype.kind in "iuf" and is_far(self.points):
+            self.points, self.source_points, self.to_source = place(self.points)
+        self.points = np.ascontiguousarray(self.points, np.float32)
         for key, width, dtype in _COLUMNS:
             value = getattr(self, key)
             if value is None:
@@ -226,6 +237,8 @@ class Scene:
             shape = (len(self),) if width == 1 else (len(self), width)
             if np.shape(value) != shape:
                 raise InputError(f"{self.name}: {key} must be {shape}, not {np.shape(value)}")
+            if key in _RANGED:
+                value = _RANGED[key](np.asarray(value), self.name)
             setattr(self, key, np.ascontiguousarray(value, dtype))
         for name, column in self.attributes.items():
             if len(column) != len(self):
@@ -302,6 +315,38 @@ _COLUMNS: tuple[tuple[str, int, type], ...] = (
     ("labels", 1, np.int32),
     ("instances", 1, np.int32),
 )
+_RANGED = {"colors": color_bytes, "intensity": intensity_fractions}
+
+
+def is_far(points: np.ndarray) -> bool:
+    """Whether some of these points (N, 3) lie further from the origin than float32 is fine for."""
+    with np.errstate(invalid="ignore"):
+        low, high = (float(points.min()), float(points.max())) if points.size else (0.0, 0.0)
+    if not (np.isfinite(low) and np.isfinite(high)):
+        finite = points[np.isfinite(points).all(1)]
+        low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
+    return high > FAR or low < -FAR
+
+
+def place(xyz: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+    """Points of a file, near enough to the origin for float32.
+
+    Args:
+        xyz: (N, 3) of any type of number; rows that are not finite stay.
+
+    Returns:
+        float32 points, shifted by whole metres if they are far; `xyz` where float32 loses something, else None; and the
+        way back (4, 4).
+    """
+    to_source = np.eye(4)
+    if is_far(xyz):
+        finite = xyz[np.isfinite(xyz).all(1)]
+        to_source[:3, 3] = np.round(np.partition(finite, len(finite) // 2, axis=0)[len(finite) // 2])
+    elif xyz.dtype == np.float32:
+        return xyz, None, to_source
+    with np.errstate(over="ignore", invalid="ignore"):
+        points = (xyz.astype(np.float64) - to_source[:3, 3]).astype(np.float32)
+    return points, xyz, to_source
 
 
 def array_digest(array: np.ndarray) -> str:

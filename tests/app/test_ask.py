@@ -79,3 +79,20 @@ def test_the_crop_is_of_the_picture_that_shows_most() -> None:
     drawn = crop_of(replace(cloud, views=[behind]), thing)
     assert drawn.shape == (480, 640, 3)
     assert drawn.std() > 5
+
+
+def test_answers_are_in_the_files_own_frame_and_unit(weights: Path, tmp_path: Path) -> None:
+    scene = random_scan()
+    cloud = replace(scene, points=scene.points[:, [1, 2, 0]] * 1000)  # millimetres, and y up
+    scanwise.write_scene(cloud, tmp_path / "scan.ply")
+    options = ["--model", str(weights), "--out", str(tmp_path / "out"), "--up", "y", "--unit", "mm"]
+    result = CliRunner().invoke(app, ["ask", str(tmp_path / "scan.ply"), "the chair", *options])
+    assert result.exit_code == 0, result.output
+    assert " mm, presence" in result.output
+    (found,) = json.loads((tmp_path / "out" / "answers.json").read_text())["answers"]
+    written = scanwise.read_scene(tmp_path / "out" / "answer-1.ply")
+    np.testing.assert_array_equal(written.points, cloud.points)
+    its = written.points[written.attributes["mask"].astype(bool)]
+    assert found["unit"] == "mm"
+    np.testing.assert_allclose(found["object"]["up"], [0, 1, 0], atol=0.5)
+    np.testing.assert_allclose(found["object"]["center"], (its.min(0) + its.max(0)) / 2, atol=300)

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scanwise.data.datasets import StoredFrame, class_names, read_source, scene_paths
+from scanwise.data.classes import class_counts, class_names, with_joined_classes
+from scanwise.data.datasets import StoredFrame, read_source, scene_paths
 from scanwise.data.shards import write_shards
 from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.formats.las import ASPRS
@@ -29,6 +30,10 @@ def write_files(root: Path, suffix: str, scene=labelled_scene, **splits: int) ->
     return root
 
 
+def unnamed(seed: int) -> Scene:
+    return replace(labelled_scene(seed), classes=None)
+
+
 def surveyed(seed: int) -> Scene:
     """The corner as a surveyor classifies it: ground (2), wall as building (6), blocks as unclassified (1)."""
     scene = labelled_scene(seed)
@@ -45,7 +50,7 @@ def two_steps(data: Path) -> dict:
 
 @pytest.mark.parametrize("suffix", ["ply", "npy"])
 def test_files_without_names_of_classes_train_a_segmenter(tmp_path, suffix):
-    data = write_files(tmp_path / "data", suffix, train=3, val=2)
+    data = write_files(tmp_path / "data", suffix, unnamed, train=3, val=2)
     metrics = train_segment(SegmentRecipe(**two_steps(data)), tmp_path / "run", make_fabric(device="cpu"))
     assert 0 <= metrics["miou"] <= 1
     assert class_names(scene_paths(data, "train")) == ["0", "1", "2"]
@@ -67,7 +72,7 @@ def test_sweeps_without_labels_train_an_encoder(tmp_path):
 
 
 def test_whatever_can_be_read_is_found_in_the_order_of_names(tmp_path):
-    scene = labelled_scene(0)
+    scene = unnamed(0)
     for name in ("b.laz", "a.ply", "area/c.npy", ".half.ply", "area/.half/d.ply"):
         (tmp_path / "train" / name).parent.mkdir(parents=True, exist_ok=True)
         write_scene(scene, tmp_path / "train" / name)
@@ -108,13 +113,49 @@ def test_a_broken_file_is_named(tmp_path):
         train_segment(SegmentRecipe(**two_steps(data)), tmp_path / "run", make_fabric(device="cpu"))
 
 
-def test_scenes_that_number_other_classes_are_refused(tmp_path):
+def test_lists_of_classes_that_differ_are_joined_by_name(tmp_path):
     scene = labelled_scene(0)
-    other = replace(scene, classes=["floor", "block", "wall"], name="other")
-    for name, each in {"a": scene, "b": replace(scene, classes=[*CLASSES, "door"]), "c": other}.items():
+    names = ["floor", "block", "lamp"]
+    for name, each in {"a": scene, "b": replace(scene, classes=[*CLASSES, "door"])}.items():
         write_scene(each, tmp_path / name)
-    paths = scene_paths(tmp_path, "train")
-    assert class_names(paths[:2]) == [*CLASSES, "door"]
-    with pytest.raises(InputError, match="other: its class 1 is 'block', and 'wall' elsewhere"):
-        class_names(paths)
+    assert class_names(scene_paths(tmp_path, "train")) == [*CLASSES, "door"]
+    write_scene(replace(scene, classes=names), tmp_path / "c")
+    with pytest.warns(ScanwiseWarning, match=r"1 of 3 scenes list other classes \(floor, block, lamp"):
+        sources, classes = with_joined_classes(scene_paths(tmp_path, "train"))
+    assert classes == [*CLASSES, "door", "lamp"]
+    last = sources[2].read()
+    assert [last.classes[label] for label in last.labels] == [names[label] for label in scene.labels]
     assert class_names([]) == []
+
+
+def test_numbers_without_names_are_joined_and_255_is_none(tmp_path):
+    scene = labelled_scene(0)
+    for name, labels in {"a": [0, 3, 255], "b": [0, 70, -1]}.items():
+        labels = np.array(labels, np.int32)[scene.labels]
+        write_scene(replace(scene, classes=None, labels=labels), tmp_path / f"{name}.ply")
+    sources, classes = with_joined_classes(scene_paths(tmp_path, "train"))
+    assert classes == ["0", "3", "70"]
+    assert [np.unique(source.read().labels).tolist() for source in sources] == [[-1, 0, 1], [-1, 0, 2]]
+    third = int((scene.labels == 0).sum())
+    assert class_counts(scene_paths(tmp_path, "train")) == (classes, [2 * third, third, third])
+
+
+def test_numbers_beside_names_are_refused(tmp_path):
+    write_scene(labelled_scene(0), tmp_path / "a.laz")
+    write_scene(replace(labelled_scene(0), classes=None), tmp_path / "b.ply")
+    with pytest.raises(InputError, match="b: numbers its classes without naming them"):
+        class_names(scene_paths(tmp_path, "train"))
+
+
+@pytest.mark.parametrize(("ids", "suffix"), [([0, 1, 255], "ply"), ([1, 2, 70], "laz")])
+def test_a_class_that_only_the_second_scene_has_is_trained(tmp_path, ids, suffix):
+    scene = labelled_scene(0)
+    for name, labels in {"a": [ids[0], ids[1], ids[1]], "b": ids}.items():
+        codes = np.array(labels, np.int32)[scene.labels]
+        classes = None if suffix == "ply" else [f"user {code}" for code in range(codes.max() + 1)]
+        (tmp_path / "data").mkdir(exist_ok=True)
+        write_scene(replace(scene, classes=classes, labels=codes), tmp_path / "data" / f"{name}.{suffix}")
+    recipe = SegmentRecipe(**two_steps(tmp_path / "data") | {"batch": 1, "class_weights": "sqrt"})
+    with pytest.warns(ScanwiseWarning, match="has no folder val, so every scene in it \(2\) is taken for val"):
+        metrics = train_segment(recipe, tmp_path / "run", make_fabric(device="cpu"))
+    assert 0 <= metrics["miou"] <= 1

@@ -5,9 +5,12 @@ from itertools import islice, pairwise
 import numpy as np
 import pytest
 
-from scanwise.data.datasets import Draw, Loader, SceneDataset, class_counts, read_source, scene_paths
-from scanwise.errors import InputError
+from scanwise.data.classes import class_counts, class_names
+from scanwise.data.datasets import Draw, Loader, SceneDataset, read_source, scene_paths
+from scanwise.errors import InputError, ScanwiseWarning
+from scanwise.formats.registry import read_scene, write_scene
 from scanwise.scene import Scene
+from tests.geometry.rooms import furnished_room
 from tests.scenes import CLASSES, write_scenes
 
 
@@ -39,6 +42,43 @@ def test_unfinished_scenes_are_not_found(root, tmp_path):
     (tmp_path / "train" / "0000").rename(tmp_path / "train" / ".scanwise-half")
     with pytest.raises(InputError, match="no scene folders"):
         scene_paths(tmp_path, "train")
+
+
+def test_scenes_behind_symbolic_links_are_found(root, tmp_path):
+    (tmp_path / "train").mkdir()
+    for name in ("0001", "0003"):
+        (tmp_path / "train" / name).symlink_to(root / "train" / name, target_is_directory=True)
+    (tmp_path / "train" / "back").symlink_to(tmp_path, target_is_directory=True)  # one that leads in a circle
+    assert scene_paths(tmp_path, "train") == [tmp_path / "train" / name for name in ("0001", "0003")]
+
+
+def test_where_a_split_has_no_folder_it_is_said_what_is_taken(root, tmp_path):
+    write_scenes(tmp_path, train=2)
+    with pytest.warns(ScanwiseWarning, match="has no folder val, so every scene in it \(2\) is taken for val"):
+        assert scene_paths(tmp_path, "val") == scene_paths(tmp_path, "train")
+
+
+def test_classes_of_scene_folders_are_listed_without_reading_points(root, monkeypatch):
+    monkeypatch.setattr("scanwise.data.classes.read_source", lambda source: pytest.fail("read"))
+    assert class_names(scene_paths(root, "train")) == CLASSES
+
+
+def test_files_of_other_programs_are_trained_on_upright_and_without_strays(tmp_path):
+    points = np.concatenate([furnished_room().points[:, [1, 2, 0]], [[900, 0, 0]]])
+    write_scene(Scene(points), tmp_path / "room.ply")
+    with pytest.warns(ScanwiseWarning) as said:
+        scene = read_source(tmp_path / "room.ply")
+    assert len(said) == 2
+    assert np.flatnonzero(~scene.finite).tolist() == [len(points) - 1]
+    np.testing.assert_allclose(scene.points[:-1, 2], points[:-1, 1], atol=0.05)
+
+
+def test_files_in_millimetres_become_scene_folders_first(tmp_path):
+    write_scene(Scene(furnished_room().points * 1000), tmp_path / "room.ply")
+    with pytest.raises(InputError, match=r"millimetres\? Say so with unit mm; `scanwise convert` makes a scene folder"):
+        read_source(tmp_path / "room.ply")
+    write_scene(read_scene(tmp_path / "room.ply", unit="mm"), tmp_path / "room")
+    np.testing.assert_allclose(read_source(tmp_path / "room").points, furnished_room().points, atol=1e-3)
 
 
 def test_a_smaller_share_is_part_of_a_larger(root):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import zipfile
 
 import numpy as np
@@ -18,6 +19,11 @@ RNG = np.random.default_rng(0)
 LABEL, CONFIDENCE = np.arange(N, dtype=np.int32) - 1, np.linspace(0, 1, N, dtype=np.float32)
 
 
+ASSUMED = pytest.mark.filterwarnings("ignore:.*columns have no names")
+
+
+@ASSUMED
+@pytest.mark.filterwarnings("ignore:.*intensity of")
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("width", [3, 4, 6, 8])
 def test_a_table_comes_back_as_it_was(tmp_path, dtype, width):
@@ -32,6 +38,7 @@ def test_a_table_comes_back_as_it_was(tmp_path, dtype, width):
     assert np.array_equal(again, table)
 
 
+@ASSUMED
 def test_an_answer_makes_a_table_a_structured_array(tmp_path):
     np.save(tmp_path / "a.npy", np.hstack([RNG.normal(size=(N, 3)), RNG.integers(0, 256, (N, 3))]))
     scene = arrays.read(tmp_path / "a.npy")
@@ -185,3 +192,69 @@ def test_wrong_bytes_are_one_line_or_a_cloud(tmp_path_factory, suffix, data):
 def test_names_of_common_preprocessing(tmp_path, name):
     np.savez(tmp_path / "a.npz", pos=np.ones((2, 3)), **{name: np.array([3, -1])})
     assert arrays.read(tmp_path / "a.npz").labels.tolist() == [3, -1]
+
+
+@ASSUMED
+@pytest.mark.parametrize("make", [np.transpose, lambda table: table[None], lambda table: table.reshape(10, 10, 6)])
+def test_tables_of_other_shapes(tmp_path, make):
+    table = np.hstack([RNG.normal(size=(100, 3)), RNG.random((100, 1)) * np.ones(3)])
+    np.save(tmp_path / "a.npy", make(table))
+    with warnings.catch_warnings(record=True) as notes:
+        warnings.simplefilter("always")
+        scene = arrays.read(tmp_path / "a.npy")
+    assert np.array_equal(scene.points_in_source(), table[:, :3])
+    assert scene.colors is not None
+    transposed = make is np.transpose
+    assert any("taken for 100 points" in str(note.message) for note in notes) == transposed
+    arrays.write(scene, tmp_path / "b.npy")
+    assert np.array_equal(np.load(tmp_path / "b.npy"), table.T if transposed else table)
+
+
+@ASSUMED
+def test_homogeneous_coordinates_have_no_intensity(tmp_path):
+    np.save(tmp_path / "a.npy", np.vstack([RNG.normal(size=(3, 100)), np.ones(100)]))
+    with pytest.warns(ScanwiseWarning, match="100 points"):
+        scene = arrays.read(tmp_path / "a.npy")
+    assert len(scene) == 100
+    assert scene.intensity is None
+
+
+def test_the_users_names_of_columns(tmp_path):
+    np.save(tmp_path / "a.npy", np.arange(10.0).reshape(2, 5))
+    scene = arrays.read(tmp_path / "a.npy", ["x", "-", "y", "z", "label"])
+    assert scene.points.tolist() == [[0, 2, 3], [5, 7, 8]]
+    assert scene.labels.tolist() == [4, 9]
+    with pytest.raises(InputError, match="6 columns are named, it has 5"):
+        arrays.read(tmp_path / "a.npy", ["x", "y", "z", "a", "b", "c"])
+
+
+@ASSUMED
+def test_archives_that_name_their_points_otherwise(tmp_path):
+    table = np.hstack([RNG.normal(size=(30, 3)), RNG.integers(0, 256, (30, 1)) * np.ones(3)])
+    np.savez(tmp_path / "a.npz", table, fps=3)
+    np.savez(tmp_path / "b.npz", xyz=table, labels=np.array(["wall", "door"] * 15))
+    for name in ("a.npz", "b.npz"):
+        scene = arrays.read(tmp_path / name)
+        assert np.array_equal(scene.points_in_source(), table[:, :3])
+        assert np.array_equal(scene.colors, table[:, 3:])
+    assert scene.classes == ["door", "wall"]
+    arrays.write(scene, tmp_path / "c.npz")
+    assert arrays.read(tmp_path / "c.npz").classes == ["door", "wall"]
+
+
+def test_declared_sizes_are_looked_at_before_anything_is_unpacked(tmp_path, monkeypatch):
+    np.savez_compressed(tmp_path / "a.npz", points=np.zeros((200_000, 3)))
+    np.save(tmp_path / "a.npy", np.zeros((200_000, 3)))
+    monkeypatch.setattr("scanwise.memory.free_memory", lambda: 10e6)
+    monkeypatch.setattr(np.lib.format, "read_array", lambda *_, **__: pytest.fail("was unpacked"))
+    for name in ("a.npz", "a.npy"):
+        with pytest.raises(InputError, match=r"0\.0 GB are free"):
+            arrays.read(tmp_path / name)
+
+
+def test_a_header_that_promises_more_than_the_file_holds(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((9, 3)))
+    content = (tmp_path / "a.npy").read_bytes()
+    (tmp_path / "a.npy").write_bytes(content.replace(b"(9, 3), }", b"(9999999999, 3), }")[: len(content)])
+    with pytest.raises(InputError, match="declares 239,999,999,976 bytes"):
+        arrays.read(tmp_path / "a.npy")

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from scanwise.errors import InputError
+from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.formats.columns import Columns, columns_from_scene, scene_from_columns
 from scanwise.scene import Scene
 
@@ -43,6 +43,7 @@ def tables(draw):
     return {name: draw(hnp.arrays(types[name], rows)) for name in order}
 
 
+@pytest.mark.filterwarnings("ignore::scanwise.errors.ScanwiseWarning")
 @settings(max_examples=150, deadline=None)
 @given(tables())
 def test_an_untouched_scene_gives_back_exactly_the_columns_it_came_from(columns):
@@ -50,6 +51,7 @@ def test_an_untouched_scene_gives_back_exactly_the_columns_it_came_from(columns)
     assert_equal_columns(columns_from_scene(scene), columns)
 
 
+@pytest.mark.filterwarnings("ignore::scanwise.errors.ScanwiseWarning")
 @settings(max_examples=60, deadline=None)
 @given(tables())
 def test_added_columns_follow_and_the_files_own_are_renamed(columns):
@@ -66,7 +68,7 @@ def test_added_columns_follow_and_the_files_own_are_renamed(columns):
 
 
 def test_labelling_twice_keeps_the_first_answer_under_another_name():
-    first = read({"red": np.zeros(4, "u1"), "green": np.zeros(4, "u1"), "blue": np.zeros(4, "u1")})
+    first = read({"red": np.ones(4, "u1"), "green": np.zeros(4, "u1"), "blue": np.zeros(4, "u1")})
     ones, halves = np.ones(4, "i4"), np.full(4, 0.5, "f4")
     once = columns_from_scene(first.with_columns(label=ones, confidence=halves))
     again = scene_from_columns(once, name="s", source_format="ply")
@@ -222,3 +224,31 @@ def test_columns_that_make_no_scene_are_refused(columns, said):
     with pytest.raises(InputError, match=said) as caught:
         scene_from_columns(columns, name="s", source_format="ply", where="some/file.ply")
     assert str(caught.value).startswith("some/file.ply: ")
+
+
+def test_what_is_all_zero_is_not_known_and_still_goes_back_out():
+    zeros = {name: np.zeros(4, "f4") for name in ("red", "green", "blue", "nx", "ny", "nz", "intensity")}
+    with pytest.warns(ScanwiseWarning, match="colours, normals, intensities are all 0") as notes:
+        scene = read(zeros)
+    assert len(notes) == 1
+    assert (scene.colors, scene.normals, scene.intensity, scene.attributes) == (None, None, None, {})
+    assert_equal_columns(columns_from_scene(scene), xyz() | zeros)
+    scene.colors = np.full((4, 3), 7, np.uint8)
+    assert columns_from_scene(scene)["red"].tolist() == [7] * 4
+    assert "red_in" not in columns_from_scene(scene)
+
+
+def test_labels_of_words_go_out_as_words_or_as_numbers():
+    words = np.array(["wall", "", "door", "None"])
+    scene = read({"class": words})
+    assert scene.classes == ["door", "wall"]
+    assert scene.labels.tolist() == [1, -1, 0, -1]
+    assert columns_from_scene(scene, texts=True)["class"] is words
+    assert columns_from_scene(scene)["label"].tolist() == [1, -1, 0, -1]
+    assert read({"class": words, "label": np.arange(4)}).labels.tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("names", [("X [m]", "Y [m]", "Z [m]"), ("Easting", "Northing", "Height"), ("PX", "PY", "PZ")])
+def test_other_names_of_coordinates(names):
+    scene = scene_from_columns(dict(zip(names, np.eye(3), strict=True)), name="s", source_format="csv")
+    np.testing.assert_array_equal(scene.points, np.eye(3))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from laspy.vlrs.known import GeoKeyDirectoryVlr, GeoKeyEntryStruct, WktCoordinateSystemVlr
+from laspy.vlrs.known import ClassificationLookupVlr, GeoKeyDirectoryVlr, GeoKeyEntryStruct, WktCoordinateSystemVlr
 from laspy.vlrs.vlrlist import VLRList
 
 from scanwise.errors import InputError, OutputError, ScanwiseWarning
@@ -207,9 +207,10 @@ def test_a_scene_from_elsewhere(tmp_path_factory, points, shift, coloured):
     assert np.abs(again.points_in_source() - scene.points_in_source()).max() < 1e-3
     assert np.array_equal(again.colors, scene.colors) if coloured else again.colors is None
     assert np.array_equal(again.normals, scene.normals)
-    assert np.allclose(again.attributes["label"], scene.labels)
-    assert np.array_equal(again.attributes["instance"], scene.instances)
-    assert np.array_equal(again.attributes["a name that is longer than thirt"], np.arange(n))
+    assert np.array_equal(again.labels, scene.labels)
+    assert again.classes == scene.classes
+    assert np.array_equal(again.instances, scene.instances)
+    assert np.array_equal(again.attributes["a name that is longer than thirty-two characters"], np.arange(n))
     assert np.array_equal(again.attributes["wide_3"], np.ones(n))
 
 
@@ -372,3 +373,35 @@ def test_feet_in_wkt_become_metres_and_go_out_as_feet(tmp_path, text, across, up
     las.write(scene.with_columns(label=np.arange(2)), tmp_path / "b.las")
     again = laspy.read(tmp_path / "b.las")
     assert [again.x[1], again.y[1], again.z[1]] == [100, 200, 10]
+
+
+def test_colours_that_are_all_zero_are_none(tmp_path):
+    data = laspy.LasData(laspy.LasHeader(point_format=7, version="1.4"))
+    data.x = data.y = data.z = np.arange(3.0)
+    data.write(tmp_path / "a.las")
+    with pytest.warns(ScanwiseWarning, match="colours are all 0"):
+        scene = las.read(tmp_path / "a.las")
+    assert scene.colors is None
+
+
+@pytest.mark.parametrize("shift", [0, 8])
+def test_colours_of_eight_bits_keep_their_values(tmp_path, shift):
+    data = laspy.LasData(laspy.LasHeader(point_format=2, version="1.2"))
+    data.x = data.y = data.z = np.arange(256.0)
+    data.red = data.green = data.blue = np.arange(256, dtype=np.uint16) << shift
+    data.write(tmp_path / "a.las")
+    assert las.read(tmp_path / "a.las").colors[:, 0].tolist() == list(range(256))
+
+
+def test_the_files_own_names_of_user_classes(tmp_path):
+    data = laspy.LasData(laspy.LasHeader(point_format=6, version="1.4"))
+    data.x = data.y = data.z = np.arange(2.0)
+    data.classification = [2, 65]
+    lookup = ClassificationLookupVlr()
+    lookup[2], lookup[65] = "Boden", "Kiosk"
+    data.header.vlrs.append(lookup)
+    data.write(tmp_path / "a.las")
+    scene = las.read(tmp_path / "a.las")
+    assert (scene.classes[2], scene.classes[65]) == ("ground", "Kiosk")
+    las.write(replace(scene, labels=scene.labels[::-1]), tmp_path / "b.las")
+    assert laspy.read(tmp_path / "b.las").classification.tolist() == [65, 2]

@@ -7,7 +7,7 @@ import pytest
 import trimesh
 from PIL import Image
 
-from scanwise.errors import InputError
+from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.formats import mesh
 
 
@@ -132,3 +132,30 @@ def test_a_truncated_glb(tmp_path):
     (tmp_path / "a.glb").write_bytes(content[:-300])
     with pytest.raises(InputError):
         mesh.read(tmp_path / "a.glb")
+
+
+@pytest.mark.parametrize(
+    ("material", "said"),
+    [("", False), ("newmtl wall\nKd 0.4 0.4 0.4\n", True), ("newmtl wall\nmap_Kd gone.png\n", False)],
+    ids=["no material", "a grey one", "no picture"],
+)
+def test_the_grey_of_a_lost_material_is_no_colour(tmp_path, material, said):
+    if material:
+        (tmp_path / "a.mtl").write_text(material)
+    corners = "v 0 0 0\nv 1 0 0\nv 0 1 0\nvt 0 0\nvt 1 0\nvt 0 1\n"
+    (tmp_path / "a.obj").write_text(f"mtllib a.mtl\n{corners}usemtl wall\nf 1/1 2/2 3/3\n")
+    if said:
+        assert (mesh.read(tmp_path / "a.obj").colors == 102).all()
+        return
+    with pytest.warns(ScanwiseWarning, match="1 of 1 parts have a material or a picture that is missing"):
+        assert mesh.read(tmp_path / "a.obj").colors is None
+
+
+def test_a_picture_that_is_too_large_is_told_in_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1)
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    (tmp_path / "a.mtl").write_text("newmtl wall\nmap_Kd a.png\n")
+    corners = "v 0 0 0\nv 1 0 0\nv 0 1 0\nvt 0 0\nvt 1 0\nvt 0 1\n"
+    (tmp_path / "a.obj").write_text(f"mtllib a.mtl\n{corners}usemtl wall\nf 1/1 2/2 3/3\n")
+    with pytest.warns(ScanwiseWarning, match="a picture that is missing"):
+        assert mesh.read(tmp_path / "a.obj").colors is None

@@ -1,7 +1,6 @@
 """PCD: every encoding and field kind; lying headers end in one line."""
 
 import struct
-import time
 import warnings
 
 import numpy as np
@@ -14,6 +13,7 @@ from scanwise.errors import InputError, OutputError, ScanwiseWarning
 from scanwise.formats import lzf, pcd
 from scanwise.formats.columns import scene_from_columns
 from scanwise.scene import Scene
+from tests.effort import calls
 
 TYPES = ["i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8"]
 
@@ -28,6 +28,7 @@ def tables(draw):
     return columns
 
 
+@pytest.mark.filterwarnings("ignore::scanwise.errors.ScanwiseWarning")
 @settings(max_examples=150, deadline=None)
 @given(tables(), st.sampled_from(pcd.ENCODINGS))
 def test_every_column_comes_back_in_every_encoding(tmp_path_factory, columns, encoding):
@@ -192,13 +193,13 @@ def test_a_damaged_file_gives_a_scene_or_an_input_error(tmp_path_factory, data, 
     assert len(pcd.read(path)) == len(scene)
 
 
-def test_a_million_compressed_points_take_seconds(tmp_path):
+def test_compressed_points_are_not_read_one_by_one(tmp_path):
     rng = np.random.default_rng(0)
-    scene = Scene(rng.normal(size=(1_000_000, 3)), colors=rng.integers(0, 256, (1_000_000, 3)))
-    start = time.perf_counter()
-    pcd.write(scene, tmp_path / "a.pcd", encoding="binary_compressed")
-    back = pcd.read(tmp_path / "a.pcd")
-    assert time.perf_counter() - start < 8
+    scene = Scene(rng.normal(size=(100_000, 3)), colors=rng.integers(0, 256, (100_000, 3)))
+    _, count = calls(lambda: pcd.write(scene, tmp_path / "a.pcd", encoding="binary_compressed"))
+    assert count < 10_000
+    back, count = calls(lambda: pcd.read(tmp_path / "a.pcd"))
+    assert count < len(scene)
     np.testing.assert_array_equal(back.points, scene.points)
 
 

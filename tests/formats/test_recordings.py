@@ -12,6 +12,7 @@ from PIL import Image
 
 from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.formats import ply, recordings, transforms_json
+from scanwise.formats.registry import find_scenes
 from scanwise.scene import Scene
 from tests.formats.recorded_room import (
     CAMERA,
@@ -174,10 +175,16 @@ def test_no_pose_at_all(tmp_path: Path) -> None:
         recordings.read(folder)
 
 
-def test_pose_that_is_not_rigid_names_its_file(tmp_path: Path) -> None:
+def test_a_pose_that_is_not_rigid_is_left_out_and_most_are_an_error(tmp_path: Path) -> None:
     folder = seven_scenes(tmp_path / "room")
     np.savetxt(folder / "frame-000001.pose.txt", np.diag([2.0, 2, 2, 1]))
-    with pytest.raises(InputError, match=r"frame-000001\.pose\.txt.*not rigid"):
+    with pytest.warns(ScanwiseWarning, match="1 of 6 frames left out .frame-000001: its pose is not rigid"):
+        assert len(recordings.read(folder).views) == 5
+    for number in range(4):
+        np.savetxt(folder / f"frame-{number:06d}.pose.txt", np.diag([2.0, 2, 2, 1]))
+    with pytest.raises(
+        InputError, match=r"4 of 6 frames cannot be used \(4, such as frame-000000: its pose is not rigid"
+    ):
         recordings.read(folder)
 
 
@@ -189,12 +196,58 @@ def test_depth_in_a_wrong_unit(tmp_path: Path, scale: float) -> None:
         recordings.read(folder)
 
 
-def test_truncated_depth_names_the_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("size", [0, 200])
+def test_pictures_cut_off_are_left_out_and_counted(layout: Callable[[Path], Path], size: int, tmp_path: Path) -> None:
+    folder = layout(tmp_path / "room")
+    (path,) = [
+        path for path in folder.rglob("*.png") if "2" in path.stem and "depth" not in str(path.relative_to(folder))
+    ]
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.warns(ScanwiseWarning, match=r"1 of 6 frames left out \(.*(empty|corrupt|no picture)"):
+        assert len(recordings.read(folder).views) == 5
+
+
+def test_depth_cut_off_is_left_out_and_most_of_it_an_error(tmp_path: Path) -> None:
     folder = seven_scenes(tmp_path / "room")
-    path = folder / "frame-000004.depth.png"
-    path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(InputError, match=r"frame-000004\.depth\.png.*corrupt"):
+    paths = sorted(folder.glob("*.depth.png"))
+    paths[4].write_bytes(paths[4].read_bytes()[:200])
+    with pytest.warns(ScanwiseWarning, match=r"left out \(frame-000004: its depth is truncated or corrupt"):
+        assert len(recordings.read(folder).views) == 5
+    for path in paths[:4]:
+        path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(InputError, match="5 of 6 frames cannot be used"):
         recordings.read(folder)
+
+
+def test_folders_of_pictures_that_are_not_used_are_named(tmp_path: Path) -> None:
+    folder = scannet(tmp_path / "room")
+    for name in ("label-filt", "images_2", "notes"):
+        (folder / name).mkdir()
+    Image.new("L", (4, 4)).save(folder / "label-filt" / "0.png")
+    Image.new("L", (4, 4)).save(folder / "images_2" / "0.png")
+    with pytest.warns(ScanwiseWarning, match=r"not used: label-filt/$"):
+        recordings.read(folder)
+
+
+def test_depth_of_another_shape_is_said(tmp_path: Path) -> None:
+    folder = transforms(tmp_path / "room")
+    for path in folder.glob("*.depth.png"):
+        with Image.open(path) as picture:
+            cut = picture.crop((0, 8, 80, 52))
+        cut.save(path)
+    with pytest.warns(ScanwiseWarning, match="pictures are 80x60 and depth is 80x44, of another shape"):
+        recordings.read(folder)
+
+
+def test_a_link_to_a_recording_is_one(tmp_path: Path) -> None:
+    folder = transforms(tmp_path / "room")
+    (tmp_path / "link").symlink_to(folder)
+    (tmp_path / "scenes").mkdir()
+    (tmp_path / "scenes" / "one").symlink_to(folder)
+    (tmp_path / "scenes" / "back").symlink_to(tmp_path / "scenes")
+    assert len(recordings.read(tmp_path / "link").views) == 6
+    assert find_scenes(tmp_path / "scenes")[0] == [tmp_path / "scenes" / "one"]
 
 
 def test_neither_depth_nor_cloud(tmp_path: Path) -> None:
@@ -243,14 +296,6 @@ def test_depth_factor_that_is_none(tmp_path: Path, factor: object) -> None:
     content = json.loads((folder / "transforms.json").read_text()) | {"depth_unit_scale_factor": factor}
     (folder / "transforms.json").write_text(json.dumps(content))
     with pytest.raises(InputError, match="depth_unit_scale_factor"):
-        recordings.read(folder)
-
-
-def test_distortion_is_said(tmp_path: Path) -> None:
-    folder = transforms(tmp_path / "room")
-    content = json.loads((folder / "transforms.json").read_text()) | {"k1": -0.2, "k2": 0.001}
-    (folder / "transforms.json").write_text(json.dumps(content))
-    with pytest.warns(ScanwiseWarning, match=r"distortion \(k1\)"):
         recordings.read(folder)
 
 
@@ -336,6 +381,35 @@ def test_scannet_cloud_is_taken_as_it_is(tmp_path: Path) -> None:
     scene = recordings.read(folder)
     np.testing.assert_array_equal(scene.points, points)
     assert len(scene.views) == 6
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_cloud_beside_the_frames_is_the_cloud(layout: Callable[[Path], Path], tmp_path: Path) -> None:
+    folder = layout(tmp_path / "room")
+    points = recordings.read(folder).points_in_source()[::7].astype(np.float32)
+    ply.write(Scene(points), folder / "mine.ply")
+    with pytest.warns(ScanwiseWarning, match=r"mine\.ply beside the frames is the cloud"):
+        scene = recordings.read(folder)
+    np.testing.assert_allclose(scene.points_in_source(), points, atol=1e-6)
+    for view, pose in zip(scene.views, poses(), strict=True):
+        np.testing.assert_allclose(scene.to_source @ view.camera_to_world, pose, atol=1e-5)
+
+
+def test_a_cloud_that_lies_elsewhere_is_named_and_not_used(tmp_path: Path) -> None:
+    folder = seven_scenes(tmp_path / "room")
+    fused = recordings.read(folder)
+    ply.write(Scene(fused.points_in_source()[::7] + np.array([0.7, 0.9, 0])), folder / "mine.ply")
+    with pytest.warns(ScanwiseWarning, match=r"mine\.ply does not lie where the frames are: \d+%.* not used"):
+        assert len(recordings.read(folder)) == len(fused)
+
+
+def test_several_clouds_beside_are_named_and_none_is_used(tmp_path: Path) -> None:
+    folder = seven_scenes(tmp_path / "room")
+    fused = recordings.read(folder)
+    for name in ("one", "two"):
+        ply.write(Scene(fused.points[::7]), folder / f"{name}.ply")
+    with pytest.warns(ScanwiseWarning, match=r"2 clouds lie beside the frames and none is used \(one\.ply, two\.ply"):
+        assert len(recordings.read(folder)) == len(fused)
 
 
 @pytest.mark.parametrize("change", [{"fl_x": 0}, {"w": 0}, {"fl_y": "inf"}])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from scanwise.errors import InputError, OutputError, ScanwiseError
+from scanwise.errors import InputError, OutputError, ScanwiseError, ScanwiseWarning
 from scanwise.formats import registry
 from scanwise.formats.registry import column_suffixes, read_scene, write_scene
 from scanwise.scene import Scene
@@ -127,7 +127,7 @@ def test_a_place_that_cannot_be_written(tmp_path, scene, suffix):
 @pytest.mark.parametrize("suffix", WRITABLE)
 def test_no_point_and_one_point(tmp_path, suffix, count):
     path = tmp_path / f"a.{suffix}"
-    write_scene(Scene(np.ones((count, 3))), path)
+    write_scene(Scene(np.ones((count, 3)), intensity=np.ones(count)), path)
     try:
         assert len(read_scene(path)) == count
     except ScanwiseError:
@@ -141,3 +141,25 @@ def test_start_up_loads_no_library_of_a_format():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("suffix", ["ply", "pcd", "las", "laz", "csv", "xyz", "npz"])
+def test_colours_and_normals_that_are_all_zero_are_not_known_in_any_format(tmp_path, scene, suffix):
+    path = tmp_path / f"a.{suffix}"
+    write_scene(Scene(scene.points, np.zeros((40, 3), np.uint8), normals=np.zeros((40, 3))), path)
+    with pytest.warns(ScanwiseWarning, match="a.*: colours.* are all 0") as notes:
+        again = read_scene(path)
+    assert len(notes) == 1
+    assert again.colors is None
+    assert again.normals is None
+
+
+def test_columns_can_be_named_where_the_file_does_not(tmp_path):
+    (tmp_path / "a.txt").write_text("1 2 3 4\n5 6 7 8\n")
+    assert read_scene(tmp_path / "a.txt", columns=["x", "y", "z", "label"]).labels.tolist() == [4, 8]
+    np.save(tmp_path / "a.npy", np.arange(8).reshape(2, 4))
+    assert read_scene(tmp_path / "a.npy", columns=["label", "x", "y", "z"]).labels.tolist() == [0, 4]
+    write_scene(Scene(np.ones((2, 3))), tmp_path / "a.ply")
+    with pytest.raises(InputError, match="the format names its columns itself") as caught:
+        read_scene(tmp_path / "a.ply", columns=["x", "y", "z"])
+    assert caught.value.option == "columns"

@@ -57,5 +57,5 @@ def test_a_handful_of_points_and_holes_in_them():
 
 
 def test_no_such_axis():
-    with pytest.raises(InputError, match="choose one of x, y, z"):
+    with pytest.raises(InputError, match="choose auto or one of x, y, z"):
         scanwise.stand_up(room(10), "up")

@@ -25,6 +25,14 @@ def test_tiles_overlap_and_a_small_cloud_is_one():
     assert sum(map(len, parts)) > 500
 
 
+def test_a_tile_is_no_wider_than_coordinates_have_bits_for():
+    room = np.random.default_rng(0).uniform(0, 3, (100, 3))
+    positions = np.concatenate([room, [[900, 0, 0], [0, 0, 0], [0, 700, 0]]])
+    parts = tiles(positions, 500, 1.0, widest=50)
+    assert np.array_equal(np.unique(np.concatenate(parts)), np.arange(103))
+    assert max(np.ptp(positions[part, :2], axis=0).max() for part in parts) <= 50
+
+
 def test_points_at_one_place_end_in_a_tile():
     assert sum(map(len, tiles(np.zeros((50, 3)), 20, 1.0))) == 50
 

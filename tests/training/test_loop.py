@@ -3,7 +3,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +60,28 @@ def command(recipe: Path, out: Path, *more: str) -> list[str]:
     ]
 
 
+STOPPED = """
+import os, signal
+from scanwise.app.cli import main
+from scanwise.training.logs import RunLog
+
+def add(log, step, metrics, usual=RunLog.add):
+    usual(log, step, metrics)
+    if step == {step}:
+        os.kill(os.getpid(), signal.{signal})
+
+RunLog.add = add
+main()
+"""
+
+
+def stopped(recipe: Path, out: Path, step: int, by: str) -> subprocess.CompletedProcess:
+    """A run that a signal hits while it is at a step."""
+    code = STOPPED.format(step=step, signal=by)
+    started = [sys.executable, "-c", code, *command(recipe, out)[3:]]
+    return subprocess.run(started, capture_output=True, text=True, env=environment())
+
+
 def environment() -> dict[str, str]:
     return os.environ | {"OMP_NUM_THREADS": "1"}
 
@@ -73,19 +94,12 @@ def losses(out: Path) -> list[tuple[str, str]]:
 def test_a_killed_run_goes_on_bit_for_bit(tmp_path, data):
     recipe = recipe_file(tmp_path, data)
     subprocess.run(command(recipe, tmp_path / "whole"), check=True, capture_output=True, env=environment())
-    killed = subprocess.Popen(
-        command(recipe, tmp_path / "killed"), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=environment()
-    )
-    log = tmp_path / "killed" / "log.csv"
-    while killed.poll() is None and not (log.exists() and log.read_text().count("\n") > 5):
-        time.sleep(0.02)
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
-    assert 5 <= len(losses(tmp_path / "killed")) < 12
+    assert stopped(recipe, tmp_path / "killed", 5, "SIGKILL").returncode == -signal.SIGKILL
+    assert len(losses(tmp_path / "killed")) == 5
     done = subprocess.run(
         command(recipe, tmp_path / "killed"), check=True, capture_output=True, text=True, env=environment()
     )
-    assert "going on after step" in done.stderr
+    assert "going on after step 3 of 12" in done.stderr
     assert losses(tmp_path / "killed") == losses(tmp_path / "whole")
     whole, again = ((tmp_path / name / "best.ckpt").read_bytes() for name in ("whole", "killed"))
     assert whole == again
@@ -93,24 +107,18 @@ def test_a_killed_run_goes_on_bit_for_bit(tmp_path, data):
 
 def test_an_interrupt_is_kept_and_gone_on_from(tmp_path, data):
     recipe = recipe_file(tmp_path, data)
-    running = subprocess.Popen(command(recipe, tmp_path / "run"), stderr=subprocess.PIPE, text=True, env=environment())
-    log = tmp_path / "run" / "log.csv"
-    while running.poll() is None and not (log.exists() and log.read_text().count("\n") > 2):
-        time.sleep(0.02)
-    running.send_signal(signal.SIGTERM)
-    _, said = running.communicate()
-    assert running.returncode == 130
-    assert "goes on from there" in said
-    done = len(losses(tmp_path / "run"))
+    interrupted = stopped(recipe, tmp_path / "run", 2, "SIGTERM")
+    assert interrupted.returncode == 130
+    assert "stopped after step 2, which is kept; the same command goes on from there" in interrupted.stderr
     again = subprocess.run(
         command(recipe, tmp_path / "run"), check=True, capture_output=True, text=True, env=environment()
     )
-    assert f"going on after step {done} of 12" in again.stderr
+    assert "going on after step 2 of 12" in again.stderr
 
 
 def test_two_processes_go_through_a_whole_run(tmp_path, data):
     recipe = recipe_file(tmp_path, data)
-    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29611"]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]  # on a free port
     started = [*launch, *command(recipe, tmp_path / "two", "--set", "steps=4")[1:]]
     subprocess.run(started, check=True, capture_output=True, env=environment())
     assert [step for step, _ in losses(tmp_path / "two")] == ["1", "2", "3", "4"]

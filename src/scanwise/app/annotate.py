@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
-from scanwise.app.options import SceneArgument, read_scan
+from scanwise.app.options import ColumnsOption, SceneArgument, UnitOption, UpOption, named, read_scan
 from scanwise.errors import InputError
 from scanwise.files import replacing
 
@@ -34,10 +34,14 @@ def annotate(
     color: Annotated[float, typer.Option("--color", help="Largest difference from the clicked colour.")] = 15.0,
     absent: Annotated[bool, typer.Option("--absent", help="Nothing in the scene is meant.")] = False,
     picture: Annotated[Path | None, typer.Option("--picture", help="PNG of what was taken.")] = None,
+    up: UpOption = "auto",
+    unit: UnitOption = None,
+    columns: ColumnsOption = None,
 ) -> None:
     """Mark one thing in a scan and say what asks for it; the line can be trained on.
 
-    Coordinates are those of the scan's own file. Several ways at once take all that any of them takes.
+    Coordinates are those of the scan's own file, in its unit; heights and reach are metres. Several ways at once take
+    all that any of them takes.
 
     Examples:
 
@@ -51,10 +55,11 @@ def annotate(
     """
     from scanwise.data.annotations import Annotation, append
     from scanwise.geometry.selection import select_box, select_clicks, select_lasso
+    from scanwise.geometry.units import unit_of
 
     if absent is bool(box or lasso or point):
         raise InputError("say where it is with --box, --lasso or --point, or that it is not there with --absent")
-    scan = read_scan(scene)
+    scan = read_scan(scene, up, unit, columns)
     mask = np.zeros(len(scan), bool)
     if box:
         corners = _numbers(box, "--box", 6)
@@ -67,14 +72,14 @@ def annotate(
     if point:
         clicks = np.stack([_numbers(click, "--point", 3) for click in point])
         mask |= select_clicks(scan, clicks, color=color, reach=reach)
-    append(Annotation(scene, text, mask), out)
+    append(Annotation(scene, text, mask, up, unit, named(columns)), out)
     if picture is not None:
         _draw(scan, mask, picture)
     if absent:
         print(f'{out}: "{text}" means nothing in {scene}')
         return
-    size = " x ".join(f"{extent:.2f}" for extent in np.ptp(scan.points[mask], axis=0))
-    print(f'{out}: "{text}", {int(mask.sum()):,} points, {size} m')
+    size = " x ".join(f"{extent:.2f}" for extent in np.ptp(scan.points_in_source()[mask], axis=0))
+    print(f'{out}: "{text}", {int(mask.sum()):,} points, {size} {unit_of(scan)}')
 
 
 def _numbers(text: str, option: str, count: int | None = None) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scanwise.app.console import note
-from scanwise.app.options import ResultsOption, SceneArgument, UpOption, read_scan
+from scanwise.app.options import ColumnsOption, ResultsOption, SceneArgument, UnitOption, UpOption, read_scan
 
 if TYPE_CHECKING:
     from scanwise.understand.answer import Answer
@@ -21,7 +21,9 @@ def ask(
         Path, typer.Option("--model", "-m", help="best.ckpt of a `scanwise train less` run, its folder, or a name.")
     ] = Path("less-rooms"),
     out: ResultsOption = None,
-    up: UpOption = None,
+    up: UpOption = "auto",
+    unit: UnitOption = None,
+    columns: ColumnsOption = None,
 ) -> None:
     """Find the one thing that a sentence describes; several sentences cost far less than several commands.
 
@@ -38,6 +40,7 @@ def ask(
         scanwise ask scan.ply "the lamp" --up -y
     """
     from scanwise.app.results import check_out, new_folder, write_answers
+    from scanwise.geometry.units import unit_of
     from scanwise.understand.answer import check_sentences
     from scanwise.understand.prepared import Prepared, load_model
 
@@ -45,20 +48,21 @@ def ask(
     out = out or new_folder(scene, verb="ask")
     check_out(out, scene)
     network = load_model(model)
-    scan = read_scan(scene, up)
-    answers = Prepared(scan, model=network, shapes="off").ask(texts, explain=True)
+    scan = read_scan(scene, up, unit, columns)
+    answers = Prepared(scan, model=network, shapes="off", up=None).ask(texts, explain=True)
     write_answers(out, scan, answers, {"scene": str(scene), "model": str(model)})
     for number, answer in enumerate(answers, 1):
-        print(f"{number}. {answer.text}: {_in_words(answer)}")
-    if up is None and not scan.views and not any(answer.found for answer in answers):
+        print(f"{number}. {answer.text}: {_in_words(answer, unit_of(scan))}")
+    if up == "auto" and not scan.views and not any(answer.found for answer in answers):
         note("nothing was found: if this scan's z axis does not point up, say which does (--up y, --up -y, ...)")
     print(out)
 
 
-def _in_words(answer: Answer) -> str:
+def _in_words(answer: Answer, unit: str) -> str:
     if answer.place is None:
         return "nothing like it here"
     center = ", ".join(f"{value:.2f}" for value in answer.place.center)
     nearest = "" if answer.found else "not here; the nearest is "
     several = f"{len(answer.objects)} objects, " if len(answer.objects) > 1 else ""
-    return f"{nearest}{several}{int(answer.mask.sum()):,} points about ({center}) m, presence {answer.presence:.2f}"
+    what = f"{nearest}{several}{int(answer.mask.sum()):,} points"
+    return f"{what} about ({center}) {unit}, presence {answer.presence:.2f}"

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import re
+import signal
 import sys
+import traceback
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from scanwise.app import evaluate, furniture, pretrain, synth, train
+from scanwise.app import cache, evaluate, furniture, pretrain, synth, train
 from scanwise.app.annotate import annotate
 from scanwise.app.ask import ask
-from scanwise.app.console import note, notes_for_warnings
+from scanwise.app.console import any_letters, note, notes_for_warnings
 from scanwise.app.convert import convert
 from scanwise.app.demo import demo
 from scanwise.app.features import features
@@ -18,8 +23,11 @@ from scanwise.app.info import info
 from scanwise.app.label import label
 from scanwise.app.probe import probe
 from scanwise.app.tokens import reconstruct, similar, tokens
+from scanwise.cache import kept
 from scanwise.errors import ScanwiseError
 from scanwise.threads import use_free_cores
+
+_MEMORY = re.compile("out of memory|not enough memory|n.t allocate memory")
 
 app = typer.Typer(
     name="scanwise",
@@ -33,7 +41,7 @@ app = typer.Typer(
 
 for verb in (demo, label, ask, info, convert, annotate, features, probe, tokens, reconstruct, similar):
     app.command()(verb)
-for group in (synth, furniture, pretrain, train, evaluate):
+for group in (synth, furniture, pretrain, train, evaluate, cache):
     app.add_typer(group.app, name=group.__name__.rpartition(".")[2])
 
 
@@ -45,28 +53,79 @@ def _settings(
 
 
 def main() -> None:
-    """Runs the command line; an error that the user can mend is one line on standard error, and exit code 2."""
+    """Runs the command line, whose last line says how it ended.
+
+    Exit codes: 0; 1 for a fault of ours; 2 for an error that the user can mend; 130 after Ctrl-C and 143 after SIGTERM;
+    141 where nobody reads the output any more.
+    """
     debug = "--debug" in sys.argv
+    sys.argv = [word for word in sys.argv if word != "--debug"]  # wherever it was put
+    any_letters()
     use_free_cores()
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         with notes_for_warnings():
-            app()
+            _run()
     except ScanwiseError as error:
         _fail(str(error) + _to_type(error.option, sys.argv[1:]), debug)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # so that Python does not try again as it ends
+        raise SystemExit(141) from None
     except OSError as error:
         _fail(f"{error.filename or 'input or output'}: {error.strerror or error}", debug)
-    except MemoryError:
-        _fail("not enough memory for this scan; make it smaller with `scanwise convert`", debug)
+    except RecursionError:
+        _fail("something in the input is nested too deeply to be read", debug)
     except KeyboardInterrupt:
-        note("stopped; what was computed is kept, the same command goes on from there")
-        raise SystemExit(130) from None
+        _stopped(130)
+    except Exception as error:
+        if _out_of_memory(error):
+            _fail("not enough memory for this scan; make it smaller with `scanwise convert`", debug)
+        _fail(f"{_in_words(error)}; this is a fault of scanwise, please report it; --debug shows more", debug, code=1)
 
 
-def _fail(text: str, debug: bool) -> None:
+def _run() -> None:
+    """The verb, and its output to the end; Typer turns Ctrl-C and a pipe that is closed into exits of its own."""
+    try:
+        app()
+    except SystemExit as stop:
+        if isinstance(stop.__context__, BrokenPipeError):
+            raise stop.__context__ from None
+        if stop.code in (130, 143):
+            _stopped(int(stop.code))
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        raise
+
+
+def _terminate(number: int, frame: object) -> None:
+    raise SystemExit(128 + number)  # rather than ending at once, so that unfinished files are removed
+
+
+def _stopped(code: int) -> None:
+    folder = kept()
+    going_on = f", parts of the work in {folder} too: the same command goes on from there" if folder else ""
+    note(f"stopped; files that were finished are kept{going_on}")
+    raise SystemExit(code) from None
+
+
+def _fail(text: str, debug: bool, code: int = 2) -> None:
     if debug:
         raise
     note("error: " + " ".join(text.split()))
-    raise SystemExit(2) from None
+    raise SystemExit(code) from None
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Whether it says so: Python's own, or one of torch's, for the CPU or a GPU."""
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and bool(_MEMORY.search(str(error))))
+
+
+def _in_words(error: Exception) -> str:
+    """An error that was not foreseen: what it is, and the last place in our own code that it came through."""
+    places = [place for place in traceback.extract_tb(error.__traceback__) if "scanwise" in place.filename]
+    where = f" in {Path(places[-1].filename).name}, line {places[-1].lineno}" if places else ""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}{where}" + (f": {text[:300]}" if text else "")
 
 
 def _to_type(option: str | None, arguments: list[str]) -> str:

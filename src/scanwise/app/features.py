@@ -10,7 +10,15 @@ import numpy as np
 import typer
 from PIL import Image
 
-from scanwise.app.options import DeviceOption, ModelOption, SceneArgument
+from scanwise.app.options import (
+    ColumnsOption,
+    DeviceOption,
+    ModelOption,
+    SceneArgument,
+    UnitOption,
+    UpOption,
+    read_scan,
+)
 from scanwise.files import adding_files
 
 if TYPE_CHECKING:
@@ -22,6 +30,9 @@ def features(
     model: ModelOption,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder. [default: out/features-NAME]")] = None,
     device: DeviceOption = "auto",
+    up: UpOption = "auto",
+    unit: UnitOption = None,
+    columns: ColumnsOption = None,
 ) -> None:
     """Give every point of a scan its feature vector, and show the features as colours.
 
@@ -37,12 +48,11 @@ def features(
     from scanwise.app.report import draw_cloud
     from scanwise.app.results import check_out
     from scanwise.evaluation.features import pca_colors
-    from scanwise.formats.registry import read_scene
 
     folder = out or Path("out") / f"features-{scene.resolve().stem or 'scan'}"
     check_out(folder, scene)
     frozen = load_frozen(model, device)
-    cloud = read_scene(scene)
+    cloud = read_scan(scene, up, unit, columns)
     frozen.warn_of_missing(cloud)
     sample, feats = frozen.encode(cloud)
     voxel = np.full(len(cloud), -1, np.int32)

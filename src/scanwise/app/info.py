@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from scanwise.app.options import SceneArgument
+from scanwise.app.console import note
+from scanwise.app.options import ColumnsOption, SceneArgument, UnitOption, named
+from scanwise.errors import InputError
 from scanwise.formats.registry import read_scene
+from scanwise.geometry.extents import without_strays
+from scanwise.geometry.units import check_metres
 from scanwise.scene import Scene
 
 
-def info(scene: SceneArgument) -> None:
+def info(scene: SceneArgument, unit: UnitOption = None, columns: ColumnsOption = None) -> None:
     """Say what is in a scan: points, extent, columns, pictures.
 
     Examples:
@@ -17,14 +21,23 @@ def info(scene: SceneArgument) -> None:
         scanwise info scan.ply
 
         scanwise info recordings/kitchen
+
+        scanwise info room.txt --columns x,y,z,r,g,b,label
     """
-    print(describe(read_scene(scene)))
+    found = read_scene(scene, unit=unit, columns=named(columns))
+    print(describe(found))
+    if unit is None:
+        try:
+            check_metres(found)
+        except InputError as odd:
+            note(f"note: {odd} (--unit)")
 
 
 def describe(scene: Scene) -> str:
     """A table of a scene's points, extent, columns and pictures."""
     rows = [("name", scene.name), ("format", scene.source_format or "recording"), ("points", _points(scene))]
-    finite = scene.points[scene.finite]
+    near = without_strays(scene)
+    finite = near.points[near.finite]
     if len(finite):
         low, high = finite.min(0), finite.max(0)
         rows.append(("extent", " x ".join(f"{side:.2f}" for side in high - low) + " m"))

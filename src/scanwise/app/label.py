@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from scanwise.app.console import progress
-from scanwise.app.options import ResultsOption, SceneArgument, UpOption, read_scan
+from scanwise.app.options import ColumnsOption, ResultsOption, SceneArgument, UnitOption, UpOption, read_scan
 from scanwise.progress import Stopwatch
 
 
@@ -37,7 +37,9 @@ def label(
     device: Annotated[
         str | None, typer.Option("--device", help="cpu, cuda, cuda:1, ... [default: cuda if there]")
     ] = None,
-    up: UpOption = None,
+    up: UpOption = "auto",
+    unit: UnitOption = None,
+    columns: ColumnsOption = None,
 ) -> None:
     """Label every point of a scan with the likeliest of your words.
 
@@ -51,7 +53,7 @@ def label(
 
         scanwise label scan/ --text chair,floor --vision hf:openai/clip-vit-base-patch16
 
-        scanwise label room.ply --text sofa,table,wall,floor --up y
+        scanwise label room.ply --text sofa,table,wall,floor --up y --unit mm
 
         scanwise label scan/ --text chair,floor --purify out/geopurify-rooms-tiny
     """
@@ -65,9 +67,9 @@ def label(
     check_out(out, scene)
     watch = Stopwatch()
     with watch("reading"):
-        scan = read_scan(scene, up)
+        scan = read_scan(scene, up, unit, columns)
     with progress() as show:
-        prepared = prepare(scan, vision=vision, purify=purify, shapes=shapes, device=device, progress=show)
+        prepared = prepare(scan, vision=vision, purify=purify, shapes=shapes, device=device, up=None, progress=show)
         labels = prepared.label(texts)
     prepared.seconds = watch.seconds | prepared.seconds
     summary = {"scene": str(scene), "command": sys.argv[1:], "purify": purify}

@@ -16,8 +16,20 @@ SceneArgument = Annotated[
     Path, typer.Argument(metavar="SCENE", help="A point cloud, a mesh, or the folder of an RGB-D recording.")
 ]
 UpOption = Annotated[
+    str,
+    typer.Option("--up", metavar="AXIS", help="The file's axis that points up: x, y, z, -x, -y, -z; auto finds it."),
+]
+UnitOption = Annotated[
     str | None,
-    typer.Option("--up", metavar="AXIS", help="The file's axis that points up: x, y, z, -x, -y, -z. [default: z]"),
+    typer.Option("--unit", metavar="m|mm|cm|ft|in", help="Unit of the file's coordinates. [default: m, or as it says]"),
+]
+ColumnsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--columns",
+        metavar="X,Y,Z,...",
+        help="What the columns of a text or array are, such as x,y,z,r,g,b,label; - is none. [default: as they look]",
+    ),
 ]
 ResultsOption = Annotated[
     Path | None, typer.Option("--out", help="Folder for the results. [default: a new one in out]")
@@ -43,18 +55,23 @@ ScenesOption = Annotated[int, typer.Option("--scenes", min=0, help="The first so
 MetricsOption = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the metrics. [default: the run's]")]
 
 
-def read_scan(path: Path, up: str | None = None) -> Scene:
-    """The scan of a `SceneArgument`, turned as an `UpOption` says.
+def named(columns: str | None) -> list[str] | None:
+    """The names in a `ColumnsOption`."""
+    return None if columns is None else columns.split(",")
+
+
+def read_scan(path: Path, up: str = "auto", unit: str | None = None, columns: str | None = None) -> Scene:
+    """The scan of a `SceneArgument`, in metres, upright and without strays, as a verb works on it.
 
     Args:
         path: of a scan.
-        up: the file's axis that points up; None = it is upright.
+        up: an `UpOption`.
+        unit: an `UnitOption`.
+        columns: a `ColumnsOption`.
 
     Raises:
-        InputError: it cannot be read, or there is no such axis.
+        InputError: it cannot be read, its numbers cannot be metres, or there is no such axis or unit.
     """
-    if up is None:
-        return read_scene(path)
-    from scanwise.geometry.upright import stand_up
+    from scanwise.geometry.inside import brought_inside
 
-    return stand_up(read_scene(path), up)
+    return brought_inside(read_scene(path, columns=named(columns)), up=up, unit=unit)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from scanwise.app.raster import best_view, ceiling_cut, oriented
-from scanwise.files import replacing
+from scanwise.files import write_text
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,8 +110,7 @@ def write_page(
         "script": _asset("viewer.js"),
     }
     page = re.sub(r"\{\{(\w+)\}\}", lambda match: fields[match[1]], _asset("viewer.html"))
-    with replacing(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    write_text(path, page)
 
 
 def _asset(name: str) -> str:

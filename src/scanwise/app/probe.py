@@ -46,22 +46,23 @@ def probe(
 
         scanwise probe data/streets-1 --model out/dos-streets-tiny --on sequences/00/velodyne/000000.bin --random
     """
+    from scanwise.data.classes import with_joined_classes
     from scanwise.data.datasets import read_source, scene_paths
     from scanwise.evaluation.probes import fit_and_measure, mean_and_spread
-    from scanwise.formats.registry import read_scene
 
     if not 0 < share <= 1:
         raise InputError(f"--share {share}: is a share of the scenes, more than 0 and at most 1")
     frozen = load_frozen(model, device, random=random)
     if scenes:
         share = min(1.0, scenes / len(scene_paths(data, "train")))
-    known = scene_paths(data, "train", share)
-    classes = read_source(known[0]).classes or []
+    known, classes = with_joined_classes(scene_paths(data, "train", share))
+    if not classes:
+        raise InputError(f"{data}: none of its training scenes has labels to fit on")
     tested: Sequence[Source | Scene]
     if on is None:
         tested = scene_paths(data, split)
     else:
-        scan = replace(read_scene(on), name=str(on))
+        scan = replace(read_source(on), name=str(on))
         if scan.labels is None:
             raise InputError(f"{on}: has no labels to measure against")
         tested = [scan]

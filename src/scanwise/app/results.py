@@ -17,9 +17,9 @@ from scanwise.app.crop import FOUND, crop_of, muted
 from scanwise.app.raster import rasterise
 from scanwise.app.report import write_html, write_picture
 from scanwise.errors import OutputError
-from scanwise.files import adding_files
+from scanwise.files import adding_files, write_text
 from scanwise.formats.registry import column_suffixes, write_scene
-from scanwise.geometry.objects import FoundObject
+from scanwise.geometry.units import unit_of
 from scanwise.scene import Scene
 from scanwise.understand.answer import Answer
 from scanwise.understand.labels import Labels
@@ -166,22 +166,18 @@ def write_answers(folder: Path, scene: Scene, answers: Sequence[Answer], summary
 
 
 def answer_summary(scene: Scene, answer: Answer) -> dict[str, Any]:
-    """What answers.json holds of an answer; centres are given in the scan's own frame and units as well."""
-
-    def described(found: FoundObject) -> dict[str, Any]:
-        own = scene.to_source[:3, :3] @ found.center + scene.to_source[:3, 3]
-        return found.facts() | {"center_in_source": np.round(own, 4).tolist()}
-
+    """What answers.json holds of an answer, in the scan's own frame and unit."""
     return {
         "text": answer.text,
+        "unit": unit_of(scene),
         "found": answer.found,
         "presence": round(answer.presence, 4),
-        "object": None if answer.place is None else described(answer.place),
-        "objects": [described(each) for each in answer.objects],
-        "runners_up": [described(each) for each in answer.runners_up],
+        "object": None if answer.place is None else answer.place.facts(),
+        "objects": [each.facts() for each in answer.objects],
+        "runners_up": [each.facts() for each in answer.runners_up],
         "words": [[word, round(share, 4)] for word, share in answer.words],
     }
 
 
 def _write_summary(path: Path, summary: dict[str, Any]) -> None:
-    path.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(summary, indent=2, ensure_ascii=False) + "\n")

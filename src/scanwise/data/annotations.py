@@ -2,8 +2,8 @@
 
     {"scene": "scans/kitchen.ply", "points": 260859, "text": "the kettle", "mask": "eNp..."}
 
-`scene` is relative to the file's folder, or absolute. `mask` is one bit a point, most significant first, zlib, base64;
-"" where the sentence means nothing in that scene.
+`scene` is relative to the file's folder, or absolute; `up`, `unit` and `columns` say how it was read, where that is
+told. `mask` is one bit a point, most significant first, zlib, base64; "" where the sentence means nothing there.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import binascii
 import json
 import os
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ import numpy as np
 from scanwise.errors import InputError
 from scanwise.files import read_bytes, replacing
 from scanwise.formats.registry import read_scene
+from scanwise.geometry.inside import brought_inside
 from scanwise.scene import Referral, Scene
 
 
@@ -33,11 +35,17 @@ class Annotation:
         scene: where the scan is.
         text: the sentence.
         mask: (N,) bool, the points that it means; none, where nothing fits.
+        up: axis of the scan's file that points up, as of `brought_inside`.
+        unit: of its coordinates, likewise.
+        columns: what the columns of its file are, as of `read_scene`.
     """
 
     scene: Path
     text: str
     mask: np.ndarray
+    up: str = "auto"
+    unit: str | None = None
+    columns: Sequence[str] | None = None
 
 
 def append(annotation: Annotation, path: Path) -> None:
@@ -61,6 +69,9 @@ def append(annotation: Annotation, path: Path) -> None:
         "scene": _relative(annotation.scene, path.parent), "points": len(annotation.mask), "text": text,
         "mask": _packed(annotation.mask),
     }  # fmt: skip
+    line |= {"up": annotation.up} if annotation.up != "auto" else {}
+    line |= {"unit": annotation.unit} if annotation.unit is not None else {}
+    line |= {"columns": list(annotation.columns)} if annotation.columns is not None else {}
     with replacing(path) as temporary:
         temporary.write_bytes(before + json.dumps(line, ensure_ascii=False).encode() + b"\n")
 
@@ -96,7 +107,8 @@ class AnnotatedScene:
         Raises:
             InputError: the scan is gone, or has another number of points than was annotated.
         """
-        scene = read_scene(self.path)
+        first = self.annotations[0]
+        scene = brought_inside(read_scene(self.path, columns=first.columns), up=first.up, unit=first.unit)
         instances, sentences = np.full(len(scene), -1, np.int32), []
         for each in self.annotations:
             if len(each.mask) != len(scene):
@@ -116,10 +128,10 @@ def annotated_scenes(path: Path) -> list[AnnotatedScene]:
     Raises:
         InputError: as of `read`.
     """
-    layers: dict[Path, list[list[Annotation]]] = {}
+    layers: dict[tuple[Any, ...], list[list[Annotation]]] = {}
     for each in read(path):
-        _add(layers.setdefault(each.scene, []), each)
-    return [AnnotatedScene(scene, tuple(layer)) for scene, found in layers.items() for layer in found]
+        _add(layers.setdefault((each.scene, each.up, each.unit, each.columns), []), each)
+    return [AnnotatedScene(scene, tuple(layer)) for (scene, *_), found in layers.items() for layer in found]
 
 
 def _add(layers: list[list[Annotation]], annotation: Annotation) -> None:
@@ -143,12 +155,13 @@ def _parsed(line: str, where: str, folder: Path) -> Annotation:
     try:
         entry: dict[str, Any] = json.loads(line)
         scene, text, count, packed = str(entry["scene"]), str(entry["text"]), int(entry["points"]), str(entry["mask"])
+        how = str(entry.get("up", "auto")), entry.get("unit"), tuple(entry["columns"]) if "columns" in entry else None
         if not packed:
-            return Annotation(folder / scene, text, np.zeros(count, bool))
+            return Annotation(folder / scene, text, np.zeros(count, bool), *how)
         bits = np.frombuffer(zlib.decompress(base64.b64decode(packed, validate=True)), np.uint8)
         if len(bits) != (count + 7) // 8:
             raise ValueError(f"a mask of {8 * len(bits)} points for a scan of {count}")
-        return Annotation(folder / scene, text, np.unpackbits(bits, count=count).astype(bool))
+        return Annotation(folder / scene, text, np.unpackbits(bits, count=count).astype(bool), *how)
     except (ValueError, KeyError, TypeError, binascii.Error, zlib.error) as error:
         raise InputError(f"{where}: not an annotation ({error!r}); take the line out, or annotate anew") from error
 

@@ -112,8 +112,14 @@ def sample_of(cloud: Cloud, size: float, features: Sequence[str], name: str = ""
         size: edge of a voxel in metres.
         features: of `FEATURES`, in this order; what the cloud lacks is zero.
         name: of the scene, for errors.
+
+    Raises:
+        InputError: it is wider than 2^20 voxels.
     """
-    voxels = voxelize(cloud.points, size)
+    try:
+        voxels = voxelize(cloud.points, size)
+    except ValueError as error:
+        raise InputError(f"{name}: {error}; is it in metres?") from error
     coords = voxels.coords(cloud.points)
     centers = voxels.mean(cloud.points)
     columns = [_feature(cloud, feature, voxels, centers) for feature in features]

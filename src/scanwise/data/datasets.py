@@ -8,6 +8,7 @@ for batch in loader.batches(0): ...
 from __future__ import annotations
 
 import json
+import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,10 @@ from scanwise.data.shards import index_shards
 from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.formats import drives
 from scanwise.formats.registry import find_scenes, read_scene
+from scanwise.geometry.inside import brought_inside
 from scanwise.scene import Scene
+
+SCENE_FILE = "scene.json"  # of a scene folder of ours, which is in metres and upright
 
 
 @dataclass(frozen=True)
@@ -56,8 +60,20 @@ Source = Path | Readable
 
 
 def read_source(source: Source) -> Scene:
-    """The scene. Raises InputError when it is damaged."""
-    return read_scene(source) if isinstance(source, Path) else source.read()
+    """The scene, as a network is to see it; files of other programs are brought upright, and what strays left out.
+
+    Raises:
+        InputError: it is damaged, or cannot be in metres.
+    """
+    if not isinstance(source, Path):
+        return source.read()
+    scene = read_scene(source)
+    if (source / SCENE_FILE).exists():
+        return scene
+    try:
+        return brought_inside(scene)
+    except InputError as error:
+        raise InputError(f"{error}; `scanwise convert` makes a scene folder in metres of it") from error
 
 
 @dataclass(frozen=True)
@@ -107,8 +123,9 @@ def scene_paths(root: Path, split: str, share: float = 1.0) -> list[Source]:
 
     They are the first of these that are there: those that `index.json` of a made set names; the scene folders below
     `root/split`; the scenes of the shards (.tar) in it; whatever else `read_scene` reads in it, at any depth (files,
-    recordings, scenes of data sets, the frames of drives). Where there is no such folder, the same of `root` itself.
-    Hidden names are unfinished, and passed over.
+    recordings, scenes of data sets, the frames of drives). Where there is no such folder, the same of `root` itself;
+    a warning says so where other splits are trained on then. Symbolic links are followed. Hidden names are unfinished,
+    and passed over.
 
     Args:
         root: folder of the splits, or of the scenes of one; or one scene.
@@ -119,7 +136,13 @@ def scene_paths(root: Path, split: str, share: float = 1.0) -> list[Source]:
     Raises:
         InputError: no scenes are there.
     """
-    paths = _indexed(root, split) or _found(root / split) or ([] if (root / split).exists() else _found(root))
+    paths = _indexed(root, split) or _found(root / split)
+    if not paths and not (root / split).exists():
+        paths = _found(root)
+        if paths and split != "train":
+            taken = f"every scene in it ({len(paths)}) is taken for {split}, those of train too"
+            text = f"{root}: has no folder {split}, so {taken}"
+            warnings.warn(text, ScanwiseWarning, stacklevel=2)
     if not paths:
         raise InputError(
             f"{root}: no scene folders of split {split!r}, nor shards, recordings or point clouds; "
@@ -142,13 +165,23 @@ def _indexed(root: Path, split: str) -> list[Source]:
 
 
 def _found(place: Path) -> list[Source]:
-    folders = sorted(path.parent for path in place.rglob("scene.json"))
-    finished = [path for path in folders if not any(part.startswith(".") for part in path.relative_to(place).parts)]
-    if finished:
-        return [*finished]
+    if folders := _scene_folders(place):
+        return [*folders]
     if any(place.glob("*.tar")):
         return [*index_shards(place)]
     return _read_as_formats(place) if place.exists() else []
+
+
+def _scene_folders(place: Path) -> list[Path]:
+    """The scene folders below a place, behind symbolic links too, without hidden ones."""
+    folders, seen = [], set[str]()
+    for at, inside, files in os.walk(place, followlinks=True):
+        if SCENE_FILE in files:
+            folders.append(Path(at))
+        real = os.path.realpath(at)
+        inside[:] = [] if real in seen else [name for name in inside if not name.startswith(".")]
+        seen.add(real)  # a link may lead back up
+    return sorted(folders)
 
 
 def _read_as_formats(place: Path) -> list[Source]:
@@ -163,51 +196,6 @@ def _read_as_formats(place: Path) -> list[Source]:
         else:
             sources.append(path)
     return sources
-
-
-def class_names(sources: Sequence[Source]) -> list[str]:
-    """The one list of classes that the labels of all these scenes number.
-
-    A scene may name the first of them alone, as LAS names classes up to the highest that a file has. Where scenes name
-    none, the classes are called by their numbers.
-
-    Raises:
-        InputError: two scenes number different classes.
-    """
-    return class_counts(sources)[0]
-
-
-def class_counts(sources: Sequence[Source]) -> tuple[list[str], list[int]]:
-    """`class_names`, and how many points each class has in all these scenes.
-
-    Raises:
-        InputError: two scenes number different classes.
-    """
-    classes: list[str] = []
-    counts = np.zeros(0, np.int64)
-    for source in sources:
-        scene = read_source(source)
-        _check_same(scene, classes)
-        classes = max(classes, _named(scene), key=len)
-        if scene.labels is not None:
-            found = np.bincount(scene.labels[scene.labels >= 0], minlength=max(len(counts), len(classes)))
-            found[: len(counts)] += counts
-            counts = found
-    return classes, np.pad(counts, (0, max(0, len(classes) - len(counts)))).tolist()
-
-
-def _check_same(scene: Scene, classes: Sequence[str]) -> None:
-    for number, (here, there) in enumerate(zip(_named(scene), classes, strict=False)):
-        if here != there:
-            raise InputError(
-                f"{scene.name}: its class {number} is {here!r}, and {there!r} elsewhere; all need one list of classes"
-            )
-
-
-def _named(scene: Scene) -> list[str]:
-    if scene.classes is not None or scene.labels is None:
-        return scene.classes or []
-    return [str(number) for number in range(int(scene.labels.max(initial=-1)) + 1)]
 
 
 class Loader:

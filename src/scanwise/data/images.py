@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from scanwise.data.datasets import Draw, Readable, SceneDataset, read_source, scene_paths
 from scanwise.data.image_sources import (
@@ -31,6 +31,7 @@ from scanwise.data.image_sources import (
 )  # fmt: skip
 from scanwise.data.image_views import ImageSample, Views
 from scanwise.errors import InputError
+from scanwise.files import opened_picture
 from scanwise.formats import folder as scene_folder
 from scanwise.formats import recordings
 from scanwise.scene import View
@@ -64,11 +65,8 @@ class ImageSet:
         Raises:
             InputError: it is damaged.
         """
-        try:
-            picture = Image.open(io.BytesIO(self.source.read(index)))
+        with opened_picture(io.BytesIO(self.source.read(index)), self.source.name(index)) as picture:
             return picture.convert("RGB")
-        except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
-            raise InputError(f"{self.source.name(index)}: truncated or corrupt picture ({error})") from error
 
 
 def read_images(root: Path, split: str = "train", share: float = 1.0) -> ImageSet:

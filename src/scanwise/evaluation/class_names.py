@@ -18,6 +18,7 @@ from functools import cache
 
 import numpy as np
 
+from scanwise.data.classes import numbered
 from scanwise.errors import InputError
 from scanwise.formats import kitti, las, nuscenes, s3dis, waymo
 from scanwise.formats.scannet_labels import SCANNET_20
@@ -71,7 +72,7 @@ def translated(scene: Scene, classes: Sequence[str]) -> tuple[Scene, dict[str, i
     """A scene with its labels among a model's classes.
 
     Args:
-        scene: labelled; without names its classes are called by their numbers.
+        scene: labelled; without names its classes are called by their numbers, and 255 is none.
         classes: names of the model's.
 
     Returns:
@@ -83,19 +84,16 @@ def translated(scene: Scene, classes: Sequence[str]) -> tuple[Scene, dict[str, i
     """
     if scene.labels is None:
         raise InputError(f"{scene.name}: has no labels to measure against")
-    highest = int(scene.labels.max(initial=-1))
-    own = scene.classes if scene.classes is not None else [str(number) for number in range(highest + 1)]
-    if highest >= len(own):
-        raise InputError(f"{scene.name}: has points of class {highest}, and names {len(own)} classes alone")
+    labels, own = numbered(scene)
     place = match_classes(own, classes)
     if not (place >= 0).any():
         raise InputError(
             f"{scene.name}: its classes ({_some(own)}) and those of the weights ({_some(classes)}) have none in "
             "common; measure on scenes with classes of the weights"
         )
-    counts = np.bincount(scene.labels[scene.labels >= 0], minlength=len(own)).tolist()
+    counts = np.bincount(labels[labels >= 0], minlength=len(own)).tolist()
     left_out = {name: counts[number] for number, name in enumerate(own) if place[number] < 0 and counts[number]}
-    return replace(scene, labels=place[scene.labels], classes=list(classes)), left_out
+    return replace(scene, labels=place[labels], classes=list(classes)), left_out
 
 
 def left_out_text(left_out: Mapping[str, int]) -> str:

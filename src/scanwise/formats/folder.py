@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from scanwise.errors import InputError, OutputError
+from scanwise.errors import InputError, OutputError, ScanwiseWarning
 from scanwise.files import DepthFile, EncodedImage, ImageFile, cannot_write, read_json, replacing_folder
+from scanwise.formats.columns import colors_of_16_bits
+from scanwise.formats.record3d import PackedImage
 from scanwise.formats.scannet_sens import SensImage
 from scanwise.scene import Box, Raster, Referral, Scene, View
 
@@ -130,6 +133,9 @@ def write(scene: Scene, path: Path, *, compact: bool = False) -> None:
     """
     _refuse_other_content(path)
     _refuse_own_pictures(scene, path)
+    if colors_of_16_bits(scene):
+        text = f"{path}: colours of 16 bits are rounded to 8, as a scene folder has them; .ply and .las keep them"
+        warnings.warn(text, ScanwiseWarning, stacklevel=2)
     with replacing_folder(path) as folder:
         arrays = [name for name in _ARRAYS if getattr(scene, name) is not None]
         for name in arrays:
@@ -257,7 +263,7 @@ def _inside(folder: Path, file: str) -> Path:
 def _write_image(folder: Path, index: int, raster: Raster) -> str:
     if isinstance(raster, ImageFile):
         return _copied(folder, f"images/{index:06d}", raster.path)
-    if isinstance(raster, EncodedImage) or (isinstance(raster, SensImage) and raster.suffix):
+    if isinstance(raster, EncodedImage | SensImage | PackedImage) and raster.suffix:
         file = f"images/{index:06d}{raster.suffix}"
         (folder / file).parent.mkdir(exist_ok=True)
         (folder / file).write_bytes(raster.data)

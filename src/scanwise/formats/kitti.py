@@ -23,6 +23,8 @@ import numpy as np
 
 from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.files import read_bytes, replacing
+from scanwise.formats.class_comments import names_to_write
+from scanwise.ranges import intensity_fractions
 from scanwise.scene import Scene
 
 CLASSES = (
@@ -76,7 +78,7 @@ def read(path: Path) -> Scene:
         fields = _label_fields(attributes[RAW_LABEL])
     return Scene(
         points=rows[:, :3],
-        intensity=_intensity(rows[:, 3]),
+        intensity=intensity_fractions(rows[:, 3]) if rows[:, 3].any() else None,  # every sweep has the column
         **fields,
         attributes=attributes,
         name=_stem(path),
@@ -93,7 +95,8 @@ def write(scene: Scene, path: Path) -> None:
     """
     rows = _rows_of(scene, path)
     numbers = _numbers(scene, path)
-    left_out = [name for name in scene.attributes if name not in ("ring", RAW_LABEL)]
+    kept = {RAW_LABEL, "ring"} if rows.shape[1] == 5 else {RAW_LABEL}
+    left_out = [name for name in scene.attributes if name not in kept]
     left_out += [name for name in ("colors", "normals") if getattr(scene, name) is not None]
     if left_out:
         _warn(f"{path}: {', '.join(left_out)} left out; a .bin sweep has no place for them")
@@ -135,13 +138,6 @@ def _plausible(rows: np.ndarray) -> bool:
     rings = finite[:, 4]
     whole = np.array_equal(rings, np.floor(rings)) and rings.min() >= 0 and rings.max() < _RINGS
     return bool(near and strengths and whole)
-
-
-def _intensity(column: np.ndarray) -> np.ndarray:
-    values = np.nan_to_num(column, nan=0, posinf=0, neginf=0)
-    largest = float(values.max(initial=0))
-    scale = next(step for step in (1.0, 255.0, 65535.0, np.inf) if largest <= step)
-    return np.clip(values / np.float32(scale), 0, 1)
 
 
 def _stem(path: Path) -> str:
@@ -192,33 +188,57 @@ def _rows_of(scene: Scene, path: Path) -> np.ndarray:
     points = scene.points_in_source()
     record = scene.raw
     if isinstance(record, SweepRecord) and np.array_equal(record.rows[:, :3], points, equal_nan=True):
-        return record.rows
+        was = intensity_fractions(record.rows[:, 3])
+        if scene.intensity is None or np.array_equal(scene.intensity, was):
+            return record.rows
+        return np.column_stack([record.rows[:, :3], scene.intensity, record.rows[:, 4:]])
     rounded = points.astype(np.float32)
     finite = np.isfinite(rounded)
     error = np.abs(rounded[finite] - points[finite].astype(np.float64)).max(initial=0)
     if error > 0.001:
         _warn(f"{path}: coordinates are rounded by up to {error:.3g}, as .bin holds float32; .ply keeps them")
     intensity = np.zeros(len(scene), np.float32) if scene.intensity is None else scene.intensity
-    return np.column_stack([rounded, intensity])
+    columns = [rounded, intensity]
+    ring = scene.attributes.get("ring")
+    if ring is not None and path.name.lower().endswith(".pcd.bin") and _are_rings(ring):
+        columns.append(ring.astype(np.float32))
+    return np.column_stack(columns)
+
+
+def _are_rings(column: np.ndarray) -> bool:
+    whole = column.ndim == 1 and column.dtype.kind in "iu"
+    return bool(whole and column.min(initial=0) >= 0 and column.max(initial=0) < _RINGS)
 
 
 def _numbers(scene: Scene, path: Path) -> np.ndarray | None:
-    """uint32 (N,) for the `.label`, None without labels."""
-    if scene.labels is None:
+    """uint32 (N,) for the `.label`, None without labels and objects."""
+    if scene.labels is None and scene.instances is None:
         return None
+    labels = np.full(len(scene), -1, np.int32) if scene.labels is None else scene.labels
     stored = scene.attributes.get(RAW_LABEL)
-    if stored is not None and np.array_equal(_label_fields(stored)["labels"], scene.labels):
+    if stored is not None and _says(stored, labels, scene.instances):
         return stored
     if scene.classes == list(CLASSES):
-        numbers = np.where(scene.labels < 0, 0, np.array(_RAW_IDS)[scene.labels])
+        numbers = np.where(labels < 0, 0, np.array(_RAW_IDS)[labels])
     else:
-        numbers = np.where(scene.labels < 0, _NONE, scene.labels)
-        if scene.classes is not None:
+        numbers = np.where(labels < 0, _NONE, labels)
+        if names_to_write(scene) is not None:
             _warn(
                 f"{path}: the .label beside it holds numbers alone; class names are lost, .ply or a folder keeps them"
             )
-    objects = 0 if scene.instances is None else np.maximum(scene.instances + 1, 0)
-    return (numbers & 0xFFFF).astype(np.uint32) | (np.uint32(objects) << np.uint32(16))
+    objects = np.zeros(len(scene), np.int64) if scene.instances is None else scene.instances.astype(np.int64) + 1
+    if max(int(numbers.max(initial=0)), int(objects.max(initial=0))) > _NONE:
+        _warn(f"{path}: the .label beside it has 16 bits for a class and for an object; larger numbers are left out")
+        numbers, objects = np.where(numbers > _NONE, _NONE, numbers), np.where(objects > _NONE, 0, objects)
+    return numbers.astype(np.uint32) | objects.astype(np.uint32) << np.uint32(16)
+
+
+def _says(raw: np.ndarray, labels: np.ndarray, instances: np.ndarray | None) -> bool:
+    """Whether the numbers of a `.label` stand for these labels and objects."""
+    fields = _label_fields(raw)
+    there = fields.get("instances")
+    same_objects = instances is None or (there is not None and np.array_equal(there, instances))
+    return same_objects and np.array_equal(fields["labels"], labels)
 
 
 def _warn(text: str) -> None:

@@ -11,6 +11,7 @@ from scanwise.errors import InputError
 
 _COMPRESSED = 0x80  # bit of the point format
 _VLR, _EVLR = 54, 60  # bytes of the heads of a variable length record and an extended one
+_LAYERS = {6: 9, 7: 10, 8: 11}  # of a chunk, by point format, besides one for each extra byte
 _FOOT = {9002: 0.3048, 9003: 1200 / 3937}
 _UNIT = re.compile(r'\b(?:LENGTH)?UNIT\s*[\[(]\s*"[^"]*"\s*,\s*([0-9.eE+-]+)', re.IGNORECASE)
 _VERTICAL = re.compile(r"\bVERT(?:_CS|CRS|ICALCRS)\s*[\[(]", re.IGNORECASE)
@@ -57,6 +58,34 @@ def _check_chunks(path: Path, file: BinaryIO, size: int, points: int, record: in
     version, chunks = _unpacked(file, table, "<II")
     if version != 0 or chunks > 1 + size // max(record, 1):
         raise InputError(f"{path}: damaged LAZ file; its table, of version {version}, promises {chunks} chunks")
+
+
+def check_layers(path: Path, header: Any) -> None:
+    """Checks that the layers of each chunk of a LAZ file fit into it: lazrs takes 4 GB where one promises them.
+
+    Args:
+        path: of the file.
+        header: laspy's.
+
+    Raises:
+        InputError: they do not.
+    """
+    import lazrs
+
+    form = header.point_format
+    layers = _LAYERS.get(form.id, 0) + form.num_extra_bytes
+    if form.id not in _LAYERS:
+        return
+    (record,) = header.vlrs.get("LasZipVlr")
+    with path.open("rb") as file:
+        file.seek(header.offset_to_point_data)
+        chunks = lazrs.read_chunk_table(file, lazrs.LazVlr(record.record_data))
+        start = header.offset_to_point_data + 8
+        for points, size in chunks:
+            sizes = _unpacked(file, start + form.size + 4, f"<{layers}I")
+            if points > 1 and sum(sizes) > size:
+                raise InputError(f"{path}: damaged LAZ file; the parts of a chunk of {size} bytes promise {sum(sizes)}")
+            start += size
 
 
 def _unpacked(file: BinaryIO, place: int, form: str) -> tuple[int, ...]:

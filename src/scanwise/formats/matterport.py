@@ -34,7 +34,7 @@ def read(path: Path) -> Scene:
     Raises:
         InputError: damaged, or the files do not fit each other.
     """
-    cloud = ply.read(path)
+    cloud = ply.read_vertices(path)
     corners = ply.triangles(cloud, path)
     if corners is None:
         raise InputError(f"{path}: a region needs faces")

@@ -1,23 +1,35 @@
 """Meshes (OBJ, GLB, GLTF, STL, OFF, through trimesh) as clouds: points drawn evenly from the surface. Read only.
 
 One point for each square centimetre, between 10 000 and 500 000, always the same ones; colours from the
-texture, the vertices or the faces; normals from the faces. A mesh without faces gives its vertices. glTF has
-y up and is turned; the other formats do not say what is up and are taken as they are.
+texture, the vertices or the faces; normals from the faces. A mesh without faces gives its vertices. Where a material
+or its picture is missing there is no colour: trimesh's grey is none. glTF has y up and is turned; the other formats do
+not say what is up and are taken as they are. `ply` sends its coarse meshes here.
 """
 
 from __future__ import annotations
 
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
-from scanwise.errors import InputError
+from scanwise.errors import InputError, ScanwiseWarning
+from scanwise.formats import gltf
+from scanwise.memory import check_fits
 from scanwise.scene import Scene
 
 FEWEST, MOST = 10_000, 500_000
 _AREA = 1e-4  # square metres a point
 _Y_UP = np.array([[1.0, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
+# What trimesh puts in the place of a material, and of a picture, that it did not find.
+_LOST, _NO_PICTURE = np.array([102, 102, 102, 255], np.uint8), 100
+_TINT = "tint"
 _WHITE = np.full(3, 255, np.uint8)
 
 
@@ -27,13 +39,26 @@ def read(path: Path) -> Scene:
     Raises:
         InputError: the file is damaged or holds no geometry.
     """
-    parts = _load(path)
+    return cloud_of(_load(path), path)
+
+
+def cloud_of(parts: list[Any], path: Path) -> Scene:
+    """A cloud from the parts of a mesh.
+
+    Args:
+        parts: trimesh's, each placed in the frame of the whole.
+        path: of the file that they are from.
+
+    Raises:
+        InputError: there are no vertices, or the faces have no area.
+    """
     surfaces = [part for part in parts if len(getattr(part, "faces", ())) > 0]
-    if surfaces:
-        points, normals, colors = _sample(surfaces, path)
-    else:
-        points = np.concatenate([np.empty((0, 3)), *(np.asarray(part.vertices) for part in parts)])
-        normals, colors = None, _cloud_colors(parts)
+    with _quiet():
+        if surfaces:
+            points, normals, colors = _sample(surfaces, path)
+        else:
+            points = np.concatenate([np.empty((0, 3)), *(np.asarray(part.vertices) for part in parts)])
+            normals, colors = None, _cloud_colors(parts)
     if len(points) == 0:
         raise InputError(f"{path}: no vertices in this mesh")
     form = path.suffix.lower().lstrip(".")
@@ -52,16 +77,53 @@ def _load(path: Path) -> list[Any]:
     """The parts of the file, each placed in the frame of the whole."""
     import trimesh
 
+    form = path.suffix.lower().lstrip(".")
+    check_fits((path.stat().st_size if path.is_file() else 0) * (10 if form in ("obj", "off") else 4), path)
+    plain = gltf.plain_glb(path) if form in ("glb", "gltf") else None
     try:
-        with path.open("rb"):
-            pass
-        scene = trimesh.load_scene(path, process=False)
-        return [part for part in scene.dump() if hasattr(part, "vertices")]
+        with path.open("rb"), _quiet():
+            if plain is None:
+                scene = trimesh.load_scene(path, process=False)
+            else:
+                resolver = trimesh.resolvers.FilePathResolver(str(path))
+                scene = trimesh.load_scene(io.BytesIO(plain), file_type="glb", resolver=resolver, process=False)
+            for part in scene.geometry.values():  # `dump` would lose the colours beside a material
+                tint = getattr(getattr(part, "visual", None), "vertex_attributes", {}).get("color")
+                if tint is not None:
+                    part.vertex_attributes[_TINT] = tint
+            parts = [part for part in scene.dump() if hasattr(part, "vertices")]
+            _check(parts)
+            return parts
     except PermissionError as error:
         raise InputError(f"{path}: cannot read ({error.strerror})") from error
     except Exception as error:  # its loaders raise whatever a damaged file makes them stumble over
         said = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{path}: damaged or unsupported mesh ({said[:200]})") from error
+
+
+def _check(parts: list[Any]) -> None:
+    """Raises ValueError for what a loader lets through: vertices without three coordinates, faces without vertices."""
+    for part in parts:
+        faces = np.asarray(getattr(part, "faces", ()))
+        if np.shape(part.vertices)[1:] != (3,):
+            raise ValueError(f"vertices of {np.shape(part.vertices)}")
+        if faces.size and not 0 <= faces.min() <= faces.max() < len(part.vertices):
+            raise ValueError(f"a face names vertex {faces.max()} of {len(part.vertices)}")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps what trimesh, Pillow and NumPy would print of a file to themselves: what matters is told in our words."""
+    log = logging.getLogger("trimesh")
+    was = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            for kind in (Image.DecompressionBombWarning, RuntimeWarning, DeprecationWarning):
+                warnings.simplefilter("ignore", kind)
+            yield
+    finally:
+        log.setLevel(was)
 
 
 def _sample(parts: list[Any], path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
@@ -82,17 +144,22 @@ def _sample(parts: list[Any], path: Path) -> tuple[np.ndarray, np.ndarray, np.nd
     points = np.einsum("nk,nkc->nc", weights, corners[face])
     length = doubled[face, None]
     normals = across[face] / np.where(length > 0, length, 1)
-    return points, normals, _surface_colors(parts, face, weights)
+    return points, normals, _surface_colors(parts, face, weights, path)
 
 
-def _surface_colors(parts: list[Any], face: np.ndarray, weights: np.ndarray) -> np.ndarray | None:
-    if all(_kind(part) is None for part in parts):
+def _surface_colors(parts: list[Any], face: np.ndarray, weights: np.ndarray, path: Path) -> np.ndarray | None:
+    """uint8 (n, 3), white where a part says nothing; None where no part says anything."""
+    if lost := sum(_kind(part) == "texture" and not _is_colored(part) for part in parts):
+        text = f"{path}: {lost} of {len(parts)} parts have a material or a picture that is missing or says no colour"
+        text += "; they are " + ("taken as white" if any(map(_is_colored, parts)) else "without colours")
+        warnings.warn(text, ScanwiseWarning, stacklevel=5)
+    if not any(map(_is_colored, parts)):
         return None
     colors = np.tile(_WHITE, (len(face), 1))
     first = 0
     for part in parts:
         here = np.flatnonzero((face >= first) & (face < first + len(part.faces)))
-        if len(here) and _kind(part) is not None:
+        if len(here) and _is_colored(part):
             colors[here] = _part_colors(part, face[here] - first, weights[here])
         first += len(part.faces)
     return colors
@@ -113,21 +180,55 @@ def _part_colors(part: Any, face: np.ndarray, weights: np.ndarray) -> np.ndarray
     return _texture_colors(part, face, weights)
 
 
-def _texture_colors(part: Any, face: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The texture at each point, times the material's own colour; that colour alone without a texture."""
-    import trimesh
+def _is_colored(part: Any) -> bool:
+    kind = _kind(part)
+    return kind is not None and (kind != "texture" or _base_color(part) is not None or _tint(part) is not None)
 
+
+def _tint(part: Any) -> np.ndarray | None:
+    """Colours (V, 3) of the vertices that a glTF part has beside its material."""
+    colors = getattr(part, "vertex_attributes", {}).get(_TINT)
+    return None if colors is None or len(colors) != len(part.vertices) else np.asarray(colors)[:, :3]
+
+
+def _base_color(part: Any) -> np.ndarray | None:
+    """What a material says of its colour: (3,) in 0..1, or None for nothing, as where it was not found."""
+    material = part.visual.material
+    if _picture(part) is not None:
+        factor = getattr(material, "baseColorFactor", None)
+        return np.ones(3) if factor is None else np.asarray(factor, np.float64)[:3] / 255
+    if hasattr(material, "baseColorFactor"):
+        factor = material.baseColorFactor
+        return None if factor is None else np.asarray(factor, np.float64)[:3] / 255
+    told = "kd" in (getattr(material, "kwargs", None) or {}) or not np.array_equal(material.main_color, _LOST)
+    return np.asarray(material.main_color, np.float64)[:3] / 255 if told else None
+
+
+def _picture(part: Any) -> Any:
     material = part.visual.material
     picture = getattr(material, "baseColorTexture", None) or getattr(material, "image", None)
-    uv = part.visual.uv
-    if picture is None or uv is None:
-        return np.tile(np.asarray(material.main_color, np.uint8)[:3], (len(face), 1))
-    place = np.einsum("nk,nkc->nc", weights, np.asarray(uv)[part.faces[face]])
-    colors = trimesh.visual.color.uv_to_color(np.nan_to_num(place), picture)[:, :3]
-    factor = getattr(material, "baseColorFactor", None)
-    if factor is None:
-        return colors
-    return np.round(colors * (np.asarray(factor, np.float64)[:3] / 255)).astype(np.uint8)
+    if picture is None or np.shape(part.visual.uv) != (len(part.vertices), 2):
+        return None
+    stands_for_none = picture.width <= 2 and picture.height <= 2 and (np.asarray(picture)[..., :3] == _NO_PICTURE).all()
+    return None if stands_for_none else picture
+
+
+def _texture_colors(part: Any, face: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The texture at each point, or white, times the material's own colour and that of the vertices."""
+    import trimesh
+
+    base, picture, tint = _base_color(part), _picture(part), _tint(part)
+    colors = np.tile(np.ones(3) if base is None else base, (len(face), 1))
+    if picture is not None:
+        check_fits(8 * picture.width * picture.height, f"the texture of {part.metadata.get('name', 'a mesh')}")
+        place = np.einsum("nk,nkc->nc", weights, np.asarray(part.visual.uv)[part.faces[face]])
+        colors *= trimesh.visual.color.uv_to_color(np.nan_to_num(place), picture)[:, :3]
+    elif tint is None:
+        colors *= 255
+    if tint is not None:
+        shade = np.einsum("nk,nkc->nc", weights, tint[part.faces[face]])
+        colors *= shade if picture is None else shade / 255
+    return np.clip(np.round(colors), 0, 255).astype(np.uint8)
 
 
 def _cloud_colors(parts: list[Any]) -> np.ndarray | None:

@@ -33,7 +33,7 @@ def parse_numbers(lines: list[bytes], where: str) -> np.ndarray:
     try:
         return np.fromiter(map(float, tokens), np.float64, len(tokens))
     except ValueError:
-        return np.fromiter((_odd_number(token, where) for token in tokens), np.float64, len(tokens))
+        return np.fromiter((_number(token, where) for token in tokens), np.float64, len(tokens))
 
 
 def to_type(values: np.ndarray, dtype: np.dtype, where: str) -> np.ndarray:
@@ -62,13 +62,20 @@ def as_texts(column: np.ndarray) -> list[str]:
     return column.astype(str).tolist()
 
 
-def _odd_number(token: bytes, where: str) -> float:
-    try:
-        return float(token)
-    except ValueError:
-        pass
+def odd_number(token: bytes) -> float | None:
+    """A number as C libraries of old write it (1.#QNAN, -nan(ind), 1.#INF); None = it is none of these."""
     if _ODD_NAN.fullmatch(token):
         return float("nan")
     if sign := _ODD_INF.fullmatch(token):
         return float(sign[1] + b"inf")
-    raise InputError(f"{where}: {token[:40].decode('latin-1')!r} is not a number")
+    return None
+
+
+def _number(token: bytes, where: str) -> float:
+    try:
+        return float(token)
+    except ValueError:
+        number = odd_number(token)
+    if number is None:
+        raise InputError(f"{where}: {token[:40].decode('latin-1')!r} is not a number")
+    return number

@@ -15,6 +15,7 @@ import numpy as np
 from scanwise.errors import InputError, OutputError, ScanwiseWarning
 from scanwise.files import read_bytes, replacing
 from scanwise.formats import lzf
+from scanwise.formats.class_comments import comments_of, split_comments, with_classes
 from scanwise.formats.columns import (
     Columns,
     columns_from_scene,
@@ -24,6 +25,7 @@ from scanwise.formats.columns import (
 )
 from scanwise.formats.numerals import as_texts, content_lines, parse_numbers, to_type
 from scanwise.formats.ply import header_name
+from scanwise.memory import check_fits
 from scanwise.scene import Scene
 
 ENCODINGS = ("ascii", "binary", "binary_compressed")
@@ -87,7 +89,13 @@ def read(path: str | os.PathLike[str]) -> Scene:
         columns = _read_compressed(body, fields, count, path)
     else:
         raise InputError(f"{path}: unknown PCD encoding {encoding!r}; known are {', '.join(ENCODINGS)}")
-    return scene_from_columns(columns, name=path.stem, source_format="pcd", raw=extras, where=str(path))
+    scene = scene_from_columns(columns, name=path.stem, source_format="pcd", raw=extras, where=str(path))
+    return with_classes(scene, _class_names(data[: start.start()]), path)
+
+
+def _class_names(header: bytes) -> list[str] | None:
+    comments = [line for line in header.decode("utf-8", "replace").splitlines() if line.startswith("#")]
+    return split_comments(comments)[0]
 
 
 def _header_lines(header: bytes, path: Path) -> dict[str, list[str]]:
@@ -196,6 +204,7 @@ def _read_compressed(body: memoryview, fields: list[_Field], count: int, path: P
         raise InputError(f"{path}: the PCD header promises {promised} bytes of points, the data says {size}")
     if len(body) - 8 < packed:
         raise InputError(f"{path}: {packed} compressed bytes are promised, the file has {len(body) - 8}")
+    check_fits(3 * size, path)
     data = lzf.decompress(bytes(body[8 : 8 + packed]), size, str(path))
     columns, at = {}, 0
     for field in fields:
@@ -258,7 +267,7 @@ def write(scene: Scene, path: str | os.PathLike[str], *, encoding: str = "binary
 def _storable(scene: Scene) -> dict[str, np.ndarray]:
     """The columns in types that PCD knows, (N,) or (N, C); colours packed unless the file had them apart."""
     columns: dict[str, np.ndarray] = {}
-    for name, column in columns_from_scene(scene).items():
+    for name, column in columns_from_scene(scene, packed=True).items():
         name = header_name(name, columns)
         if column.dtype.kind not in "biuf":
             text = f"column {name} holds {column.dtype.name}, which PCD cannot; it is left out"
@@ -304,4 +313,5 @@ def _format_header(scene: Scene, columns: dict[str, np.ndarray], encoding: str) 
         "DATA": [encoding],
     }
     text = "".join(f"{key} {' '.join(map(str, words))}\n" for key, words in lines.items())
-    return "# .PCD v0.7 - Point Cloud Data file format\n" + text
+    comments = ["# .PCD v0.7 - Point Cloud Data file format", *(f"# {comment}" for comment in comments_of(scene))]
+    return "\n".join([*comments, text])

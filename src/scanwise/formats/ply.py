@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from scanwise.errors import InputError, ScanwiseWarning
+from scanwise.formats.class_comments import comments_of, split_comments, with_classes
 from scanwise.formats.columns import Columns, columns_from_scene, original_columns, scene_from_columns
 from scanwise.formats.ply_elements import Element, ListColumn, Ply, read_elements
+from scanwise.formats.ply_meshes import refuse_packed_splats, surface_of, with_splat_colors
 from scanwise.formats.ply_writing import write_elements
 from scanwise.scene import Scene
 
@@ -29,12 +31,25 @@ class PlyExtras:
 
 
 def read(path: str | os.PathLike[str]) -> Scene:
-    """The vertices of a PLY file as a scene of N >= 0 points; a mesh gives its vertices.
+    """A PLY file as a scene of N >= 0 points: its vertices, or points drawn from the surface of a coarse mesh.
 
-    Properties become the fields that `formats.columns` recognises, the rest `attributes`.
+    Properties become the fields that `formats.columns` recognises, the rest `attributes`. Gaussian splats have the
+    colour of their f_dc.
 
     Raises:
         InputError: the file does not hold what its header promises, or no vertices with x, y and z.
+    """
+    scene = read_vertices(path)
+    assert isinstance(scene.raw, Columns)
+    surface = surface_of(scene, scene.raw.extras.ply, Path(path))
+    return with_splat_colors(scene, Path(path)) if surface is None else surface
+
+
+def read_vertices(path: str | os.PathLike[str]) -> Scene:
+    """The vertices of a PLY file, whatever its faces are: what the labels of a data set belong to.
+
+    Raises:
+        InputError: as `read`.
     """
     path = Path(path)
     ply = read_elements(path)
@@ -42,8 +57,11 @@ def read(path: str | os.PathLike[str]) -> Scene:
     if vertices is None:
         there = ", ".join(ply.elements) or "none"
         raise InputError(f"{path}: the PLY header has no element vertex; it has {there}")
+    refuse_packed_splats(ply, path)
     columns = {key: value for key, value in vertices.columns.items() if isinstance(value, np.ndarray)}
-    return scene_from_columns(columns, name=path.stem, source_format="ply", raw=PlyExtras(ply), where=str(path))
+    names, ply.comments = split_comments(ply.comments)
+    scene = scene_from_columns(columns, name=path.stem, source_format="ply", raw=PlyExtras(ply), where=str(path))
+    return with_classes(scene, names, path)
 
 
 def write(scene: Scene, path: str | os.PathLike[str], *, encoding: str = "binary_little_endian") -> None:
@@ -69,14 +87,15 @@ def write(scene: Scene, path: str | os.PathLike[str], *, encoding: str = "binary
         lists = {k: v for k, v in old.elements["vertex"].columns.items() if isinstance(v, ListColumn)}
         vertices.columns |= {k: v for k, v in lists.items() if k not in columns}
         ply = Ply(old.elements | {"vertex": vertices}, old.comments, old.obj_info)
+    ply.comments = [*ply.comments, *comments_of(scene)]
     write_elements(ply, path, encoding=encoding)
 
 
 def triangles(scene: Scene, path: Path) -> np.ndarray | None:
-    """The faces of a mesh that `read` gave.
+    """The faces of a mesh that `read_vertices` gave.
 
     Args:
-        scene: the mesh, with `raw` as `read` left it.
+        scene: the mesh, with `raw` as `read_vertices` left it.
         path: of its file, for errors.
 
     Returns:
@@ -99,7 +118,7 @@ def triangles(scene: Scene, path: Path) -> np.ndarray | None:
 
 
 def storable_columns(
-    columns: dict[str, np.ndarray], format_name: str, *, long_integers: bool = False
+    columns: dict[str, np.ndarray], format_name: str, *, long_integers: bool = False, words: bool = False
 ) -> dict[str, np.ndarray]:
     """The columns in the eight types of PLY, one (N,) column each.
 
@@ -110,14 +129,21 @@ def storable_columns(
         columns: (N,) or (N, C) each, by name.
         format_name: for the warning.
         long_integers: the format has integers of any width, so they stay as they are.
+        words: the format has words as well.
     """
     result: dict[str, np.ndarray] = {}
     for name, column in columns.items():
         name = header_name(name, result)
+        if words and column.dtype.kind == "U" and column.ndim == 1:
+            result[name] = column
+            continue
         if column.dtype.kind not in "biuf":
             text = f"column {name} holds {column.dtype.name}, which {format_name} cannot; it is left out"
             warnings.warn(text, ScanwiseWarning, stacklevel=3)
             continue
+        if not long_integers and column.dtype.kind in "iu" and np.abs(column.astype(np.float64)).max(initial=0) > 2**53:
+            text = f"column {name} holds integers beyond 2^53, which {format_name} rounds; .npz keeps them"
+            warnings.warn(text, ScanwiseWarning, stacklevel=3)
         column = column if long_integers and column.dtype.kind in "iu" else _storable(column)
         if column.ndim == 1:
             result[name] = column

@@ -17,6 +17,7 @@ import numpy as np
 from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.files import read_bytes
 from scanwise.formats.numerals import content_lines, parse_numbers, to_type
+from scanwise.memory import check_fits
 
 ByteOrder = Literal["=", "<", ">"]
 ENCODINGS: dict[str, ByteOrder] = {"ascii": "=", "binary_little_endian": "<", "binary_big_endian": ">"}
@@ -97,6 +98,7 @@ def read_elements(path: str | os.PathLike[str]) -> Ply:
     if end is None:
         raise InputError(f"{path}: the PLY header has no end_header line; the file is cut off or no PLY")
     header = _parse_header(data[: end.start()].decode("utf-8", "surrogateescape"), path)
+    check_fits(len(data) * (8 if header.encoding == "ascii" else 3), path)
     body = memoryview(data)[end.end() :]
     elements = _read_ascii(header, body, path) if header.encoding == "ascii" else _read_binary(header, body, path)
     return Ply(elements, header.comments, header.obj_info)

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from scanwise.errors import InputError
+from scanwise.files import read_bytes
+from scanwise.formats.numerals import parse_numbers
 
+MISSING = "no pose"
+_SEPARATORS = re.compile(rb"[,;\[\]]|^\s*#.*$", re.MULTILINE)
+_DECIMAL_COMMAS = re.compile(rb"\s*([+-]?\d+(,\d+)?([eE][+-]?\d+)?(\s+|$)){12,16}")
+_WIDEST = 1e7  # pixels that no camera has
+_FARTHEST = 1e12  # of any number in a pose, in whatever unit
 _DRIFT = 1e-2  # how far from a rotation a pose may be and still be mended: accumulated float32 rounding
 
 
@@ -55,18 +64,75 @@ def pinhole(matrix: np.ndarray, where: object) -> np.ndarray:
     Raises:
         InputError: a number is not finite, or a focal length not positive.
     """
-    if not np.isfinite(matrix).all() or matrix[0, 0] <= 0 or matrix[1, 1] <= 0:
+    if not (np.abs(matrix) < _WIDEST).all() or matrix[0, 0] <= 0 or matrix[1, 1] <= 0:
         raise InputError(f"{where}: these are no camera intrinsics: focal lengths must be positive")
     return matrix[:3, :3]
 
 
-def read_pose(path: Path) -> np.ndarray | None:
-    """The pose (4, 4) in a text file; None where there is no file or the pose is not finite.
+def read_pose(path: Path) -> np.ndarray | str:
+    """The pose (4, 4) in a text file, or why there is none, in words that complete "left out: ...".
 
-    Raises:
-        InputError: it holds no 4x4 matrix, or no rigid one.
+    Sixteen numbers or twelve, on as many lines as one likes, between blanks, commas or semicolons.
     """
-    return rigid(read_matrix(path, ((4, 4),)), path) if path.exists() else None
+    if not path.is_file():
+        return MISSING
+    text = read_bytes(path)
+    if _DECIMAL_COMMAS.fullmatch(text):
+        text = text.replace(b",", b".")
+    words = _SEPARATORS.sub(b" ", text).split()
+    if not words:
+        return "an empty file"
+    try:
+        numbers = parse_numbers([b" ".join(words)], path.name)
+    except InputError:
+        word = next(word for word in words if not _is_number(word))
+        return f"{word[:20].decode('latin-1')!r} is not a number"
+    return pose_of(numbers)
+
+
+def pose_of(matrix: Any) -> np.ndarray | str:
+    """A pose (4, 4) with its rotation made exact, or why these numbers are none, in a few words.
+
+    Args:
+        matrix: 4x4, or 3x4 without its last row, or their numbers row by row.
+    """
+    try:
+        numbers = np.asarray(matrix, np.float64).reshape(-1)
+    except (TypeError, ValueError):
+        return "its pose is not a matrix of numbers"
+    if numbers.size not in (12, 16):
+        return f"its pose has {numbers.size} numbers, not 16 or 12"
+    if not np.isfinite(numbers).all():
+        return "its pose is not finite"
+    if np.abs(numbers).max() > _FARTHEST:
+        return f"its pose has the number {np.abs(numbers).max():.3g}"
+    if not numbers[:12].any():
+        return "its pose is all zeros"
+    pose = np.eye(4)
+    pose[:3] = numbers[:12].reshape(3, 4)
+    if numbers.size == 16 and numbers[12:15].any() and not pose[:3, 3].any():
+        return "its pose is transposed, with the translation in the last row"
+    rotation = _rotation(pose[:3, :3])
+    if rotation is None:
+        return "its pose is not rigid"
+    pose[:3, :3] = rotation
+    return pose
+
+
+def _rotation(matrix: np.ndarray) -> np.ndarray | None:
+    """The rotation (3, 3) next to a matrix, None where that is none."""
+    u, _, vt = np.linalg.svd(matrix)
+    rotation = u @ vt
+    far = np.abs(rotation - matrix).max() > _DRIFT
+    return None if far or np.linalg.det(rotation) < 0 else rotation
+
+
+def _is_number(word: bytes) -> bool:
+    try:
+        parse_numbers([word], "")
+    except InputError:
+        return False
+    return True
 
 
 def rotations(quaternions: np.ndarray) -> np.ndarray:
@@ -95,9 +161,8 @@ def rigid(matrix: np.ndarray, where: object) -> np.ndarray | None:
     """
     if not np.isfinite(matrix).all():
         return None
-    u, _, vt = np.linalg.svd(matrix[:3, :3])
-    rotation = u @ vt
-    if np.abs(rotation - matrix[:3, :3]).max() > _DRIFT or np.linalg.det(rotation) < 0:
+    rotation = _rotation(matrix[:3, :3])
+    if rotation is None:
         raise InputError(f"{where}: this pose is not rigid (rotation and translation, no scale or mirror)")
     pose = np.eye(4)
     pose[:3, :3], pose[:3, 3] = rotation, matrix[:3, 3]

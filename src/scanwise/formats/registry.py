@@ -5,13 +5,15 @@ from __future__ import annotations
 import difflib
 import importlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
 
 from scanwise.errors import InputError, OutputError
+from scanwise.formats.columns import is_empty, note_empty
+from scanwise.geometry.units import in_metres
 from scanwise.plugins import Plugins
 from scanwise.scene import Scene
 
@@ -45,17 +47,22 @@ _FILES = (
     _Files("ply", ("ply",)),
     _Files("pcd", ("pcd",)),
     _Files("las", ("las", "laz")),
-    _Files("text", ("xyz", "txt", "csv", "asc", "pts")),
+    _Files("text", ("xyz", "txt", "csv", "asc", "pts", "xyzrgb", "xyzn")),
+    _Files("ptx", ("ptx",), writes=False, columns=False),
     _Files("arrays", ("npy", "npz")),
     _Files("kitti", ("bin",), columns=False),
+    _Files("e57", ("e57",), writes=False, columns=False),
     _Files("mesh", ("obj", "glb", "gltf", "stl", "off"), writes=False, columns=False),
+    _Files("recordings", ("r3d",), writes=False, columns=False),
 )
 _BY_SUFFIX = {suffix: form for form in _FILES for suffix in form.suffixes}
 _KNOWN_BY_PLACE = (  # files known by what lies beside them
     _Files("matterport", ("ply",), writes=False),
     _Files("kitti_object", ("bin",), writes=False),
 )
-_FOLDERS = ("folder", "scannet_v2", "s3dis", "drives", "recordings")
+_WITHOUT_NAMES = ("text", "arrays")  # formats whose columns may have no names
+_PICKLED = ("pth", "pt", "pkl", "pickle")
+_FOLDERS = ("folder", "scannet_v2", "s3dis", "pointcept", "drives", "recordings")
 _OTHERS: Plugins[Format] = Plugins("format", "scanwise.formats")
 
 
@@ -77,15 +84,34 @@ def register_format(name: str, form: Format) -> None:
     _OTHERS.add(name, form)
 
 
-def read_scene(path: str | os.PathLike[str]) -> Scene:
+def read_scene(path: str | os.PathLike[str], *, unit: str | None = None, columns: Sequence[str] | None = None) -> Scene:
     """Reads whatever is at `path`: a point cloud, a mesh, a scene folder, an RGB-D recording or a scene of a data set.
 
-    `PATH#NAME` is one frame of a folder that holds many (see `drives`).
+    Args:
+        path: `PATH#NAME` is one frame of a folder that holds many (see `drives`).
+        unit: of the coordinates there, "m", "mm", "cm", "ft" or "in"; None = metres, or what the format says.
+        columns: what each column of a text or of an array is, in their order: "x", "y", "z", "r", "g", "b", "nx", "ny",
+            "nz", "intensity", "label", "instance", any other name for an attribute, "-" for what is not wanted; None =
+            what the file says, or by the values.
 
     Raises:
-        InputError: nothing is there, it is of no known kind, or it is damaged.
+        InputError: nothing is there, it is of no known kind, or it is damaged; there is no such unit; or its columns
+            cannot be named.
     """
-    path = Path(path)
+    scene = _known(_read(Path(path), columns), path)
+    return scene if unit is None else in_metres(scene, unit)
+
+
+def _known(scene: Scene, path: object) -> Scene:
+    """A scene as a reader has it, without what is all 0 and so was not known."""
+    empty = [field for field in ("colors", "normals", "intensity") if is_empty(field, getattr(scene, field))]
+    note_empty(empty, path)
+    for field in empty:
+        setattr(scene, field, None)
+    return scene
+
+
+def _read(path: Path, columns: Sequence[str] | None) -> Scene:
     if path.name == "transforms.json":
         path = path.parent
     try:
@@ -98,9 +124,16 @@ def read_scene(path: str | os.PathLike[str]) -> Scene:
         raise InputError(f"{path}: no such file or folder{_did_you_mean(path)}")
     form = _format_at(path)
     if form is not None:
-        return form.read(path)
+        if columns is not None and form not in map(_module, _WITHOUT_NAMES):
+            text = "the format names its columns itself; only those of texts and arrays can be named"
+            raise InputError(f"{path}: {text}", option="columns")
+        scene: Scene = form.read(path) if columns is None else form.read(path, columns)
+        return scene
     if is_folder:
         raise InputError(_no_scene_in(path))
+    if _suffix(path) in _PICKLED:
+        text = "holds pickled objects, which can run code and are not loaded"
+        raise InputError(f"{path}: {text}; save its arrays as .npz (coord, color, ...)")
     known = ", ".join([_listing(_FILES), *_OTHERS.names()])
     raise InputError(f"{path}: unknown format; known are {known}, and folders of recordings")
 
@@ -137,12 +170,18 @@ def find_scenes(path: str | os.PathLike[str]) -> tuple[list[Path], list[Path]]:
         The paths that `read_scene` reads, drives and data sets of frames among them, whose frames have names; and the
         files that are of no known format.
     """
-    path = Path(path)
+    return _found_at(Path(path), frozenset())
+
+
+def _found_at(path: Path, above: frozenset[Path]) -> tuple[list[Path], list[Path]]:
+    """What `find_scenes` finds; links that lead back to the folders above are passed over."""
     if _format_at(path) is not None:
         return [path], []
     if not path.is_dir():
         return [], [path]
-    found = [find_scenes(entry) for entry in sorted(path.iterdir()) if not entry.name.startswith(".")]
+    above |= {path.resolve()}
+    entries = [entry for entry in sorted(path.iterdir()) if not entry.name.startswith(".")]
+    found = [_found_at(entry, above) for entry in entries if not (entry.is_symlink() and entry.resolve() in above)]
     return [each for scenes, _ in found for each in scenes], [each for _, others in found for each in others]
 
 
@@ -238,7 +277,8 @@ def _no_scene_in(path: Path) -> str:
         return f"{path}: holds {len(inside)} scenes; name one, such as {inside[0]}"
     return (
         f"{path}: no recording in it; looked for scene.json, transforms.json, frame-*.color.*, color/ depth/ pose/, "
-        "rgb.txt with groundtruth.txt, *_vh_clean_2.ply, Annotations/, velodyne/ with calib.txt or calib/, "
+        "rgb.txt with groundtruth.txt, metadata with rgbd/, keyframes/, sparse/0/cameras.bin, *_vh_clean_2.ply, "
+        "Annotations/, velodyne/ with calib.txt or calib/, "
         "v1.0-*/sample.json and lidar/*.parquet"
     )
 

@@ -10,7 +10,7 @@ from scanwise.errors import InputError
 from scanwise.files import DepthFile, ImageFile
 from scanwise.formats.calibration import Calibration, read_calibration
 from scanwise.formats.poses import read_intrinsics, read_pose
-from scanwise.formats.recording import Recording, posed
+from scanwise.formats.recording import EMPTY, Recording, is_there, posed
 from scanwise.scene import scale_intrinsics
 
 _PICTURES = (".jpg", ".jpeg", ".png")
@@ -31,13 +31,17 @@ def load(folder: Path) -> Recording:
     if not frames:
         raise InputError(f"{folder / 'color'}: no pictures in it")
     calibration = read_calibration(folder) or Calibration()
-    cameras = _cameras(folder, calibration, next(iter(frames.values())))
     order = sorted(frames, key=lambda stem: (len(stem), stem))
-    kept = posed(((stem, read_pose(folder / "pose" / f"{stem}.txt")) for stem in order), folder)
-    depths = {stem: path for stem, _ in kept if (path := folder / "depth" / f"{stem}.png").exists()}
+    kept = posed(((stem, _pose(folder, frames[stem])) for stem in order), folder)
+    depths = {stem: path for stem, _ in kept if is_there(path := folder / "depth" / f"{stem}.png")}
+    cameras = _cameras(folder, calibration, frames[next(iter(depths), kept[0][0])])
     made = [calibration.view(stem, frames[stem], depths.get(stem), cameras, pose) for stem, pose in kept]
     cloud = next(iter(sorted(folder.glob("*_vh_clean_2.ply"))), None)
     return Recording(made, cloud=cloud, z_up=True)
+
+
+def _pose(folder: Path, picture: Path) -> np.ndarray | str:
+    return read_pose(folder / "pose" / f"{picture.stem}.txt") if is_there(picture) else EMPTY
 
 
 def _cameras(folder: Path, calibration: Calibration, picture: Path) -> tuple[np.ndarray, np.ndarray]:

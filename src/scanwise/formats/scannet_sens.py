@@ -19,11 +19,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from scanwise.errors import InputError
-from scanwise.files import to_metres
-from scanwise.formats.poses import pinhole, rigid
+from scanwise.files import opened_picture, to_metres
+from scanwise.formats.poses import pinhole, pose_of, rigid
 from scanwise.formats.recording import posed
 from scanwise.scene import View
 
@@ -84,11 +83,8 @@ class SensImage:
             if len(data) != np.prod(shape):
                 raise InputError(f"{self.blob.path}: a raw picture of {len(data)} bytes is not {shape}")
             return np.frombuffer(data, np.uint8).reshape(shape).copy()
-        try:
-            with Image.open(io.BytesIO(data)) as picture:
-                return np.asarray(picture.convert("RGB"))
-        except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
-            raise InputError(f"{self.blob.path}: corrupt picture at byte {self.blob.at} ({error})") from error
+        with opened_picture(io.BytesIO(data), f"{self.blob.path}: at byte {self.blob.at}") as picture:
+            return np.asarray(picture.convert("RGB"))
 
     def size(self) -> tuple[int, int]:
         """Height and width, from the header."""
@@ -155,7 +151,7 @@ class _Header:
 def read_views(path: Path) -> list[View]:
     """The posed frames of a stream, undecoded, in the scan's own world (not axis-aligned), named by their number.
 
-    Frames whose pose is not finite (tracking was lost) are left out with a warning. The extrinsics lead from the
+    Frames without a usable pose (tracking was lost) are left out with a warning. The extrinsics lead from the
     rig, whose pose each frame has, to the camera; in ScanNet's own release they are the identity.
 
     Raises:
@@ -167,9 +163,7 @@ def read_views(path: Path) -> list[View]:
             frames = list(_frames(file, header, path))
     except OSError as error:
         raise InputError(f"{path}: cannot read ({error.strerror or error})") from error
-    named = posed(
-        ((str(index), rigid(pose, f"{path}: frame {index}")) for index, (pose, _, _) in enumerate(frames)), path
-    )
+    named = posed(((str(index), pose_of(pose)) for index, (pose, _, _) in enumerate(frames)), path)
     return [_view(name, pose, header, *frames[int(name)][1:]) for name, pose in named]
 
 

@@ -37,7 +37,7 @@ def read(path: Path) -> Scene:
     mesh = _mesh(path)
     assert mesh is not None, "callers ask `recognises` first"
     stem = mesh.name.removesuffix("_vh_clean_2.ply")
-    cloud = ply.read(mesh)
+    cloud = ply.read_vertices(mesh)
     alignment = _alignment(path / f"{stem}.txt")
     normals = cloud.normals if cloud.normals is not None else _face_normals(cloud, mesh)
     scene = Scene(
@@ -98,7 +98,7 @@ def _views(path: Path, stem: str) -> list[View]:
 def _with_labels(scene: Scene, path: Path) -> Scene:
     if not path.is_file():
         return scene
-    labelled = ply.read(path)
+    labelled = ply.read_vertices(path)
     if labelled.labels is None:
         raise InputError(f"{path}: its vertices have no property label")
     if len(labelled) != len(scene):

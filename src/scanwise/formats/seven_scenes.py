@@ -11,7 +11,7 @@ from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.files import DepthFile, ImageFile
 from scanwise.formats.calibration import Calibration, Pinhole, Shift, read_calibration
 from scanwise.formats.poses import read_intrinsics, read_matrix, read_pose
-from scanwise.formats.recording import Recording, posed
+from scanwise.formats.recording import EMPTY, Recording, is_there, posed
 from scanwise.scene import scale_intrinsics
 
 _PATTERN = "frame-*.color.*"
@@ -42,17 +42,22 @@ def load(folder: Path) -> Recording:
     frames = [frame for place in places for frame in sorted(place.glob(_PATTERN))]
     said = read_calibration(folder) or read_calibration(places[0])
     is_empty = said is not None and not said.model_fields_set  # {} says that the layout is right as it is
-    calibration = Calibration() if is_empty else _completed(said or Calibration(), intrinsics, frames[0])
     named = {frame.relative_to(folder).as_posix().split(".color.")[0]: frame for frame in frames}
-    kept = posed(((name, read_pose(_beside(frame, "pose.txt"))) for name, frame in named.items()), folder)
+    kept = posed(((name, _pose(frame)) for name, frame in named.items()), folder)
+    frames = [named[name] for name, _ in kept]
+    calibration = Calibration() if is_empty else _completed(said or Calibration(), intrinsics, frames[0])
     cameras = _cameras(frames, intrinsics, calibration)
-    depths = {name: path for name, _ in kept if (path := _beside(named[name], "depth.png")).exists()}
+    depths = {name: path for name, _ in kept if is_there(path := _beside(named[name], "depth.png"))}
     made = [calibration.view(name, named[name], depths.get(name), cameras, pose) for name, pose in kept]
     return Recording(made, gravity=_gravity(folder))
 
 
 def _places(folder: Path) -> list[Path]:
     return [folder, *sorted(place for place in folder.glob("seq-*") if place.is_dir())]
+
+
+def _pose(frame: Path) -> np.ndarray | str:
+    return read_pose(_beside(frame, "pose.txt")) if is_there(frame) else EMPTY
 
 
 def _intrinsics(place: Path, folder: Path) -> np.ndarray:
@@ -82,7 +87,7 @@ def _cameras(frames: list[Path], intrinsics: np.ndarray, calibration: Calibratio
     depth = calibration.depth.matrix() if calibration.depth else intrinsics
     if calibration.color:
         return calibration.color.matrix(), depth
-    pair = next(((frame, path) for frame in frames if (path := _beside(frame, "depth.png")).exists()), None)
+    pair = next(((frame, path) for frame in frames if is_there(path := _beside(frame, "depth.png"))), None)
     if pair is None:
         return depth, depth
     color_size, depth_size = ImageFile(pair[0]).size(), DepthFile(pair[1]).size()

@@ -1,39 +1,34 @@
-"""Numbers in lines: XYZ, TXT, CSV, ASC and PTS.
+"""Numbers in lines: XYZ, TXT, CSV, ASC, PTS, XYZRGB and XYZN.
 
-The delimiter is a semicolon, tab or comma where the first row has one, else blanks. Names come from a row that
-is no numbers, or from the last `#` or `//` comment before the data that has as many words as the data columns.
-Without names their number decides:
-    3   x y z
-    4   x y z intensity
-    6   x y z red green blue, if the last three are whole numbers of 0 to 255; x y z nx ny nz, if they have
-        unit length
-    7   x y z intensity red green blue (PTS), or x y z red green blue intensity
-    9   x y z red green blue nx ny nz
-and what fits none of these is called column_4, column_5, ...  A single number before the rows of PTS counts them.
+How rows are cut into cells: `rows`. Names come from a row that is no numbers, or from the last `#` or `//` comment
+before the data that has as many words as the data columns; without names, the values tell (see `naming`). A column of
+words is a label. A single number before the rows of PTS counts them; several scans, each below its count, are one.
 
 Written: delimiter, header and count as the file had them. A file without names gets them, as a comment, once a
-column is added; CSV has them as its first row. Numbers are the shortest that read back as the same.
+column is added; CSV has them as its first row. Names of classes are a comment (see `class_comments`). Numbers are the
+shortest that read back as the same.
 """
 
 from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from scanwise.errors import InputError
-from scanwise.files import read_bytes, replacing
+from scanwise.errors import InputError, ScanwiseWarning
+from scanwise.files import replacing
+from scanwise.formats import rows
+from scanwise.formats.class_comments import comments_of, note_lost_names, split_comments, with_classes
 from scanwise.formats.columns import Columns, columns_from_scene, original_columns, scene_from_columns
+from scanwise.formats.naming import column_names, given_names
 from scanwise.formats.numerals import as_texts
 from scanwise.formats.ply import storable_columns
 from scanwise.scene import Scene
-
-_COMMENTS = ("#", "//")
 
 
 @dataclass(frozen=True)
@@ -52,45 +47,42 @@ class TextStyle:
     counted: bool
 
 
-def read(path: Path) -> Scene:
+def read(path: Path, columns: Sequence[str] | None = None) -> Scene:
     """A scene from rows of numbers.
+
+    Args:
+        path: of the file.
+        columns: what each column is ("x", "y", "z", "r", "g", "b", "label", "-" for none, ...); None = as the file
+            says, or by the values.
 
     Raises:
         InputError: a row is not like the others; its line is named.
     """
-    text = read_bytes(path).decode("utf-8-sig", errors="replace")
-    if "\0" in text[:10_000]:
-        raise InputError(f"{path}: is not text; rows of numbers were expected")
-    lines = text.splitlines()
-    start, comments = _first_content(lines, 0)
+    lines = rows.read_lines(path)
+    start, comments = rows.content(lines, 0)
     if start == len(lines) and not {"x", "y", "z"} <= set(_names_of_comment(comments, 0)[0] or ()):
         raise InputError(f"{path}: holds no points")
     count: int | None = None
-    if start < len(lines) and re.fullmatch(r"\s*[0-9]{1,18}\s*", lines[start]):
+    if start < len(lines) and rows.is_count(lines[start]):
         count = int(lines[start])
-        start, further = _first_content(lines, start + 1)
+        start, further = rows.content(lines, start + 1)
         comments += further
-    delimiter = _delimiter(lines[start]) if start < len(lines) else " "
+    classes, comments = split_comments(comments)
     names, header = None, None
-    if start < len(lines) and not all(map(_is_number, _cells(lines[start], delimiter))):
-        names, header = _cells(lines[start], delimiter), ""
-        start += 1
-    rows = _rows(lines, start, delimiter)
-    try:
-        table = _parsed(rows, delimiter) if rows else np.empty((0, 0))
-    except ValueError as error:
-        raise InputError(_complaint(lines, start, delimiter, path)) from error
-    if count is not None and count != len(table):
-        raise InputError(f"{path}: its first line promises {count} points, {len(table)} rows follow")
+    if start < len(lines):
+        cells = rows.split(lines[start], rows.find_delimiter(lines[start]))
+        if rows.is_header(cells):
+            names, header, start = cells, "", start + 1
+    table = rows.parse(lines, start, path)
+    if count is not None:
+        _check_counts([count, *table.counts], len(table.numbers), path)
     if names is None:
-        names, header = _names_of_comment(comments, table.shape[1])
-    if names is not None and table.size and len(names) != table.shape[1]:
-        raise InputError(f"{path}: the header names {len(names)} columns, the rows have {table.shape[1]}")
-    names = _apart(names or (names_by_count(table) if len(table) else ["x", "y", "z"]))
-    columns = _typed(names, table.reshape(-1, len(names)), rows, delimiter)
-    style = TextStyle(delimiter, header, count is not None)
+        names, header = _names_of_comment(comments, table.numbers.shape[1])
+    names = _names(names, columns, table, path)
+    style = TextStyle(table.delimiter, header, count is not None)
     form = path.suffix.lower().lstrip(".")
-    return scene_from_columns(columns, name=path.stem, source_format=form, raw=style, where=str(path))
+    scene = scene_from_columns(_typed(names, table), name=path.stem, source_format=form, raw=style, where=str(path))
+    return with_classes(scene, classes, path)
 
 
 def write(scene: Scene, path: Path) -> None:
@@ -100,7 +92,7 @@ def write(scene: Scene, path: Path) -> None:
         OutputError: the place cannot be written.
     """
     original = original_columns(scene)
-    columns = storable_columns(columns_from_scene(scene), "text", long_integers=True)
+    columns = storable_columns(columns_from_scene(scene, texts=True), "text", long_integers=True, words=True)
     extras = scene.raw.extras if isinstance(scene.raw, Columns) and original else None
     csv = path.suffix.lower() == ".csv"
     if isinstance(extras, TextStyle):
@@ -110,111 +102,73 @@ def write(scene: Scene, path: Path) -> None:
     header = style.header
     if header is None and list(columns) != list(original):
         header = "" if csv else "#"
+    in_words = any(column.dtype.kind == "U" for name, column in columns.items() if name in original)
+    comments = [] if in_words else comments_of(scene)
+    if comments and header == "":  # a row of names comes first for who reads it
+        note_lost_names(scene, path)
+        comments = []
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
         if style.counted:
             file.write(f"{len(scene)}\n")
+        file.writelines(f"{header or '#'} {comment}\n" for comment in comments)
         if header is not None:
             names = style.delimiter.join(re.sub("[,;]", "_", name) for name in columns)
             file.write(f"{header} {names}\n".lstrip())
         for first in range(0, len(scene), 100_000):
-            texts = [as_texts(column[first : first + 100_000]) for column in columns.values()]
+            texts = [_texts(column[first : first + 100_000], style.delimiter) for column in columns.values()]
             file.writelines(f"{style.delimiter.join(row)}\n" for row in zip(*texts, strict=True))
 
 
-def _first_content(lines: list[str], start: int) -> tuple[int, list[str]]:
-    """The first line from `start` on that is neither blank nor a comment, and the comments before it."""
-    comments = []
-    for index in range(start, len(lines)):
-        line = lines[index].strip()
-        if line.startswith(_COMMENTS):
-            comments.append(line)
-        elif line:
-            return index, comments
-    return len(lines), comments
+def _texts(column: np.ndarray, delimiter: str) -> list[str]:
+    """The cells (N,) of a column; words as they can be told apart again."""
+    if column.dtype.kind != "U":
+        return as_texts(column)
+    words = [" ".join(word.split()) for word in column.tolist()]
+    if delimiter == " ":
+        return [word.replace(" ", "_") or "-" for word in words]
+    quoted = {word: '"' + word.replace('"', '""') + '"' for word in set(words) if delimiter in word or '"' in word}
+    return [quoted.get(word, word) for word in words]
 
 
-def _delimiter(line: str) -> str:
-    return next((mark for mark in (";", "\t", ",") if mark in line.strip()), " ")
-
-
-def _cells(line: str, delimiter: str) -> list[str]:
-    cells = line.split() if delimiter == " " else line.strip().split(delimiter)
-    return [cell.strip().strip("\"'") for cell in cells]
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell.replace(",", "."))
-    except ValueError:
-        return False
-    return True
-
-
-def _rows(lines: list[str], start: int, delimiter: str) -> list[str]:
-    """The rows of numbers from line `start` on, with decimal points."""
-    rows = [line for line in lines[start:] if (head := line.lstrip()) and not head.startswith(_COMMENTS)]
-    if rows and delimiter == ";" and "," in rows[0]:
-        rows = [row.replace(",", ".") for row in rows]
-    return rows
-
-
-def _parsed(rows: list[str], delimiter: str, dtype: Any = np.float64, columns: list[int] | None = None) -> np.ndarray:
-    """(N, C). Raises ValueError where a row is not like the others or `dtype` does not hold a number."""
-    mark = None if delimiter == " " else delimiter
-    return np.loadtxt(rows, dtype, comments=None, delimiter=mark, usecols=columns, ndmin=2)
-
-
-def _complaint(lines: list[str], start: int, delimiter: str, path: Path) -> str:
-    """The first row that has other columns than the first one, or something that is no number."""
-    width = 0
-    for number, line in enumerate(lines[start:], start + 1):
-        if not line.strip() or line.lstrip().startswith(_COMMENTS):
-            continue
-        cells = _cells(line, delimiter)
-        width = width or len(cells)
-        if len(cells) != width:
-            return f"{path}: line {number} has {len(cells)} columns, the rows before it have {width}"
-        wrong = next((cell for cell in cells if not _is_number(cell)), None)
-        if wrong is not None:
-            return f"{path}: line {number}: {wrong[:40]!r} is not a number"
-    return f"{path}: some row is not numbers alone"
+def _check_counts(counts: list[int], points: int, path: Path) -> None:
+    """Notes what the counts before the rows say, where it is more or other than their number."""
+    if sum(counts) and not points:
+        raise InputError(f"{path}: {sum(counts)} points are promised, no row follows")
+    said = ""
+    if len(counts) > 1:
+        said = f"{len(counts)} scans one after the other are read as one"
+    if sum(counts) != points:
+        said += f"{' and ' if said else ''}{sum(counts)} points are promised, {points} rows follow; all are read"
+    if said:
+        warnings.warn(f"{path}: {said}", ScanwiseWarning, stacklevel=3)
 
 
 def _names_of_comment(comments: list[str], columns: int) -> tuple[list[str] | None, str | None]:
     for comment in reversed(comments):
         mark = "#" if comment.startswith("#") else "//"
         body = comment.lstrip("#/").strip()
-        cells = _cells(body, _delimiter(body))
-        if body and len(cells) == (columns or len(cells)) and not any(map(_is_number, cells)):
+        cells = rows.split(body, rows.find_delimiter(body))
+        if body and len(cells) == (columns or len(cells)) and not any(map(rows.is_number, cells)):
             return cells, mark
     return None, None
 
 
-def names_by_count(table: np.ndarray) -> list[str]:
-    """Names of the columns of a table (N, C) that has none, by their number and their values."""
-    width = table.shape[1]
-    rgb, normal = ["red", "green", "blue"], ["nx", "ny", "nz"]
-    names = ["x", "y", "z"]
-    if width == 4:
-        names += ["intensity"]
-    elif width in (6, 9) and _are_colors(table[:, 3:6]):
-        names += rgb + (normal if width == 9 else [])
-    elif width == 6 and _are_unit(table[:, 3:6]):
-        names += normal
-    elif width == 7 and _are_colors(table[:, 4:7]):
-        names += ["intensity", *rgb]
-    elif width == 7 and _are_colors(table[:, 3:6]):
-        names += [*rgb, "intensity"]
-    return [*names[:width], *(f"column_{number}" for number in range(len(names) + 1, width + 1))]
-
-
-def _are_colors(values: np.ndarray) -> bool:
-    return bool(((values >= 0) & (values <= 255) & (values == np.floor(values))).all())
-
-
-def _are_unit(values: np.ndarray) -> bool:
-    length = np.linalg.norm(values[np.isfinite(values).all(1)], axis=1)
-    return bool((np.abs(length[length > 0] - 1) < 0.02).all())
+def _names(names: list[str] | None, columns: Sequence[str] | None, table: rows.Table, path: Path) -> list[str]:
+    """The names of a table's columns: the user's, the file's, or what the values tell."""
+    width = table.numbers.shape[1]
+    if not len(table.numbers):
+        return _apart(names or ["x", "y", "z"])
+    if columns is not None:
+        return given_names(columns, width, path)
+    if names is None:
+        return column_names(table.numbers, None, path, path.suffix.lower().lstrip("."), table.texts)
+    while len(names) > width and not names[-1]:
+        names = names[:-1]
+    if len(names) == width - 1 and len(table.numbers) > 1 and (np.diff(table.numbers[:, 0]) == 1).all():
+        names = ["id", *names]  # as R writes tables
+    if len(names) != width:
+        raise InputError(f"{path}: the header names {len(names)} columns, the rows have {width}")
+    return _apart(names)
 
 
 def _apart(names: list[str]) -> list[str]:
@@ -229,20 +183,22 @@ def _apart(names: list[str]) -> list[str]:
     return taken
 
 
-def _typed(names: list[str], table: np.ndarray, rows: list[str], delimiter: str) -> dict[str, np.ndarray]:
-    """float64 columns; those of whole numbers become integers, to be written without a point."""
+def _typed(names: list[str], table: rows.Table) -> dict[str, np.ndarray]:
+    """Texts, and float64 columns; those of whole numbers become integers, to be written without a point."""
     columns: dict[str, np.ndarray] = {}
-    for index, (name, column) in enumerate(zip(names, table.T, strict=True)):
-        if not (len(column) and np.isfinite(column).all() and np.array_equal(column, np.floor(column))):
+    for index, (name, column) in enumerate(zip(names, table.numbers.reshape(-1, len(names)).T, strict=True)):
+        if index in table.texts:
+            columns[name] = table.texts[index]
+        elif not (len(column) and np.isfinite(column).all() and np.array_equal(column, np.floor(column))):
             columns[name] = np.ascontiguousarray(column)
         elif np.abs(column).max() < 2**53:
             columns[name] = column.astype(np.int64)
         else:
-            columns[name] = _large(column, rows, delimiter, index)
+            columns[name] = _large(column, table, index)
     return columns
 
 
-def _large(column: np.ndarray, rows: list[str], delimiter: str, index: int) -> np.ndarray:
+def _large(column: np.ndarray, table: rows.Table, index: int) -> np.ndarray:
     """A column of whole numbers that float64 rounds, read again as integers of 64 bits.
 
     It stays as it is where those do not hold it, or where it is written as 1e20.
@@ -250,5 +206,5 @@ def _large(column: np.ndarray, rows: list[str], delimiter: str, index: int) -> n
     for dtype in (np.int64, np.uint64):
         with suppress(ValueError, OverflowError), warnings.catch_warnings():
             warnings.simplefilter("error", DeprecationWarning)  # NumPy's for "1e20" and "1.0" among integers
-            return _parsed(rows, delimiter, dtype, [index])[:, 0]
+            return table.whole(index, dtype)
     return np.ascontiguousarray(column)

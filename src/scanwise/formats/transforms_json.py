@@ -14,14 +14,29 @@ import numpy as np
 from scanwise.errors import InputError, OutputError, ScanwiseWarning
 from scanwise.files import ImageFile, read_bytes, read_json, replacing_folder
 from scanwise.formats.calibration import Calibration, read_calibration
-from scanwise.formats.poses import rigid
-from scanwise.formats.recording import Recording, posed
+from scanwise.formats.poses import MISSING, pinhole, pose_of
+from scanwise.formats.rasters import upright, without_distortion
+from scanwise.formats.recording import PICTURES, Recording, find_file, posed, warn_of_missing
+from scanwise.geometry.lenses import Lens, lens_of
 from scanwise.scene import Scene, View, scale_intrinsics
 
 NAME = "transforms.json"
 _OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])  # OpenGL's camera looks along -z with y up
-_DISTORTION = ("k1", "k2", "k3", "k4", "p1", "p2")
-_NOTICEABLE = 0.02
+_COEFFICIENTS = ("k1", "k2", "k3", "k4", "k5", "k6", "p1", "p2")
+_DEPTHS = ("depth_file_path", "depth_path", "depth")  # of Nerfstudio, of Instant-NGP
+_DEPTH_UNITS = ("depth_unit_scale_factor", "integer_depth_scale")
+_DEPTH_SUFFIXES = (".png", ".npy", ".tiff", ".tif")
+_LENS = ("camera_model", "is_fisheye", "w", "h", "fl_x", "fl_y", "cx", "cy", "camera_angle_x", "camera_angle_y")
+_UNDERSTOOD = {*_LENS, *_COEFFICIENTS, *_DEPTHS, *_DEPTH_UNITS, "frames", "file_path", "transform_matrix"}
+_UNDERSTOOD |= {"ply_file_path", "written_by"}
+_OF_TRAINING = {  # of radiance fields; nothing about the scan
+    "aabb", "aabb_scale", "applied_transform", "black_transparent", "colmap_im_id", "colmap_image_id",
+    "enable_depth_loading", "fps", "from_na", "n_extra_learnable_dims", "offset", "orientation_override", "render_aabb",
+    "scale", "sharpen", "sharpness", "test_filenames", "time", "timestamp", "train_filenames", "up", "val_filenames",
+    "white_transparent",
+}  # fmt: skip
+_NAMED = 6  # keys named in a note
+_SQUEEZED = 0.02  # by how much a picture may differ in shape from what is said of it
 _WRITER = "scanwise"
 
 
@@ -34,18 +49,47 @@ def load(folder: Path) -> Recording:
     """The recording, pictures unread; `ply_file_path` is its cloud. Its worlds are z-up.
 
     Raises:
-        InputError: not JSON, or a frame without a picture or pose or intrinsics.
+        InputError: not JSON, without intrinsics, of a camera model that cannot be undone, or most frames are damaged.
     """
     path = folder / NAME
     content = _content(path)
     calibration = read_calibration(folder) or Calibration()
-    entries = {str(entry.get("file_path")): entry for entry in content["frames"] if isinstance(entry, dict)}
+    entries = {_name(number, entry): entry for number, entry in enumerate(content["frames"])}
     if not entries:
         raise InputError(f"{path}: no frames in it")
-    poses = posed(((name, _pose(path, name, entry)) for name, entry in entries.items()), folder)
-    views = [_view(folder, name, {**content, **entries[name]}, pose, calibration) for name, pose in poses]
-    _warn_of_distortion(path, content)
-    return Recording(views, cloud=_cloud(folder, content), z_up=True)
+    pictures = {name: find_file(folder, name, PICTURES) for name in entries}
+    poses = posed(((name, _pose(pictures[name], entry)) for name, entry in entries.items()), folder)
+    shared = {key: value for key, value in content.items() if key != "frames"}
+    beside = _depth_beside(folder, content)
+    views, missing = [], list[str]()
+    for name, pose in poses:
+        entry, picture = {**shared, **entries[name]}, pictures[name]
+        assert picture is not None
+        named = next((str(entry[key]) for key in _DEPTHS if entry.get(key)), None)
+        depth = find_file(folder, named) if named else None
+        if beside:
+            depth = find_file(folder / beside, picture.stem, _DEPTH_SUFFIXES)
+        if named and not depth:
+            missing.append(named)
+        views.append(_view(path, name, entry, (picture, depth), pose, calibration))
+    warn_of_missing("depth", missing, len(poses), path)
+    _warn_of_shapes(path, views[0], {**shared, **entries[views[0].name]})
+    _warn_of_unused(path, content)
+    return Recording(views, cloud=_cloud(folder, content), z_up=True, opengl=True)
+
+
+def _depth_beside(folder: Path, content: Mapping[str, Any]) -> str:
+    """The folder of depth maps that no frame names, which are called like the pictures; "" without."""
+    named = any(entry.get(key) for entry in content["frames"] if isinstance(entry, dict) for key in _DEPTHS)
+    beside = next((name for name in ("depth", "depths") if not named and (folder / name).is_dir()), "")
+    if beside:
+        text = f"{folder / NAME}: names no depth; the maps in {beside}/ that are called like the pictures are taken"
+        warnings.warn(text, ScanwiseWarning, stacklevel=3)
+    return beside
+
+
+def _name(number: int, entry: Any) -> str:
+    return str(entry.get("file_path")) if isinstance(entry, dict) else f"entry {number}"
 
 
 def write(scene: Scene, folder: Path) -> None:
@@ -106,13 +150,15 @@ def _is_ours(folder: Path) -> bool:
 
 
 def _cloud(folder: Path, content: Mapping[str, Any]) -> Path | None:
-    if not content.get("ply_file_path"):
+    named = content.get("ply_file_path")
+    if not named:
         return None
-    cloud = folder / str(content["ply_file_path"])
-    if cloud.is_file():
-        return cloud
-    warnings.warn(f"{cloud}: not there; the depth maps are fused instead", ScanwiseWarning, stacklevel=3)
-    return None
+    cloud = find_file(folder, str(named))
+    if cloud is None:
+        warnings.warn(
+            f"{folder / str(named)}: not there; the depth maps are fused instead", ScanwiseWarning, stacklevel=3
+        )
+    return cloud
 
 
 def _has_own_depth_camera(view: View) -> bool:
@@ -131,78 +177,105 @@ def _content(path: Path) -> dict[str, Any]:
     return content
 
 
-def _pose(path: Path, name: str, entry: Mapping[str, Any]) -> np.ndarray | None:
-    try:
-        matrix = np.array(entry.get("transform_matrix"), np.float64)
-    except (TypeError, ValueError):
-        return None
-    if matrix.shape != (4, 4):
-        return None
-    return rigid(matrix @ _OPENGL, f"{path}: frame {name}")
+def _pose(picture: Path | None, entry: Any) -> np.ndarray | str:
+    """Of the picture, OpenCV axes; or why there is none."""
+    if not isinstance(entry, dict) or entry.get("transform_matrix") is None:
+        return MISSING
+    if picture is None:
+        return "no picture of that name"
+    pose = pose_of(entry["transform_matrix"])
+    return pose if isinstance(pose, str) else pose @ _OPENGL
 
 
-def _view(folder: Path, name: str, entry: Mapping[str, Any], pose: np.ndarray, calibration: Calibration) -> View:
-    image = ImageFile(_picture(folder, name))
-    intrinsics = calibration.color.matrix() if calibration.color else _intrinsics(folder / NAME, image, entry)
+def _view(
+    path: Path, name: str, entry: Mapping[str, Any], files: tuple[Path, Path | None], pose: np.ndarray,
+    calibration: Calibration,
+) -> View:  # fmt: skip
+    stored = ImageFile(files[0])
+    image = upright(stored, _said_size(entry, stored.size()))
+    intrinsics = calibration.color.matrix() if calibration.color else _intrinsics(path, image.size(), entry)
     depth = None
-    if entry.get("depth_file_path"):
-        units = calibration.depth_scale or 1 / _metres_per_unit(folder / NAME, entry)
-        depth = calibration.depth_file(folder / str(entry["depth_file_path"]), units)
+    if files[1] is not None:
+        depth = calibration.depth_file(files[1], calibration.depth_scale or 1 / _metres_per_unit(path, entry))
     depth_intrinsics = calibration.depth.matrix() if calibration.depth else None
     depth_to_world = None
     if calibration.depth_to_color is not None or calibration.color_to_depth is not None:
         depth_to_world = pose @ calibration.depth_to_color_matrix()  # transform_matrix is the picture's pose
-    return View(image, intrinsics, pose, depth, depth_intrinsics, depth_to_world, name)
+    view = View(image, intrinsics, pose, depth, depth_intrinsics, depth_to_world, name)
+    return without_distortion(view, _lens(path, entry))
+
+
+def _said_size(entry: Mapping[str, Any], size: tuple[int, int]) -> tuple[float, float]:
+    """(H, W) that w and h say, or those of the picture."""
+    said = entry.get("h"), entry.get("w")
+    return said if all(isinstance(side, int | float) for side in said) else size  # type: ignore[return-value]
+
+
+def _lens(path: Path, entry: Mapping[str, Any]) -> Lens | None:
+    model = "OPENCV_FISHEYE" if entry.get("is_fisheye") else str(entry.get("camera_model") or "")
+    try:
+        given = {key: float(entry[key]) for key in _COEFFICIENTS if entry.get(key) is not None}
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{path}: k1, k2, p1, ... of the lens must be numbers ({error})") from error
+    return lens_of(model, given, path)
 
 
 def _metres_per_unit(path: Path, entry: Mapping[str, Any]) -> float:
-    given = entry.get("depth_unit_scale_factor", 0.001)
+    key = next((key for key in _DEPTH_UNITS if key in entry), _DEPTH_UNITS[0])
+    given = entry.get(key, 0.001)
     if not isinstance(given, int | float) or not 0 < given < math.inf:
-        raise InputError(f"{path}: depth_unit_scale_factor must be metres per stored unit, such as 0.001; is {given!r}")
+        raise InputError(f"{path}: {key} must be metres per stored unit, such as 0.001; is {given!r}")
     return float(given)
 
 
-def _picture(folder: Path, name: str) -> Path:
-    """The picture of that name; Instant-NGP leaves the suffix out."""
-    path = folder / name
-    return path if path.exists() or path.suffix else path.with_name(path.name + ".png")
-
-
-def _intrinsics(path: Path, image: ImageFile, entry: Mapping[str, Any]) -> np.ndarray:
-    """(3, 3), in pixels of the picture as stored; the file counts pixel corners, we count centres."""
-    height, width = image.size()
+def _intrinsics(path: Path, size: tuple[int, int], entry: Mapping[str, Any]) -> np.ndarray:
+    """(3, 3), in pixels of a picture (H, W); the file counts pixel corners, we count centres."""
+    height, width = size
     try:
         named_width, named_height = float(entry.get("w", width)), float(entry.get("h", height))
-        if "fl_x" in entry:
-            fx = float(entry["fl_x"])
-        else:
-            fx = 0.5 * named_width / math.tan(0.5 * float(entry["camera_angle_x"]))
-        fy = float(entry.get("fl_y", fx))
+        fx, fy = (_focal(entry, axis, side) for axis, side in (("x", named_width), ("y", named_height)))
+        fx, fy = fy if fx is None else fx, fx if fy is None else fy
         cx, cy = float(entry.get("cx", named_width / 2)), float(entry.get("cy", named_height / 2))
-    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+    except (TypeError, ValueError, ZeroDivisionError) as error:
         raise InputError(f"{path}: no focal length; give fl_x or camera_angle_x, in numbers") from error
+    if fx is None or fy is None:
+        raise InputError(f"{path}: no focal length; give fl_x or camera_angle_x, in numbers")
     numbers = (fx, fy, named_width, named_height)
-    if not (all(0 < number < math.inf for number in numbers) and math.isfinite(cx + cy)):
+    if not (all(0 < number < math.inf for number in numbers) and abs(cx) + abs(cy) < math.inf):
         raise InputError(f"{path}: focal lengths and w, h must be positive; they are {numbers}")
     sx, sy = width / named_width, height / named_height
-    return np.array([[fx * sx, 0, cx * sx - 0.5], [0, fy * sy, cy * sy - 0.5], [0, 0, 1]])
+    return pinhole(np.array([[fx * sx, 0, cx * sx - 0.5], [0, fy * sy, cy * sy - 0.5], [0, 0, 1]]), path)
 
 
-def _warn_of_distortion(path: Path, content: Mapping[str, Any]) -> None:
-    places = [content, *(frame for frame in content["frames"] if isinstance(frame, dict))]
-    values = {key: [place.get(key) for place in places] for key in _DISTORTION}
-    found = [
-        key
-        for key, given in values.items()
-        if any(isinstance(value, int | float) and abs(value) > _NOTICEABLE for value in given)
-    ]
-    if found:
+def _focal(entry: Mapping[str, Any], axis: str, side: float) -> float | None:
+    """Focal length along an axis of a picture whose side it is, None where nothing is said."""
+    if f"fl_{axis}" in entry:
+        return float(entry[f"fl_{axis}"])
+    angle = entry.get(f"camera_angle_{axis}")
+    return None if angle is None else 0.5 * side / math.tan(0.5 * float(angle))
+
+
+def _warn_of_shapes(path: Path, view: View, entry: Mapping[str, Any]) -> None:
+    """Says of a picture that is not of the shape that w and h say."""
+    height, width = view.image_size
+    said_height, said_width = _said_size(entry, (height, width))
+    if abs(width * said_height - height * said_width) > _SQUEEZED * width * said_height:
         warnings.warn(
-            f"{path}: lens distortion ({', '.join(found)}) is not undone; labels shift by some pixels towards the "
-            "pictures' corners. Undistort the pictures first where that matters",
+            f"{path}: w and h say {said_width}x{said_height}, the pictures are {width}x{height}: taken as squeezed. If "
+            "they were cropped or turned, shapes are wrong: give w, h, fl_x, fl_y, cx, cy of the pictures as they are",
             ScanwiseWarning,
             stacklevel=3,
         )
+
+
+def _warn_of_unused(path: Path, content: Mapping[str, Any]) -> None:
+    known = _UNDERSTOOD | _OF_TRAINING
+    frames = {key for entry in content["frames"] if isinstance(entry, dict) for key in entry}
+    unused = sorted(map(str, content.keys() - known)) + sorted(f"{key} of frames" for key in frames - known)
+    if unused:
+        more = f" and {len(unused) - _NAMED} more" if len(unused) > _NAMED else ""
+        text = f"{path}: not understood and not used: {', '.join(unused[:_NAMED])}{more}"
+        warnings.warn(text, ScanwiseWarning, stacklevel=3)
 
 
 def _write_image(view: View, place: Path, stem: str) -> str:

@@ -1,4 +1,4 @@
-"""Colours in a space where distance means difference."""
+"""Colours in a space where distance means difference. What range a file's colours have, `scanwise.ranges` decides."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from scanwise.geometry.components import connected_points
 
 REACH = 0.06  # metres: points in touching voxels of this edge belong to one part
 FEWEST = 20  # points of a part that counts
+_VERTICAL = 0.9  # cosine from which an axis is taken for the vertical one
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class FoundObject:
         score: mean of their scores.
         center: (3,) middle of the box, metres.
         size: (3,) of the box along its own axes, length at least width, metres.
-        heading: radians of its length from the x axis, counter-clockwise.
+        heading: radians of its length from the x axis, counter-clockwise seen from above; where x is vertical, from y.
+        up: (3,) unit, the axis of its height.
     """
 
     rows: np.ndarray
@@ -31,13 +33,33 @@ class FoundObject:
     center: np.ndarray
     size: np.ndarray
     heading: float
+    up: np.ndarray = field(default_factory=lambda: np.array([0.0, 0.0, 1.0]))
 
     def facts(self) -> dict[str, Any]:
-        """For JSON, metres and radians, rounded."""
+        """For JSON, in its unit and radians, rounded."""
         return {
             "points": len(self.rows), "score": round(self.score, 4), "center": np.round(self.center, 4).tolist(),
             "size": np.round(self.size, 4).tolist(), "heading": round(self.heading, 4),
+            "up": np.round(self.up, 4).tolist(),
         }  # fmt: skip
+
+    def moved(self, transform: np.ndarray) -> FoundObject:
+        """The same object in another frame and unit.
+
+        Args:
+            transform: (4, 4), whose axes stay square to each other.
+        """
+        if np.array_equal(transform, np.eye(4)):
+            return self
+        length = np.array([np.cos(self.heading), np.sin(self.heading), 0.0])
+        axes = np.stack([length, np.cross(self.up, length), self.up]) @ transform[:3, :3].T
+        scales = np.linalg.norm(axes, axis=1)
+        length, _, up = axes / scales[:, None]
+        center = transform[:3, :3] @ self.center + transform[:3, 3]
+        start = np.eye(3)[1 if abs(up[0]) > _VERTICAL else 0]
+        start = start - (start @ up) * up
+        heading = float(np.arctan2(np.cross(start, length) @ up, start @ length) % np.pi)
+        return replace(self, center=center, size=self.size * scales, heading=heading, up=up)
 
 
 def object_at(points: np.ndarray, scores: np.ndarray, rows: np.ndarray) -> FoundObject:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
 
-from scanwise.errors import InputError
+from scanwise.errors import InputError, ScanwiseWarning
+from scanwise.geometry.extents import main_box
+from scanwise.geometry.vertical import WIDEST_ROOM, possible_uprights, sampled_normals
 from scanwise.scene import Scene, View
 
 AXES = {"x": (1, 0, 0), "y": (0, 1, 0), "z": (0, 0, 1), "-x": (-1, 0, 0), "-y": (0, -1, 0), "-z": (0, 0, -1)}
@@ -16,7 +19,12 @@ _KNOWN = (10.0, 5.0, 5.0, 5.0, 5.0)  # the same where gravity is known: sensors 
 _MOST = 200_000  # points looked at
 _STAY = 0.05  # weight of the estimate so far, for what the surfaces leave open (a single wall)
 _ENOUGH = 0.02  # share of the points that horizontal or vertical surfaces must have to be trusted
-_SAMPLED, _NEIGHBOURS = 30_000, 16  # points whose normals are estimated, and what planes are laid through
+_SQUARE = 0.25  # share of the normals along three axes that makes a room
+_USUAL = {"y": 1.0, "-y": 0.5}  # logits that up is such an axis of the file, as cameras and other programs have it
+_AS_IT_IS, _CAMERAS = 3.0, 3.0  # logits that it is z as the scan was read; of the cameras' mean up, 1 long
+_SURE = 0.7  # probability from which a scan that could stand upright is turned all the same
+_BESIDE, _STANDS = 15.0, 5.0  # degrees from an axis that are taken for along it; from z, that are left as they are
+_FLAT = 0.35  # of the next side: what is so much lower than wide lies on the ground
 
 
 def upright_rotation(
@@ -101,35 +109,90 @@ def _step(up: np.ndarray, normals: np.ndarray, window: float) -> np.ndarray | No
     return axis if axis @ up >= np.cos(2 * window) else None
 
 
-def stand_up(scene: Scene, axis: str) -> Scene:
+def stand_up(scene: Scene, axis: str = "auto") -> Scene:
     """The scene turned so that an axis of its file's frame points up, and then as far as floors and walls say.
 
     They are looked at within 40 degrees of that axis: a camera that looked down makes no axis point straight up.
 
     Args:
         scene: as it was read.
-        axis: x, y, z, -x, -y or -z. The y axis of a camera's own frame points down: "-y".
+        axis: x, y, z, -x, -y or -z. The y axis of a camera's own frame points down: "-y". "auto" finds it: what stands
+            upright within 5 degrees, and what does not tell, is left as it is; a turn is said in a warning.
 
     Raises:
         InputError: no such axis.
     """
+    if axis == "auto":
+        found = found_up(scene)
+        if found is None:
+            return scene
+        text = f"{scene.name}: {_which(scene, found)} was taken for up, as it looks; where that is wrong, say which is"
+        warnings.warn(text, ScanwiseWarning, stacklevel=2)
+        return scene.turned(rotation_to_z(found))
     if axis not in AXES:
-        raise InputError(f"up {axis!r}: choose one of {', '.join(AXES)}", option="up")
-    up = np.linalg.inv(scene.to_source[:3, :3]) @ np.array(AXES[axis], float)
-    return scene.turned(rotation_to_z(refined(up / np.linalg.norm(up), _normals(scene), GUESSED)))
+        raise InputError(f"up {axis!r}: choose auto or one of {', '.join(AXES)}", option="up")
+    up = _file_axis(scene, axis)
+    return scene.turned(rotation_to_z(refined(up, _normals(scene), GUESSED)))
+
+
+def found_up(scene: Scene) -> np.ndarray | None:
+    """(3,) unit, what is up in a scene that does not stand upright; None where it does, or does not tell.
+
+    In a room floor, walls and furniture are asked, and the cameras where there are any. What is wider than a room is
+    flat on the ground.
+    """
+    room = possible_uprights(scene)
+    cameras = sum((-view.camera_to_world[:3, 1] for view in scene.views), np.zeros(3)) / max(len(scene.views), 1)
+    if room is None or room.squareness < _SQUARE:
+        return _y_of_cameras(scene, cameras) if scene.views else _flat_up(scene)
+    logits = room.evidence + _CAMERAS * room.axes @ cameras
+    for name, trust in _USUAL.items():
+        logits[room.axes @ _file_axis(scene, name) > np.cos(np.radians(_BESIDE))] += trust
+    logits[room.axes[:, 2] > np.cos(np.radians(_BESIDE))] += _AS_IT_IS
+    best = int(logits.argmax())
+    up = refined(room.axes[best], room.normals, (10.0, 5.0))
+    if up[2] > np.cos(np.radians(_STANDS)):
+        return None
+    sure = 1 / np.exp(logits - logits[best]).sum()
+    if (room.axes[:, 2] > np.cos(np.radians(_BESIDE))).any() and sure < _SURE:
+        text = f"{scene.name}: z is taken for up, but {_which(scene, up)} may be; if it is, say so"
+        warnings.warn(text, ScanwiseWarning, stacklevel=3)
+        return None
+    return up
+
+
+def _file_axis(scene: Scene, name: str) -> np.ndarray:
+    """(3,) unit: an axis of the file's frame, in the scene's."""
+    axis = np.linalg.inv(scene.to_source[:3, :3]) @ np.array(AXES[name], float)
+    return np.asarray(axis / np.linalg.norm(axis))
+
+
+def _y_of_cameras(scene: Scene, cameras: np.ndarray) -> np.ndarray | None:
+    """The file's y axis, either way, where the cameras were held up along it, as phones record."""
+    axes = [_file_axis(scene, name) for name in ("y", "-y")]
+    return next((axis for axis in axes if axis @ cameras > 0.8 and axis[2] < 0.7), None)
+
+
+def _flat_up(scene: Scene) -> np.ndarray | None:
+    """The axis along which a wide scan is flat, where that is not z: most points lie low, on the ground."""
+    points = scene.points[scene.finite]
+    low, high = main_box(points)
+    sides = high - low
+    axis = int(np.argmin(sides)) if np.isfinite(sides).all() else 2
+    if axis == 2 or sides.max() <= WIDEST_ROOM or sides[axis] > _FLAT * np.sort(sides)[1]:
+        return None
+    heights = np.clip(points[:, axis], low[axis], high[axis])
+    up = np.zeros(3)
+    up[axis] = 1.0 if heights.mean() >= np.median(heights) else -1.0
+    return up
+
+
+def _which(scene: Scene, up: np.ndarray) -> str:
+    """The axis of the file that a direction lies along, and how to say that it points up."""
+    axis, along = max(((name, float(up @ _file_axis(scene, name))) for name in AXES), key=lambda each: each[1])
+    return f"{'its' if along > np.cos(np.radians(_STANDS)) else 'what is near its'} {axis} axis (up={axis})"
 
 
 def _normals(scene: Scene) -> np.ndarray:
-    """Those of some points, estimated where the scene has none."""
-    from scipy.spatial import cKDTree
-
-    from scanwise.geometry.normals import estimate_normals
-
-    rows = np.flatnonzero(scene.finite)
-    if scene.normals is not None:
-        return scene.normals[rows].astype(np.float64)
-    rows = np.random.default_rng(0).permutation(rows)[:_SAMPLED]
-    points = scene.points[rows]
-    if len(points) < _NEIGHBOURS:
-        return np.zeros((0, 3))
-    return estimate_normals(points, cKDTree(points).query(points, _NEIGHBOURS)[1]).astype(np.float64)
+    """The scene's, or of some of its points, where it has none."""
+    return sampled_normals(scene)[1] if scene.normals is None else scene.normals[scene.finite].astype(np.float64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from torch import nn
 
 from scanwise.data.clouds import Batch, Sample, collate
+from scanwise.nn.serialize import MAX_DEPTH
 
 OVERLAP = 1.0  # metres that a tile has of its neighbours
 
@@ -31,7 +33,8 @@ def sum_over_tiles(
     total, times = np.zeros((0, 0), np.float32), np.zeros((len(sample), 1), np.float32)
     before = network.training
     network.eval()
-    for rows in tiles(sample.centers, most_voxels, OVERLAP):
+    widest = sample.size * ((1 << MAX_DEPTH) - 2)  # so that its coordinates fit
+    for rows in tiles(sample.centers, most_voxels, OVERLAP, widest=widest):
         batch = collate([_part(sample, rows)]).to(device)
         with torch.no_grad():
             found = outputs(batch).float().cpu().numpy()
@@ -50,25 +53,29 @@ def _part(sample: Sample, rows: np.ndarray) -> Sample:
     )  # fmt: skip
 
 
-def tiles(positions: np.ndarray, most: int, overlap: float) -> list[np.ndarray]:
+def tiles(positions: np.ndarray, most: int, overlap: float, *, widest: float = np.inf) -> list[np.ndarray]:
     """Cuts a cloud into pieces of at most about `most` rows, each with a strip of its neighbours.
 
     Args:
         positions: (N, 3) metres; cuts are across the plan's longer side.
         most: rows of a piece.
         overlap: width of the strips, metres.
+        widest: side of a piece's plan, metres; a network's coordinates have so many bits.
 
     Returns:
         Rows of each piece; together they hold every row.
     """
-    return _halved(np.arange(len(positions)), positions, most, overlap)
+    return _halved(np.arange(len(positions)), positions, most, overlap, widest)
 
 
-def _halved(rows: np.ndarray, positions: np.ndarray, most: int, overlap: float) -> list[np.ndarray]:
-    if len(rows) <= most:
+def _halved(rows: np.ndarray, positions: np.ndarray, most: int, overlap: float, widest: float) -> list[np.ndarray]:
+    if len(rows) < 2:
         return [rows]
     plan = positions[rows, :2]
-    axis = int(np.ptp(plan, axis=0).argmax())
+    extent = np.ptp(plan, axis=0)
+    if len(rows) <= most and extent.max() <= widest:
+        return [rows]
+    axis = int(extent.argmax())
     along = plan[:, axis]
     middle = float(np.median(along))
     below, above = rows[along <= middle + overlap], rows[along > middle - overlap]
@@ -76,4 +83,5 @@ def _halved(rows: np.ndarray, positions: np.ndarray, most: int, overlap: float) 
         below, above = rows[along <= middle], rows[along > middle]
         if not len(above):
             return [rows]
-    return _halved(below, positions, most, overlap) + _halved(above, positions, most, overlap)
+    parts = (_halved(part, positions, most, overlap, widest) for part in (below, above))
+    return [*itertools.chain(*parts)]

@@ -12,6 +12,7 @@ from scanwise.evaluation.referring import Prediction
 from scanwise.geometry.objects import FoundObject, connected_objects, object_at
 from scanwise.scene import Scene
 from scanwise.understand.labels import check_lengths
+from scanwise.understand.words import check_sentence
 
 _RUNNER_UP, _MOST_RUNNERS_UP = 0.1, 5
 
@@ -26,7 +27,8 @@ class Answer:
         scores: (N,) float32, 0..1, 0 for points that are not finite.
         found: whether there is such a thing; where not, the mask says what comes nearest.
         presence: 0..1, how sure that is.
-        place: centre and oriented box of it all, None where the mask is empty.
+        place: centre and oriented box of it all, in the frame and the unit of the scene's file; None where the mask is
+            empty.
         objects: where the sentence asks for several things ("all chairs"), each of them, the surest first; else
             `place` alone.
         runners_up: up to five other objects, the likeliest first.
@@ -48,12 +50,15 @@ def check_sentences(texts: Sequence[str]) -> list[str]:
     """The sentences, trimmed.
 
     Raises:
-        InputError: none, an empty one, or one of more than 500 characters.
+        InputError: none, an empty one, one of more than 500 characters, or one that says what something is not, or
+            asks for several things.
     """
     trimmed = [" ".join(text.split()) for text in texts]
     if not trimmed:
         raise InputError('give a sentence, such as "the brown chair between the desk and the window"')
     check_lengths(trimmed, "sentence")
+    for text in trimmed:
+        check_sentence(text)
     return trimmed
 
 
@@ -66,5 +71,7 @@ def answer_of(scene: Scene, text: str, prediction: Prediction, threshold: float)
     place = object_at(scene.points, scores, rows) if len(rows) else None
     objects = [] if place is None else (several and connected_objects(scene.points, scores, rows)) or [place]
     others = connected_objects(scene.points, scores, np.flatnonzero((scores > _RUNNER_UP) & ~mask))[:_MOST_RUNNERS_UP]
+    place = place and place.moved(scene.to_source)
+    objects, others = ([each.moved(scene.to_source) for each in some] for some in (objects, others))
     found = bool(prediction.presence >= threshold) and place is not None
     return Answer(text, mask, scores, found, prediction.presence, place, objects, others, prediction.words)

@@ -15,6 +15,7 @@ import torch
 from scanwise.data.surface import Surface
 from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.evaluation.referring import second_pass
+from scanwise.geometry.inside import brought_inside
 from scanwise.geometry.voxels import Voxels
 from scanwise.methods.geopurify.features import lifted_features
 from scanwise.methods.geopurify.lift import Lifted
@@ -29,6 +30,7 @@ from scanwise.understand.answer import Answer, answer_of, check_sentences
 from scanwise.understand.labels import Labels, check_texts
 from scanwise.understand.purification import check_purify, pooled, pooling_weights
 from scanwise.understand.shapes import Shapes, check_shapes, predict_shapes, with_pictures
+from scanwise.understand.words import known_words, plain, tell, understood
 from scanwise.vision import Vision, load_vision
 
 SHIPPED_MODEL = "less-rooms"
@@ -50,13 +52,19 @@ class Prepared:
             "off"; weights of `scanwise train segment`; None = the shipped ones, for rooms in colour.
         model: a trained LESS that sentences are asked of, a checkpoint, a run's folder, or shipped weights by name.
         device: a torch device; None = CUDA where there is one, else the CPU.
+        up: axis of the scene's file that points up: "x", "y", "z", "-x", "-y", "-z"; "auto" = found, and z where
+            nothing tells; None = the scene is in metres, upright and without strays, as `brought_inside` leaves it.
+        unit: of its coordinates ("m", "mm", "cm", "ft", "in"); None = metres, or what the reader knows.
         progress: told (stage, share done 0..1) while it works.
 
     Attributes:
+        scene: as it is worked on: in metres, upright, its strays without coordinates. Rows, and what writers write, are
+            those of the scene that was given.
         seconds: stage -> seconds spent.
 
     Raises:
-        InputError: the scene has no finite point, or there is no such student, network or device.
+        InputError: the scene has no finite point, its numbers cannot be metres, or there is no such student, network,
+            device, axis or unit.
     """
 
     def __init__(
@@ -68,16 +76,19 @@ class Prepared:
         shapes: str | Path | None = None,
         model: LESS | str | Path = SHIPPED_MODEL,
         device: str | None = None,
+        up: str | None = "auto",
+        unit: str | None = None,
         progress: Progress = silent,
     ) -> None:
         self.device = check_device(device)
         check_purify(purify)
         if not scene.finite.any():
             raise InputError(f"{scene.name}: no point with finite coordinates in it")
-        self.scene, self.seconds = scene, dict[str, float]()
+        self.scene = scene if up is None else brought_inside(scene, up=up, unit=unit)
+        self.seconds = dict[str, float]()
         self._watch, self._progress = Stopwatch(self.seconds), progress
         self._vision, self._purify, self._model = vision, purify, model
-        self._segmenter = check_shapes(shapes, scene)
+        self._segmenter = check_shapes(shapes, self.scene)
 
     # What is made of the scene
 
@@ -177,13 +188,22 @@ class Prepared:
         """
         names = check_texts(texts)
         self.ready_to_label()
-        logits = self._logits(names)
+        tell(names, *self._words())
+        logits = self._logits([plain(name) for name in names])
         finite = self.scene.finite
         indices = np.full(len(self.scene), -1, np.int32)
         scores_of_points = np.zeros((len(self.scene), len(names)), np.float32)
         indices[finite] = logits.argmax(1).numpy()[self.voxels.of_point]
         scores_of_points[finite] = logits.softmax(1).numpy()[self.voxels.of_point]
         return Labels(indices, scores_of_points, names)
+
+    def _words(self) -> tuple[list[str], list[str]]:
+        """Words that the models learned, and others that they know; none where one of them does not say."""
+        of_vision: list[str] | None = [] if self.vision is None else getattr(self.vision, "words", None)
+        if of_vision is None:
+            return [], []
+        of_shapes = [] if self.shapes is None else self.shapes.classes
+        return known_words([*of_vision, *of_shapes]), getattr(self.vision, "words_of_others", [])
 
     def _logits(self, texts: list[str]) -> torch.Tensor:
         """(M, K) of the texts: what pictures show, what shapes say, or both."""
@@ -225,8 +245,10 @@ class Prepared:
         if scene.colors is None and "color" in model.recipe.features:
             note = "no colours: found by shape alone, which the network did not learn by; expect mistakes"
             warnings.warn(note, ScanwiseWarning, stacklevel=2)
-        found = predict(model, scene, texts, explain=explain, surface=self.surface)
-        predictions = [second_pass(self._sharpen, *each) for each in zip(texts, found, strict=True)]
+        tell(texts, known_words())
+        asked = [understood(each) for each in texts]
+        found = predict(model, scene, asked, explain=explain, surface=self.surface)
+        predictions = [second_pass(self._sharpen, *each) for each in zip(asked, found, strict=True)]
         threshold = float(model.threshold)
         answers = [answer_of(scene, *each, threshold) for each in zip(texts, predictions, strict=True)]
         return answers[0] if isinstance(text, str) else answers
@@ -240,6 +262,8 @@ def prepare(
     shapes: str | Path | None = None,
     model: LESS | str | Path = SHIPPED_MODEL,
     device: str | None = None,
+    up: str | None = "auto",
+    unit: str | None = None,
     progress: Progress = silent,
 ) -> Prepared:
     """Makes a scene ready, so that each `.label(texts)` is fast, and each `.ask(sentence)`.
@@ -251,14 +275,17 @@ def prepare(
         shapes: as of `Prepared`.
         model: as of `Prepared`.
         device: as of `Prepared`.
+        up: as of `Prepared`.
+        unit: as of `Prepared`.
         progress: as of `Prepared`.
 
     Raises:
         InputError: the scene has no finite point, or no picture sees the points, or there is no such model or device.
     """
     prepared = Prepared(
-        scene, vision=vision, purify=purify, shapes=shapes, model=model, device=device, progress=progress
-    )
+        scene, vision=vision, purify=purify, shapes=shapes, model=model, device=device, up=up, unit=unit,
+        progress=progress,
+    )  # fmt: skip
     if prepared.can_be_labelled:
         prepared.ready_to_label()
     return prepared
@@ -272,6 +299,8 @@ def label(
     purify: str | Path | None = None,
     shapes: str | Path | None = None,
     device: str | None = None,
+    up: str | None = "auto",
+    unit: str | None = None,
 ) -> Labels:
     """Labels every point of a scene with the likeliest of the texts: `prepare(scene).label(texts)`.
 
@@ -282,31 +311,34 @@ def label(
         purify: as of `Prepared`.
         shapes: as of `Prepared`.
         device: as of `Prepared`.
+        up: as of `Prepared`.
+        unit: as of `Prepared`.
 
     Raises:
         InputError: as of `Prepared` and `Prepared.label`.
     """
     texts = check_texts(texts)
-    return Prepared(scene, vision=vision, purify=purify, shapes=shapes, device=device).label(texts)
+    prepared = Prepared(scene, vision=vision, purify=purify, shapes=shapes, device=device, up=up, unit=unit)
+    return prepared.label(texts)
 
 
 @overload
 def ask(
     scene: Scene, text: str, *, model: LESS | str | Path = SHIPPED_MODEL, device: str | None = None,
-    explain: bool = False,
+    up: str | None = "auto", unit: str | None = None, explain: bool = False,
 ) -> Answer: ...  # fmt: skip
 
 
 @overload
 def ask(
     scene: Scene, text: list[str] | tuple[str, ...], *, model: LESS | str | Path = SHIPPED_MODEL,
-    device: str | None = None, explain: bool = False,
+    device: str | None = None, up: str | None = "auto", unit: str | None = None, explain: bool = False,
 ) -> list[Answer]: ...  # fmt: skip
 
 
 def ask(
     scene: Scene, text: str | Sequence[str], *, model: LESS | str | Path = SHIPPED_MODEL, device: str | None = None,
-    explain: bool = False,
+    up: str | None = "auto", unit: str | None = None, explain: bool = False,
 ) -> Answer | list[Answer]:  # fmt: skip
     """Finds the points that a sentence means: `prepare(scene).ask(text)`, without what only labels need.
 
@@ -315,13 +347,16 @@ def ask(
         text: a sentence, or several.
         model: as of `Prepared`.
         device: as of `Prepared`.
+        up: as of `Prepared`.
+        unit: as of `Prepared`.
         explain: say which words were attended to.
 
     Raises:
         InputError: as of `Prepared.ask`, or no point is finite.
     """
     texts = check_sentences([text] if isinstance(text, str) else text)
-    answers = Prepared(scene, model=model, shapes="off", device=device).ask(texts, explain=explain)
+    prepared = Prepared(scene, model=model, shapes="off", device=device, up=up, unit=unit)
+    answers = prepared.ask(texts, explain=explain)
     return answers[0] if isinstance(text, str) else answers
 
 

@@ -20,13 +20,14 @@ import torch
 from scanwise import cache
 from scanwise.data.surface import Surface
 from scanwise.errors import InputError
+from scanwise.geometry.extents import main_box
+from scanwise.geometry.vertical import WIDEST_ROOM
 from scanwise.nn.text import file_sha256
 from scanwise.scene import Scene
 from scanwise.training.checkpoints import is_shipped, load, locate
 from scanwise.vision.rooms import UNNAMED, embed_texts
 
 SHIPPED = Path("segment-rooms-small")
-WIDEST_ROOM = 50.0  # metres; the shipped network knows rooms
 SHARPNESS, ALIKE = 20.0, 0.6  # of cosines; the one at which a text and a class begin to mean the same
 SHAPES_WRONG = 0.1  # how often what shapes say is wrong altogether; chosen as `FusionWeights` were
 _VERSION = "2"
@@ -121,9 +122,9 @@ def check_shapes(shapes: str | Path | None, scene: Scene) -> Path | None:
 
 
 def could_be_a_room(scene: Scene) -> bool:
-    """Whether it has colours and is no wider than 50 m."""
-    points = scene.points[scene.finite]
-    return scene.colors is not None and bool((np.ptp(points, axis=0) <= WIDEST_ROOM).all())
+    """Whether it has colours and is no wider than 50 m, strays apart: the shipped network knows rooms."""
+    low, high = main_box(scene.points)
+    return scene.colors is not None and bool((high - low <= WIDEST_ROOM).all())
 
 
 def predict_shapes(surface: Surface, weights: Path, device: str) -> Shapes:

@@ -13,6 +13,9 @@ class Vision(Protocol):
     """A frozen 2D vision-language model.
 
     How well text k fits what a feature shows is `scale * (feature . text_k)`, larger = likelier.
+
+    One that knows what it was taught has `words` too, a list of them: a text that is like none of them is then told to
+    be a guess. What it knows by other models' words may stand in `words_of_others`.
     """
 
     @property

@@ -65,6 +65,11 @@ class Conse:
         names = (_WEIGHTS, "all-MiniLM-L6-v2/model.safetensors")
         return {name: file_sha256(path) for name, path in zip(names, paths, strict=True)}
 
+    @property
+    def words(self) -> list[str]:
+        """The names of the classes."""
+        return class_names()
+
     @torch.inference_mode()
     def encode_image(self, image: np.ndarray, starts: Callable[[int], list[int]] | None = None) -> torch.Tensor:
         """The classes that are seen in an image.

@@ -117,12 +117,21 @@ class Rooms:
         return self.scale * (features.float() @ self._vocabulary.to(features.device).T)
 
     @cached_property
+    def words(self) -> list[str]:
+        """The words that the encoder was trained with."""
+        words = dict.fromkeys([*self.card["names"], *self.card["classes"]])
+        return [word for word in words if word != UNNAMED]
+
+    @cached_property
+    def words_of_others(self) -> list[str]:
+        """ImageNet's, where conse has a say."""
+        return self._conse.words if self._conse else []
+
+    @cached_property
     def _vocabulary(self) -> torch.Tensor:
         """(V, dim) of the card's words; made once and kept in the user's cache, as it takes seconds."""
-        words = list(dict.fromkeys([*self.card["names"], *self.card["classes"]]))
-        words = [word for word in words if word != UNNAMED]
-        key = store.key_of("1", str(sorted(self.model_hashes.items())), str(self.fusion), *words)
-        found = store.arrays("rooms-words", key, lambda: {"words": self.encode_texts(words).numpy()})
+        key = store.key_of("1", str(sorted(self.model_hashes.items())), str(self.fusion), *self.words)
+        found = store.arrays("rooms-words", key, lambda: {"words": self.encode_texts(self.words).numpy()})
         return torch.from_numpy(np.array(found["words"], np.float32))
 
 

@@ -75,9 +75,11 @@ def test_classes_are_counted_once(data, tmp_path, monkeypatch):
     paths = scene_paths(data, "train")
     classes, points = counted_classes(paths, tmp_path / "classes.json")
     assert classes == CLASSES
-    monkeypatch.setattr("scanwise.methods.segment.data.class_counts", lambda sources: (["other"], [len(sources)]))
+    others = "scanwise.methods.segment.data.class_counts"
+    monkeypatch.setattr(others, lambda sources, progress: (["other"], [len(sources)]))
     assert counted_classes(paths, tmp_path / "classes.json") == (classes, points)
     assert counted_classes(paths[:2], tmp_path / "classes.json") == (["other"], [2])
+    assert counted_classes(paths, tmp_path / "names.json", points=False) == (CLASSES, [])
 
 
 def test_each_point_of_the_input_gets_one_prediction(run):

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
+from scanwise.data.classes import with_joined_classes
 from scanwise.data.datasets import Source, read_source
 from scanwise.evaluation.features import draw_voxels, pca_colors
 from scanwise.evaluation.probes import KNNProbe, LinearProbe, Probe, gather, measure_voxels
@@ -24,16 +25,15 @@ def validation_of(sources: Sequence[Source]) -> Callable[[nn.Module], dict[str, 
     Returns:
         Model -> metrics, `score` among them; `linear` and `knn` (mIoU, 0..1) where all scenes have labels.
     """
-    scenes = [read_source(source) for source in sources]
-    classes = scenes[0].classes or []
-    labelled = len(scenes) > 1 and bool(classes) and all(scene.labels is not None for scene in scenes)
+    joined, classes = with_joined_classes(sources)
+    labelled = len(joined) > 1 and bool(classes) and all(read_source(each).labels is not None for each in joined)
 
     def validate(module: nn.Module) -> dict[str, float]:
         assert isinstance(module, DOS)
         if not labelled:
             return {"score": module.progress}
-        known = gather(module.frozen(), sources[::2], voxels=2000)
-        unknown = gather(module.frozen(), sources[1::2], voxels=2000)
+        known = gather(module.frozen(), joined[::2], voxels=2000)
+        unknown = gather(module.frozen(), joined[1::2], voxels=2000)
         linear, near = LinearProbe.fit(known, len(classes)), KNNProbe(known, len(classes))
         probes: dict[str, Probe] = {"linear": linear, "knn": near}
         found = {name: measure_voxels(probe, unknown, classes).metrics()["miou"] for name, probe in probes.items()}

@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 import torch
 
+from scanwise.data.classes import with_joined_classes
 from scanwise.data.datasets import Source, read_source
 from scanwise.data.surface import Surface
 from scanwise.errors import InputError
@@ -136,10 +137,10 @@ def evaluate(
     noise: Noise | None = None,
     progress: Progress = silent,
 ) -> dict[Pooling, Confusion]:
-    """Labels scenes of the same classes without pooling, by geometry and by the student.
+    """Labels scenes without pooling, by geometry and by the student.
 
     Args:
-        sources: labelled scenes with pictures.
+        sources: labelled scenes with pictures; where they list different classes, those of all of them.
         student: runs on the device that it is on.
         vision: the 2D model.
         noise: as of `labelled_scene`.
@@ -152,6 +153,7 @@ def evaluate(
         InputError: as of `labelled_scene`.
     """
     totals: dict[Pooling, Confusion] = {}
+    sources, _ = with_joined_classes(sources)
     for number, source in enumerate(sources):
         progress("scenes", number / len(sources))
         scene = labelled_scene(read_source(source), student, vision, noise=noise)

@@ -90,15 +90,16 @@ def _lift(
     """Features of every view, one file a view so that an interrupted run goes on, and then of every voxel."""
     maps = "maps-" + key
     with watch("2d features"):
+        features = []  # held, as other processes may clear the cache
         for number, view in enumerate(views):
             progress("2d features", number / len(views))
-            _feature_map(vision, view, maps, number)
+            features.append(_feature_map(vision, view, maps, number))
         progress("2d features", 1.0)
     with watch("lifting"):
         lifted = lift(
             centers,
             views,
-            lambda number: torch.from_numpy(np.array(_feature_map(vision, views[number], maps, number))),
+            lambda number: torch.from_numpy(np.array(features[number])),
             vision.class_scores,
             device=device,
             progress=lambda done: progress("lifting", done),
@@ -108,7 +109,7 @@ def _lift(
 
 
 def _feature_map(vision: Vision, view: View, kind: str, number: int) -> np.ndarray:
-    """(C, h, w) float16 features of a view, encoded when they are not in the cache."""
-    return cache.arrays(
-        kind, f"{number:06d}", lambda: {"features": vision.encode_image(view.image).half().cpu().numpy()}
-    )["features"]
+    """(C, h, w) float16 features of a view, encoded when they are not in the cache; on disk where they can be kept."""
+    key = f"{number:06d}"
+    found = cache.arrays(kind, key, lambda: {"features": vision.encode_image(view.image).half().cpu().numpy()})
+    return (cache.load_arrays(kind, key) or found)["features"]

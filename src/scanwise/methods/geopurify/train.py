@@ -12,6 +12,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
+from scanwise.data.classes import with_joined_classes
 from scanwise.data.datasets import Draw, Source, read_source, scene_paths
 from scanwise.data.surface import Surface
 from scanwise.files import replacing
@@ -76,7 +77,7 @@ def train(
         return SampleDataset(scenes, recipe.crop, recipe.anchors)
 
     loader = run.loader(dataset(sources), collate)
-    validation = scene_paths(recipe.data, "val")[: recipe.val_scenes]
+    validation, _ = with_joined_classes(scene_paths(recipe.data, "val")[: recipe.val_scenes])
     labelled = [
         labelled_scene(scene, student, vision, device=run.device, progress=run.progress)
         for scene in map(read_source, validation)

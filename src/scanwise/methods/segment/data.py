@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from scanwise.data.augment import Augmentation
+from scanwise.data.classes import class_counts, class_names
 from scanwise.data.clouds import Cloud, Sample, sample_of
-from scanwise.data.datasets import Source, class_counts
+from scanwise.data.datasets import Source
 from scanwise.errors import InputError
 from scanwise.files import write_json
 from scanwise.methods.segment.recipe import SegmentRecipe
+from scanwise.progress import Progress, silent
 from scanwise.scene import Scene
 
 SCENE_AUGMENTATIONS = {
@@ -52,24 +54,34 @@ class MakeSample:
         return sample_of(cloud, self.recipe.voxel, self.recipe.features, scene.name)
 
 
-def counted_classes(sources: Sequence[Source], kept: Path) -> tuple[list[str], list[int]]:
-    """The classes of scenes and how many points each has, counted once.
+def counted_classes(
+    sources: Sequence[Source], kept: Path, *, points: bool = True, progress: Progress = silent
+) -> tuple[list[str], list[int]]:
+    """The classes of scenes and how many points each has, found once.
 
     A run that goes on then has the classes, and their weights, that it began with, and need not read every scene.
 
     Args:
         sources: labelled scenes.
-        kept: file that the counts are kept in; those of as many scenes are not counted again.
+        kept: file that they are kept in; those of as many scenes are not looked for again.
+        points: whether points are counted, which reads every scene; else there are none.
+        progress: told ("classes", share done 0..1).
 
     Raises:
-        InputError: two scenes number different classes.
+        InputError: some scenes name their classes and others have numbers alone, or there are no labels.
     """
     try:
         found = json.loads(kept.read_text(encoding="utf-8"))
-        if found["scenes"] == len(sources) and len(found["classes"]) == len(found["points"]):
+        if found["scenes"] == len(sources) and len(found["points"]) == (len(found["classes"]) if points else 0):
             return found["classes"], found["points"]
     except (OSError, ValueError, KeyError, TypeError):
-        pass  # not there, or damaged: counted now
-    classes, points = class_counts(sources)
-    write_json(kept, {"scenes": len(sources), "classes": classes, "points": points})
-    return classes, points
+        pass  # not there, or damaged: looked for now
+    counts: list[int] = []
+    if points:
+        classes, counts = class_counts(sources, progress)
+    else:
+        classes = class_names(sources, progress)
+    if not classes:
+        raise InputError(f"none of the {len(sources)} scenes has a labelled point to train on")
+    write_json(kept, {"scenes": len(sources), "classes": classes, "points": counts})
+    return classes, counts

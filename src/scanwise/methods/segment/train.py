@@ -8,6 +8,7 @@ from typing import Any
 from lightning_fabric import Fabric
 from torch import nn
 
+from scanwise.data.classes import with_joined_classes
 from scanwise.data.clouds import collate
 from scanwise.data.datasets import SceneDataset, scene_paths
 from scanwise.methods.segment.data import MakeSample, counted_classes
@@ -34,8 +35,10 @@ def train(recipe: SegmentRecipe, out: Path, fabric: Fabric, **options: Any) -> d
     """
     run = Run(recipe, out, fabric, **options)
     paths = scene_paths(recipe.data, "train", recipe.share)
-    classes, points = counted_classes(paths, out / "classes.json")
-    weights = root_weights(points) if recipe.class_weights == "sqrt" else None
+    weighted = recipe.class_weights == "sqrt"
+    classes, points = counted_classes(paths, out / "classes.json", points=weighted, progress=run.progress)
+    weights = root_weights(points) if weighted else None
+    paths, _ = with_joined_classes(paths, known=classes)
     model = run.build(lambda: Segmenter(recipe, classes, weights))
     if recipe.init:
         start_from(model, Path(recipe.init))

@@ -7,7 +7,8 @@ from typing import Any
 
 from lightning_fabric import Fabric
 
-from scanwise.data.datasets import SceneDataset, read_source
+from scanwise.data.classes import with_joined_classes
+from scanwise.data.datasets import SceneDataset
 from scanwise.errors import InputError
 from scanwise.methods.two_stage.data import MakeTwoStageSample, collate_two_stage, thing_classes
 from scanwise.methods.two_stage.evaluate import evaluate
@@ -34,9 +35,9 @@ def train(recipe: TwoStageRecipe, out: Path, fabric: Fabric, **options: Any) -> 
     """
     run = Run(recipe, out, fabric, **options)
     paths, validation = sources(recipe)
-    classes = read_source(paths[0]).classes or []
+    paths, classes = with_joined_classes(paths, run.progress)
     if not classes:
-        raise InputError(f"{recipe.data}: names no classes, which the two-stage baseline is taught with")
+        raise InputError(f"{recipe.data}: has no classes, which the two-stage baseline is taught with")
     things, words = thing_classes(paths, len(classes)), vocabulary(recipe, paths)
     model = run.build(lambda: TwoStage(recipe, recipe.encoder(words), classes, things))
     loader = run.loader(SceneDataset(paths, MakeTwoStageSample(recipe, len(classes))), collate_two_stage)
