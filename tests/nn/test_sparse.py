@@ -48,7 +48,7 @@ def at(grid: torch.Tensor, x: SparseTensor, low: int = -SIZE // 2 + 1) -> torch.
 
 @pytest.fixture
 def small_chunks(monkeypatch):
-    monkeypatch.setitem(kernel_maps._CHUNK, "cpu", 32)
+    monkeypatch.setattr(kernel_maps, "_CHUNK", 32)
 
 
 @settings(max_examples=25, deadline=None)

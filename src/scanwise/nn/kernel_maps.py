@@ -1,24 +1,26 @@
 """Kernel maps: (input row, output row, kernel tap) of every product, built once a resolution and shared by layers.
 
-A map's outputs are cut into chunks along the sorted (cloud, x, y, z) order, so that what a chunk gathers, multiplies
-and scatters stays in the processor's cache, and memory is bounded however large the batch.
+On a CPU a map's outputs are cut into chunks along the sorted (cloud, x, y, z) order, so that what a chunk gathers,
+multiplies and scatters stays in the processor's cache, and memory is bounded however large the batch. Elsewhere a map
+is one table (`gather_maps.py`).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import torch
 
 from scanwise.errors import InputError
+from scanwise.nn.gather_maps import GatherMap
 
 FARTHEST = 1 << 20
 """Coordinates lie in -FARTHEST..FARTHEST."""
-_CHUNK = {"cpu": 4096}  # output rows worked on at a time; docs/performance.md says how it was found
-_CHUNK_ELSEWHERE = 32768
+_CHUNK = 4096  # output rows worked on at a time; docs/performance.md says how it was found
 _COLUMNS = [(dx, dy) for dx in (-1, 0, 1) for dy in (-1, 0, 1)]
 
 
@@ -66,6 +68,43 @@ class KernelMap:
     inverse: torch.Tensor | None = None
     mirrored: bool = False
 
+    @property
+    def parents(self) -> torch.Tensor:
+        """(N,) int64 output row that each input row goes to; for strided maps, where there is one."""
+        result = torch.empty(self.inputs, dtype=torch.long)
+        for chunk in self.chunks:
+            result[chunk.sources] = chunk.targets.long()
+        return result
+
+    def differs(self, values: torch.Tensor) -> torch.Tensor:
+        """Of values (N, k): where one that an output row reads is not its own, (N, k) bool; for submanifold maps."""
+        arranged = self.arrange(values)
+        mixed = torch.zeros(values.shape, dtype=torch.bool)
+        for chunk in self.chunks:
+            pair, column = (arranged[chunk.sources.long()] != arranged[chunk.targets.long()]).nonzero(as_tuple=True)
+            mixed[chunk.targets[pair].long(), column] = True
+        return self.restore(mixed)
+
+    def repeated(self, copies: int) -> KernelMap:
+        """The same map several times over, one copy's rows after the other's."""
+
+        def shifted(chunk: Chunk, copy: int) -> Chunk:
+            into = copy * self.outputs
+            rows = slice(chunk.rows.start + into, chunk.rows.stop + into)
+            return replace(chunk, rows=rows, sources=chunk.sources + copy * self.inputs, targets=chunk.targets + into)
+
+        def after_each_other(rows: torch.Tensor | None) -> torch.Tensor | None:
+            return None if rows is None else torch.cat([rows + copy * len(rows) for copy in range(copies)])
+
+        chunks = [shifted(chunk, copy) for copy in range(copies) for chunk in self.chunks]
+        order, inverse = after_each_other(self.order), after_each_other(self.inverse)
+        return KernelMap(self.inputs * copies, self.outputs * copies, self.taps, chunks, order, inverse, self.mirrored)
+
+    def of_inputs(self, rows: torch.Tensor, inputs: int) -> KernelMap:
+        """The same map where its inputs are these rows (n,) int32 of more; the others go nowhere."""
+        chunks = [replace(chunk, sources=rows[chunk.sources]) for chunk in self.chunks]
+        return KernelMap(inputs, self.outputs, self.taps, chunks)
+
     def arrange(self, rows: torch.Tensor) -> torch.Tensor:
         """Rows of voxels as they come, put as the pairs count them."""
         return rows.contiguous() if self.order is None else rows.index_select(0, self.order)
@@ -87,8 +126,12 @@ class KernelMap:
         sources = torch.cat([chunk.sources for chunk in self.chunks])
         targets = torch.cat([chunk.targets for chunk in self.chunks])
         counts = torch.tensor([chunk.counts for chunk in self.chunks]).flatten()
-        taps = torch.arange(self.taps).repeat(len(self.chunks)).repeat_interleave(counts).to(sources.device)
+        taps = torch.arange(self.taps).repeat(len(self.chunks)).repeat_interleave(counts)
         return kernel_map_of_pairs(targets, sources, taps, self.outputs, self.inputs, self.taps)
+
+
+Map = KernelMap | GatherMap
+"""Of voxels on a CPU, and of voxels elsewhere."""
 
 
 class KernelMaps:
@@ -103,30 +146,81 @@ class KernelMaps:
     """
 
     def __init__(self, coords: torch.Tensor, batch: torch.Tensor) -> None:
-        _check(coords, batch)
+        _check_types(coords, batch)
         self._levels = [(coords, batch)]
-        self._submanifold: dict[int, KernelMap] = {}
-        self._strided: dict[int, KernelMap] = {}
+        self._ranges = [Ranges.of(coords, batch)]
+        self._ranges[0].check()
+        self._submanifold: dict[int, Map] = {}
+        self._strided: dict[int, Map] = {}
         self.foreign: dict[int, dict[str, Any]] = {}  # what another backend keeps for the voxels of a level
+
+    @property
+    def clouds(self) -> int:
+        """One more than the highest number of a cloud."""
+        return self._ranges[0].clouds[1] + 1
 
     def voxels(self, level: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Coordinates (N, 3) and clouds (N,) of the voxels of a level that is there already."""
         return self._levels[level]
 
-    def submanifold(self, level: int) -> KernelMap:
+    def submanifold(self, level: int) -> Map:
         """The 3x3x3 map among the voxels of a level: tap (i, j, k) of output v reads the voxel at v + (i, j, k) - 1."""
         if level not in self._submanifold:
-            self._submanifold[level] = _submanifold_map(*self._levels[level])
+            self._submanifold[level] = _submanifold_map(*self._levels[level], self._ranges_of(level))
         return self._submanifold[level]
 
-    def strided(self, level: int) -> KernelMap:
+    def strided(self, level: int) -> Map:
         """The 2x2x2 map of stride 2: voxel v of a level to floor(v / 2) of the next through tap v mod 2."""
         if level not in self._strided:
-            coords, batch, kernel_map = strided_map(*self._levels[level])
+            coords, batch, kernel_map = strided_map(*self._levels[level], self._ranges_of(level))
             if level + 1 == len(self._levels):
                 self._levels.append((coords, batch))
             self._strided[level] = kernel_map
         return self._strided[level]
+
+    def _ranges_of(self, level: int) -> Ranges:
+        while len(self._ranges) <= level:
+            self._ranges.append(self._ranges[-1].coarser())
+        return self._ranges[level]
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """From where to where voxels go. They are read once: to ask a device is to wait for it.
+
+    Attributes:
+        x: lowest and highest coordinate.
+        y: likewise.
+        z: likewise.
+        clouds: lowest and highest number.
+    """
+
+    x: tuple[int, int] = (0, 0)
+    y: tuple[int, int] = (0, 0)
+    z: tuple[int, int] = (0, 0)
+    clouds: tuple[int, int] = (0, 0)
+
+    @classmethod
+    def of(cls, coords: torch.Tensor, batch: torch.Tensor) -> Ranges:
+        """Of voxels."""
+        if not len(coords):
+            return cls()
+        columns = torch.cat([coords.long(), batch.long()[:, None]], 1)
+        low, high = torch.stack(list(torch.aminmax(columns, dim=0))).tolist()
+        return cls(*zip(low, high, strict=True))
+
+    def coarser(self) -> Ranges:
+        """Of the voxels of twice the edge."""
+        x, y, z = ((low >> 1, high >> 1) for low, high in (self.x, self.y, self.z))
+        return Ranges(x, y, z, self.clouds)
+
+    def check(self) -> None:
+        """Raises InputError where voxels are too far out."""
+        low, high = (bound(bound(axis) for axis in (self.x, self.y, self.z)) for bound in (min, max))
+        if low < -FARTHEST or high > FARTHEST:
+            raise InputError(f"voxel coordinates run from {low} to {high}, beyond ±{FARTHEST}; shift the origin")
+        if self.clouds[0] < 0:
+            raise InputError(f"batch numbers start at 0, not at {self.clouds[0]}")
 
 
 def kernel_map_of_pairs(
@@ -144,16 +238,15 @@ def kernel_map_of_pairs(
     """
     order = torch.argsort(targets.long() * taps + tap)
     sources, targets, tap = sources[order], targets[order], tap[order]
-    size = _CHUNK.get(targets.device.type, _CHUNK_ELSEWHERE)
-    bounds = torch.searchsorted(targets, torch.arange(0, outputs + size, size, device=targets.device).to(targets))
+    bounds = torch.searchsorted(targets, torch.arange(0, outputs + _CHUNK, _CHUNK).to(targets))
     chunks = []
     edges = bounds.tolist()
-    for begin, end, first in zip(edges, edges[1:], range(0, outputs, size), strict=False):
+    for begin, end, first in zip(edges, edges[1:], range(0, outputs, _CHUNK), strict=False):
         by_tap = torch.argsort(tap[begin:end], stable=True)
         by_row = torch.empty_like(by_tap)
-        by_row[by_tap] = torch.arange(len(by_tap), device=by_tap.device)
-        last = min(first + size, outputs)
-        rows = torch.arange(first, last, device=targets.device).to(targets)
+        by_row[by_tap] = torch.arange(len(by_tap))
+        last = min(first + _CHUNK, outputs)
+        rows = torch.arange(first, last).to(targets)
         chunks.append(
             Chunk(
                 slice(first, last),
@@ -167,14 +260,18 @@ def kernel_map_of_pairs(
     return KernelMap(inputs, outputs, taps, chunks)
 
 
-def _submanifold_map(coords: torch.Tensor, batch: torch.Tensor) -> KernelMap:
-    keys, (x_step, y_step) = _keys(coords, batch)
+def _submanifold_map(coords: torch.Tensor, batch: torch.Tensor, ranges: Ranges) -> Map:
+    keys, (x_step, y_step) = _keys(coords, batch, ranges)
     keys, order = torch.sort(keys)
     if bool((keys[1:] == keys[:-1]).any()):
         raise InputError("two rows of a sparse tensor are the same voxel of the same cloud; voxelise the cloud first")
     steps = torch.tensor([dx * x_step + dy * y_step - 1 for dx, dy in _COLUMNS], device=keys.device)
-    kernel_map = KernelMap(len(keys), len(keys), 27, list(_Finder(keys, steps).chunks()), mirrored=True)
-    rows = torch.arange(len(keys), device=keys.device)
+    finder = _Finder(keys, steps)
+    if coords.device.type != "cpu":
+        neighbour, found = finder.look_up(keys)
+        return GatherMap.of_sorted(neighbour, found, order)
+    kernel_map = KernelMap(len(keys), len(keys), 27, list(finder.chunks()), mirrored=True)
+    rows = torch.arange(len(keys))
     if not torch.equal(order, rows):
         kernel_map.order = order.int()
         kernel_map.inverse = torch.empty_like(kernel_map.order)
@@ -190,12 +287,11 @@ class _Finder:
         self.padded = torch.cat([keys, keys.new_full((3,), -1)])  # looked at beyond the end, and never equal
 
     def chunks(self) -> Iterator[Chunk]:
-        size = _CHUNK.get(self.keys.device.type, _CHUNK_ELSEWHERE)
-        for first in range(0, len(self.keys), size):
-            yield self._chunk(slice(first, min(first + size, len(self.keys))))
+        for first in range(0, len(self.keys), _CHUNK):
+            yield self._chunk(slice(first, min(first + _CHUNK, len(self.keys))))
 
     def _chunk(self, rows: slice) -> Chunk:
-        neighbour, found = self._look_up(self.keys[rows])
+        neighbour, found = self.look_up(self.keys[rows])
         pairs = found.flatten().nonzero().squeeze(1).int()
         per_row = found.int()
         for tap in range(1, len(per_row)):  # several times faster than cumsum across rows
@@ -203,11 +299,11 @@ class _Finder:
         starts = per_row[-1].cumsum(0, dtype=torch.int32) - per_row[-1]
         rank = (per_row + (starts - 1)).flatten().index_select(0, pairs)
         by_row = torch.empty_like(pairs)
-        by_row[rank.long()] = torch.arange(len(pairs), dtype=torch.int32, device=pairs.device)
+        by_row[rank.long()] = torch.arange(len(pairs), dtype=torch.int32)
         sources = neighbour.flatten().index_select(0, pairs)
         return Chunk(rows, sources, pairs % found.shape[1] + rows.start, found.sum(1).tolist(), by_row, starts)
 
-    def _look_up(self, keys: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def look_up(self, keys: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(27, n) int32 rows in the sorted order, and whether there is such a voxel."""
         wanted = keys + self.steps[:, None]
         below = torch.searchsorted(self.keys, wanted, out_int32=True)
@@ -224,29 +320,32 @@ class _Finder:
         return self.padded.index_select(0, rows.flatten()).view_as(rows)
 
 
-def strided_map(coords: torch.Tensor, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, KernelMap]:
+def strided_map(
+    coords: torch.Tensor, batch: torch.Tensor, ranges: Ranges | None = None
+) -> tuple[torch.Tensor, torch.Tensor, Map]:
     """The voxels of twice the edge, and the 2x2x2 map of stride 2 that leads to them.
 
     Args:
         coords: (N, 3) integers.
         batch: (N,) cloud of each voxel.
+        ranges: of these voxels, where they are known.
 
     Returns:
         (M, 3) coordinates and (M,) clouds of the coarser voxels, sorted by (cloud, x, y, z), and the map.
     """
     coarse = coords >> 1  # rounds down, below zero too
-    keys, _ = _keys(coarse, batch)
+    keys, _ = _keys(coarse, batch, (ranges or Ranges.of(coords, batch)).coarser())
     unique, target = torch.unique(keys, return_inverse=True)
     source = torch.arange(len(coords), device=coords.device)
     first = torch.empty_like(unique)
     first[target] = source  # any of the up to eight: all have the same coarse coordinates
     bits = (coords & 1).long()
     tap = bits[:, 0] * 4 + bits[:, 1] * 2 + bits[:, 2]
-    kernel_map = kernel_map_of_pairs(source, target, tap, len(coords), len(unique), 8)
-    return coarse[first], batch[first], kernel_map
+    made = GatherMap.of_pairs if coords.device.type != "cpu" else kernel_map_of_pairs
+    return coarse[first], batch[first], made(source, target, tap, len(coords), len(unique), 8)
 
 
-def _keys(coords: torch.Tensor, batch: torch.Tensor) -> tuple[torch.Tensor, tuple[int, int]]:
+def _keys(coords: torch.Tensor, batch: torch.Tensor, ranges: Ranges) -> tuple[torch.Tensor, tuple[int, int]]:
     """One int64 a voxel that sorts by (cloud, x, y, z), and what a step in x and in y adds; a step in z adds 1.
 
     Between any two values of an axis that are more than one apart a step leads nowhere, in a neighbour's row least
@@ -254,21 +353,21 @@ def _keys(coords: torch.Tensor, batch: torch.Tensor) -> tuple[torch.Tensor, tupl
     """
     if not len(coords):
         return coords.new_zeros(0, dtype=torch.long), (1, 1)
-    axes = list(coords.long().unbind(1))
-    clouds = batch.long()
-    if _span(clouds) * _span(axes[0]) * _span(axes[1]) * _span(axes[2]) >= 1 << 62:
-        axes = [_without_gaps(axis) for axis in axes]
-        clouds = torch.unique(clouds, return_inverse=True)[1]
-    spans = [_span(axis) for axis in axes]
-    if _span(clouds) * spans[0] * spans[1] * spans[2] >= 1 << 62:
+    columns = [*coords.long().unbind(1), batch.long()]
+    known = [ranges.x, ranges.y, ranges.z, ranges.clouds]
+    if math.prod(map(_span, known)) >= 1 << 62:
+        columns = [*map(_without_gaps, columns[:3]), torch.unique(columns[3], return_inverse=True)[1]]
+        known = [(int(column.min()), int(column.max())) for column in columns]
+    if math.prod(map(_span, known)) >= 1 << 62:
         raise InputError("the batch is spread too far for its voxels to be numbered; put fewer clouds in it")
-    x, y, z = (axis - axis.min() + 1 for axis in axes)
-    return (((clouds - clouds.min()) * spans[0] + x) * spans[1] + y) * spans[2] + z, (spans[1] * spans[2], spans[2])
+    x, y, z = (column - low + 1 for column, (low, _) in zip(columns[:3], known[:3], strict=True))
+    y_span, z_span = _span(known[1]), _span(known[2])
+    clouds = columns[3] - known[3][0]
+    return ((clouds * _span(known[0]) + x) * y_span + y) * z_span + z, (y_span * z_span, z_span)
 
 
-def _span(values: torch.Tensor) -> int:
-    low, high = torch.aminmax(values)
-    return int(high) - int(low) + 3
+def _span(bounds: tuple[int, int]) -> int:
+    return bounds[1] - bounds[0] + 3
 
 
 def _without_gaps(values: torch.Tensor) -> torch.Tensor:
@@ -278,7 +377,7 @@ def _without_gaps(values: torch.Tensor) -> torch.Tensor:
     return steps.cumsum(0)[rank]
 
 
-def _check(coords: torch.Tensor, batch: torch.Tensor) -> None:
+def _check_types(coords: torch.Tensor, batch: torch.Tensor) -> None:
     if coords.ndim != 2 or coords.shape[1] != 3 or batch.shape != coords.shape[:1]:
         raise InputError(
             f"voxel coordinates must be (N, 3) with a batch of (N,), not {tuple(coords.shape)} and {tuple(batch.shape)}"
@@ -286,9 +385,3 @@ def _check(coords: torch.Tensor, batch: torch.Tensor) -> None:
     for name, values in (("coordinates", coords), ("batch numbers", batch)):
         if values.is_floating_point() or values.dtype == torch.bool:
             raise InputError(f"voxel {name} must be whole numbers, not {values.dtype}; divide by the voxel size, floor")
-    if len(coords):
-        low, high = (int(bound) for bound in torch.aminmax(coords))
-        if low < -FARTHEST or high > FARTHEST:
-            raise InputError(f"voxel coordinates run from {low} to {high}, beyond ±{FARTHEST}; shift the origin")
-        if int(batch.min()) < 0:
-            raise InputError(f"batch numbers start at 0, not at {int(batch.min())}")

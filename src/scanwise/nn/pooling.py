@@ -117,7 +117,12 @@ def pool(
     Returns:
         (M, C).
     """
-    matrix = pooling_matrix(neighbours, weights).to(values.device)
+    if values.device.type != "cpu":  # not every device has sparse matrices
+        table, weights = torch.from_numpy(np.asarray(neighbours)).to(values.device), weights.to(values.device)
+        for _ in range(applications):
+            values = F.embedding_bag(table, values, mode="sum", per_sample_weights=weights)
+        return values
+    matrix = pooling_matrix(neighbours, weights)
     for _ in range(applications):
         values = matrix @ values
     return values

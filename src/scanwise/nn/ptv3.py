@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import cast
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
-from scanwise.nn.serialize import MAX_DEPTH, ORDERS, depth_of, encode
+from scanwise.nn.serialize import MAX_DEPTH, ORDERS, depth_of, encode_all
 from scanwise.nn.sparse import SparsePool3d, SparseTensor, SubmanifoldConv3d
 
 
@@ -101,12 +102,14 @@ class Level:
         voxels: features (N, C) at `coords` (N, 3) of clouds `batch` (N,), with shared kernel maps.
         curves: for each order, (N,) rows along it.
         parent: (N,) row of each voxel in the next coarser level, once there is one.
+        slots: how every order is cut, once it is known.
         patches: for each order that was asked for, its cut.
     """
 
     voxels: SparseTensor
     curves: list[torch.Tensor]
     parent: torch.Tensor | None = None
+    slots: Slots | None = None
     patches: dict[int, Patches] = field(default_factory=dict)
 
     @property
@@ -116,9 +119,62 @@ class Level:
 
     def patches_of(self, order: int, size: int, *, official: bool) -> Patches:
         """The cut of one order into patches, made once."""
+        if self.slots is None:
+            self.slots = Slots.of(self.voxels.batch, size, official=official)
         if order not in self.patches:
-            self.patches[order] = Patches.cut(self.curves[order], self.voxels.batch, size, official=official)
+            self.patches[order] = self.slots.filled(self.curves[order])
         return self.patches[order]
+
+
+@dataclass(frozen=True)
+class Slots:
+    """P patches of K slots for N voxels in any order that goes cloud by cloud.
+
+    Attributes:
+        places: (P * K,) place along the order of what is in each slot.
+        own: (N,) the slot of each place itself; the other slots repeat voxels.
+        valid: (P, K) bool, False where a cloud is shorter than its one patch; None = everywhere.
+        size: K.
+    """
+
+    places: torch.Tensor
+    own: torch.Tensor
+    valid: torch.Tensor | None
+    size: int
+
+    @classmethod
+    def of(cls, batch: torch.Tensor, size: int, *, official: bool) -> Slots:
+        """Cuts each cloud by itself; what its last patch lacks is taken from the patch before.
+
+        Args:
+            batch: (N,) cloud of each voxel.
+            size: K.
+            official: patches shrink to the smallest cloud of the batch.
+        """
+        counts = np.bincount(batch.cpu().numpy())  # once, rather than to wait for the device at every step of this
+        counts = counts[counts > 0]
+        if official:
+            size = min(size, int(counts.min()))
+        size = min(size, int(counts.max()))
+        patches = -(-counts // size)
+        first, first_patch = np.cumsum(counts) - counts, np.cumsum(patches) - patches
+        cloud = np.repeat(np.arange(len(counts)), patches * size)
+        within = np.arange(len(cloud)) - first_patch[cloud] * size
+        length = counts[cloud]
+        own = within < length
+        source = np.where(own, within, np.where(length > size, within - size, length - 1))
+        valid = (own | (length > size)).reshape(-1, size) if (counts < size).any() else None
+        places, slots, valid = (
+            each if each is None else torch.from_numpy(each).to(batch.device)
+            for each in (first[cloud] + source, np.nonzero(own)[0], valid)
+        )
+        return cls(places, slots, valid, size)
+
+    def filled(self, curve: torch.Tensor) -> Patches:
+        """The patches of rows (N,) along an order."""
+        inverse = torch.empty_like(curve)
+        inverse[curve] = self.own
+        return Patches(curve.index_select(0, self.places).view(-1, self.size), inverse, self.valid)
 
 
 @dataclass(frozen=True)
@@ -137,33 +193,8 @@ class Patches:
 
     @classmethod
     def cut(cls, curve: torch.Tensor, batch: torch.Tensor, size: int, *, official: bool) -> Patches:
-        """Cuts each cloud by itself; what its last patch lacks is taken from the patch before.
-
-        Args:
-            curve: (N,) rows along it, cloud by cloud.
-            batch: (N,) cloud of each row.
-            size: K.
-            official: patches shrink to the smallest cloud of the batch.
-        """
-        counts = torch.bincount(batch)
-        counts = counts[counts > 0]
-        if official:
-            size = min(size, int(counts.min()))
-        size = min(size, int(counts.max()))
-        patches = (counts + size - 1) // size
-        first_row = torch.cumsum(counts, 0) - counts
-        first_patch = torch.cumsum(patches, 0) - patches
-        cloud = torch.repeat_interleave(torch.arange(len(counts), device=batch.device), patches * size)
-        within = torch.arange(len(cloud), device=batch.device) - first_patch[cloud] * size
-        length = counts[cloud]
-        own = within < length
-        source = torch.where(own, within, torch.where(length > size, within - size, length - 1))
-        rows = curve[first_row[cloud] + source]
-        inverse = torch.empty_like(curve)
-        inverse[rows[own]] = torch.nonzero(own)[:, 0]
-        short = bool((counts < size).any())
-        valid = (own | (length > size)).view(-1, size) if short else None
-        return cls(rows.view(-1, size), inverse, valid)
+        """Cuts rows (N,) along an order, cloud by cloud, as `Slots.of` says."""
+        return Slots.of(batch, size, official=official).filled(curve)
 
 
 class PointTransformerV3(nn.Module):
@@ -244,13 +275,13 @@ class PointTransformerV3(nn.Module):
         grid = voxels.coords.long()
         if not self.config.official:
             # So that a cloud's features depend neither on where it lies nor on its batch mates.
-            low = grid.new_zeros((int(voxels.batch.max()) + 1, 3))
+            low = grid.new_zeros((voxels.cache.clouds, 3))
             cloud = voxels.batch.long()
             low.scatter_reduce_(0, cloud[:, None].expand(-1, 3), grid, "amin", include_self=False)
             grid = grid - low[cloud]
         depth = depth_of(grid) if self.config.official else MAX_DEPTH
-        curves = [torch.argsort(encode(grid, voxels.batch, ORDERS[index], depth)) for index in order]
-        return Level(voxels.replace(feats), curves)
+        curves = torch.argsort(encode_all(grid, voxels.batch, depth), dim=1)
+        return Level(voxels.replace(feats), [curves[index] for index in order])
 
     def _pooled(self, level: Level, pool: Pooling | None, order: list[int]) -> Level:
         assert pool is not None
@@ -347,9 +378,7 @@ class Pooling(nn.Module):
     def forward(self, voxels: SparseTensor) -> tuple[SparseTensor, torch.Tensor]:
         """The coarser voxels, sorted by (cloud, x, y, z), and (N,) the row of each finer one's parent."""
         pooled = self.pool(voxels.replace(self.linear(voxels.feats)))
-        parent = torch.empty(len(voxels), dtype=torch.long, device=voxels.feats.device)
-        for chunk in voxels.cache.strided(voxels.level).chunks:
-            parent[chunk.sources] = chunk.targets.long()
+        parent = voxels.cache.strided(voxels.level).parents
         return pooled.replace(functional.gelu(self.norm(pooled.feats))), parent
 
 
@@ -376,17 +405,17 @@ class Block(nn.Module):
         position = self.position(voxels).feats
         feats = feats + self.position_norm(self.position_linear(position))
         patches = level.patches_of(order, self.config.patch, official=self.config.official)
-        feats = feats + self._dropped(self.attention(self.attention_norm(feats), patches), voxels.batch)
-        feats = feats + self._dropped(self.mlp(self.mlp_norm(feats)), voxels.batch)
+        feats = feats + self._dropped(self.attention(self.attention_norm(feats), patches), voxels)
+        feats = feats + self._dropped(self.mlp(self.mlp_norm(feats)), voxels)
         return voxels.replace(feats)
 
-    def _dropped(self, branch: torch.Tensor, batch: torch.Tensor) -> torch.Tensor:
+    def _dropped(self, branch: torch.Tensor, voxels: SparseTensor) -> torch.Tensor:
         """Stochastic depth: in training, whole clouds do without the branch now and then."""
         if not self.training or self.drop_path == 0:
             return branch
         keep = 1 - self.drop_path
-        kept = torch.rand(int(batch.max()) + 1, 1, device=branch.device) < keep
-        return branch * (kept.to(branch.dtype) / keep)[batch.long()]
+        kept = torch.rand(voxels.cache.clouds, 1, device=branch.device) < keep
+        return branch * (kept.to(branch.dtype) / keep)[voxels.batch.long()]
 
 
 class PatchAttention(nn.Module):

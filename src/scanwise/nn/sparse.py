@@ -18,7 +18,8 @@ from torch import nn
 from torch.autograd.function import once_differentiable
 
 from scanwise.errors import InputError
-from scanwise.nn.kernel_maps import KernelMap, KernelMaps
+from scanwise.nn.gather_maps import GatherMap, convolved, kernel_gradient, pooled
+from scanwise.nn.kernel_maps import KernelMap, KernelMaps, Map
 
 Backend = Literal["auto", "torch", "spconv"]
 _WIDE = 128  # output channels from which summing tap by tap is faster on a CPU; docs/performance.md
@@ -187,16 +188,17 @@ class SparsePool3d(nn.Module):
 
     def forward(self, x: SparseTensor) -> SparseTensor:
         """The voxels of the next level, (N, C) -> (M, C)."""
-        pooled = [
+        kernel_map = x.cache.strided(x.level)
+        if isinstance(kernel_map, GatherMap):
+            return x.at_level(x.level + 1, pooled(x.feats, kernel_map, self.mode))
+        parts = [
             F.embedding_bag(chunk.sources[chunk.by_row], x.feats, chunk.starts, mode=self.mode)
-            for chunk in x.cache.strided(x.level).chunks
+            for chunk in kernel_map.chunks
         ]
-        return x.at_level(x.level + 1, torch.cat(pooled) if pooled else x.feats)
+        return x.at_level(x.level + 1, torch.cat(parts) if parts else x.feats)
 
 
-def convolve(
-    feats: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, kernel_map: KernelMap
-) -> torch.Tensor:
+def convolve(feats: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, kernel_map: Map) -> torch.Tensor:
     """Gathers, multiplies and scatters along a kernel map: the sum over its pairs of a feature times the tap's weight.
 
     Under autocast everything is cast first. Gradients of all three inputs, once. Working memory beside the result:
@@ -221,31 +223,33 @@ def convolve(
 
 class _Convolve(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, feats: torch.Tensor, taps: torch.Tensor, bias: torch.Tensor | None, kernel_map: KernelMap
-    ) -> Any:
+    def forward(ctx: Any, feats: torch.Tensor, taps: torch.Tensor, bias: torch.Tensor | None, kernel_map: Map) -> Any:
         ctx.save_for_backward(feats, taps)
         ctx.kernel_map = kernel_map
         with torch.autocast(feats.device.type, enabled=False):
-            sums = _gather_multiply_scatter(kernel_map.arrange(feats), taps, bias, kernel_map)
-        return kernel_map.restore(sums)
+            return _sums(feats, taps, bias, kernel_map)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: torch.Tensor) -> Any:
         feats, taps = ctx.saved_tensors
-        kernel_map: KernelMap = ctx.kernel_map
+        kernel_map: Map = ctx.kernel_map
         grad_feats = grad_taps = grad_bias = None
         with torch.autocast(feats.device.type, enabled=False):
             if ctx.needs_input_grad[2]:
                 grad_bias = grad.sum(0)
-            grad = kernel_map.arrange(grad)
             if ctx.needs_input_grad[0]:
                 back, turned = (kernel_map, taps.flip(0)) if kernel_map.mirrored else (kernel_map.reverse, taps)
-                grad_feats = kernel_map.restore(_gather_multiply_scatter(grad, turned.transpose(1, 2), None, back))
+                grad_feats = _sums(grad, turned.transpose(1, 2), None, back)
             if ctx.needs_input_grad[1]:
-                grad_taps = _weight_gradient(kernel_map.arrange(feats), grad, kernel_map).to(taps.dtype)
+                grad_taps = _weight_gradient(feats, grad, kernel_map).to(taps.dtype)
         return grad_feats, grad_taps, grad_bias, None
+
+
+def _sums(feats: torch.Tensor, taps: torch.Tensor, bias: torch.Tensor | None, kernel_map: Map) -> torch.Tensor:
+    if isinstance(kernel_map, GatherMap):
+        return convolved(feats, taps, bias, kernel_map)
+    return kernel_map.restore(_gather_multiply_scatter(kernel_map.arrange(feats), taps, bias, kernel_map))
 
 
 def _gather_multiply_scatter(
@@ -257,7 +261,7 @@ def _gather_multiply_scatter(
     are added up tap by tap. Both sum in the order of the taps.
     """
     width, kernels = taps.shape[2], taps.unbind(0)
-    tap_by_tap = width >= _WIDE and feats.dtype == torch.float32 and not feats.is_cuda
+    tap_by_tap = width >= _WIDE and feats.dtype == torch.float32
     result = feats.new_empty(kernel_map.outputs, width)
     most_rows = max((max(chunk.counts) for chunk in kernel_map.chunks), default=0)
     most_pairs = max((len(chunk.sources) for chunk in kernel_map.chunks), default=0)
@@ -281,8 +285,11 @@ def _gather_multiply_scatter(
     return result
 
 
-def _weight_gradient(feats: torch.Tensor, grad: torch.Tensor, kernel_map: KernelMap) -> torch.Tensor:
+def _weight_gradient(feats: torch.Tensor, grad: torch.Tensor, kernel_map: Map) -> torch.Tensor:
     """(taps, Cin, Cout), summed over chunks in float32 at least."""
+    if isinstance(kernel_map, GatherMap):
+        return kernel_gradient(feats, grad, kernel_map)
+    feats, grad = kernel_map.arrange(feats), kernel_map.arrange(grad)
     wide = torch.promote_types(feats.dtype, torch.float32)
     result = torch.zeros(kernel_map.taps, feats.shape[1], grad.shape[1], dtype=wide, device=feats.device)
     most_rows = max((max(chunk.counts) for chunk in kernel_map.chunks), default=0)

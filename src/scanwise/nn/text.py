@@ -120,7 +120,9 @@ def bert(weights: Weights, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tenso
     Returns:
         (B, T, 384) float32.
     """
-    x = F.embedding(ids, weights["embeddings.word_embeddings.weight"])
+    words = weights["embeddings.word_embeddings.weight"]
+    ids, mask = ids.to(words.device), mask.to(words.device)
+    x = F.embedding(ids, words)
     x = x + weights["embeddings.position_embeddings.weight"][: ids.shape[1]]
     x = x + weights["embeddings.token_type_embeddings.weight"][0]
     x = _norm(weights, "embeddings.LayerNorm", x)

@@ -9,6 +9,7 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies import DDPStrategy, FSDPStrategy
 
+from scanwise import devices
 from scanwise.errors import InputError
 
 
@@ -21,25 +22,25 @@ def make_fabric(
     Under torchrun every process is one of its workers (gloo on CPU, nccl on CUDA); else it is one process.
 
     Args:
-        device: "auto", "cpu" or "cuda".
+        device: as of `devices.find`.
         precision: of the matrix products.
         strategy: what several processes do with the weights: each keeps all of them, or (CUDA alone) a share.
 
     Raises:
-        InputError: CUDA is asked for and is not there, or FSDP without CUDA.
+        InputError: there is no such device, several processes are given one card, or FSDP without CUDA.
     """
-    cuda = torch.cuda.is_available()
-    if device == "cuda" and not cuda:
-        raise InputError("cuda: no CUDA device here; use cpu", option="device")
-    if strategy == "fsdp" and (device == "cpu" or not cuda):
+    found = devices.find(device)
+    if strategy == "fsdp" and found.type != "cuda":
         raise InputError("fsdp: needs CUDA; use ddp on a CPU", option="strategy")
-    accelerator = "cuda" if cuda and device != "cpu" else "cpu"
     world, local = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     plan: Any = "auto"
     if world > 1:
         plan = FSDPStrategy(state_dict_type="full") if strategy == "fsdp" else DDPStrategy()
+    if found.index is not None and world > 1:
+        raise InputError(f"{device}: each of {world} processes takes a card of its own; use cuda", option="device")
     fabric = Fabric(
-        accelerator=accelerator, devices=local, num_nodes=max(1, world // local), strategy=plan, precision=precision
-    )
+        accelerator=found.type, devices=local if found.index is None else [found.index],
+        num_nodes=max(1, world // local), strategy=plan, precision=precision,
+    )  # fmt: skip
     fabric.launch()
     return fabric

@@ -50,10 +50,9 @@ class Run(Generic[R]):
         return str(self.fabric.device)
 
     def build(self, make: Callable[[], M]) -> M:
-        """A module, made on the device with weights that the recipe's seed gives."""
-        with self.fabric.init_module(empty_init=False):
-            torch.manual_seed(self.recipe.seed)
-            return make()
+        """A module with weights that the recipe's seed gives: on the CPU, as devices draw other numbers; `fit` moves it."""
+        torch.manual_seed(self.recipe.seed)
+        return make()
 
     def loader(self, dataset: SceneDataset, collate: Callable[[Sequence[Any]], Any]) -> Loader:
         """Batches for this process, as the recipe wants them.

@@ -38,6 +38,15 @@ class Vision(Protocol):
         """File name -> SHA-256 of every weight file behind it; part of the cache's key."""
         ...
 
+    @property
+    def device(self) -> torch.device:
+        """Where pictures are encoded; the CPU until `to` says otherwise."""
+        ...
+
+    def to(self, device: torch.device) -> Vision:
+        """Moves the model; returns itself."""
+        ...
+
     def encode_image(self, image: np.ndarray) -> torch.Tensor:
         """Dense features of a picture.
 
@@ -45,21 +54,21 @@ class Vision(Protocol):
             image: (H, W, 3) uint8 RGB.
 
         Returns:
-            (C, h, w) float32; cell (i, j) covers the picture's rows [i H/h, (i+1) H/h), and so its columns.
+            (C, h, w) float32 on the model's device; cell (i, j) covers the picture's rows [i H/h, (i+1) H/h), and so its columns.
         """
         ...
 
     def encode_texts(self, texts: list[str]) -> torch.Tensor:
-        """(K, C) float32 of K texts."""
+        """(K, C) float32 of K texts, on the CPU."""
         ...
 
     def class_scores(self, features: torch.Tensor) -> torch.Tensor:
         """Logits of a vocabulary of the model's own, over which the views of a point are to agree.
 
         Args:
-            features: (n, C).
+            features: (n, C) on any device.
 
         Returns:
-            (n, V) float32.
+            (n, V) float32, on the features' device.
         """
         ...

@@ -57,6 +57,14 @@ class Conse:
     name = "conse"
     dim = CLASSES
     scale = 100.0
+    device = torch.device("cpu")
+
+    def to(self, device: torch.device) -> Conse:
+        """Moves the classifier; returns itself."""
+        self.device = device
+        if "_classifier" in vars(self):
+            self._classifier.to(device)
+        return self
 
     @cached_property
     def model_hashes(self) -> dict[str, str]:
@@ -84,7 +92,7 @@ class Conse:
         pixels = resize(image, SHORTER_SIDE, resample=Image.Resampling.BILINEAR)
         rows, columns = ((starts or crop_starts)(length) for length in pixels.shape[:2])
         crops = np.stack([pixels[y : y + CROP, x : x + CROP] for y in rows for x in columns])
-        logits = class_logits(self._classifier, torch.from_numpy(crops))
+        logits = class_logits(self._classifier, torch.from_numpy(crops).to(self.device))
         logits = logits.reshape(len(rows), len(columns), NET_CELLS, NET_CELLS, CLASSES)
         merged = merge_crops(logits, rows, columns, (pixels.shape[0], pixels.shape[1]))
         return likeliest(merged).permute(2, 0, 1)
@@ -103,7 +111,7 @@ class Conse:
 
     @cached_property
     def _classifier(self) -> EfficientNet:
-        return load_classifier(classifier_path())
+        return load_classifier(classifier_path()).to(self.device)
 
     @cached_property
     def _sentence_encoder(self) -> MiniLM:

@@ -51,7 +51,7 @@ class HuggingFace:
     """CLIP or SigLIP from the user's disk or the local Hugging Face cache; the network is never asked.
 
     Features and texts have length 1, so `scale * (feature . text)` is the model's own logit (of SigLIP, but for
-    a bias that all texts share). Runs on a GPU where there is one.
+    a bias that all texts share).
 
     Args:
         source: a folder with `config.json`, or an id such as "openai/clip-vit-base-patch16". SigLIP 2 works in
@@ -71,14 +71,20 @@ class HuggingFace:
         self.name = f"hf:{source}"
         self.model_hashes = {path.name: file_sha256(path) for path in weight_files(folder)}
         self._mean, self._std = _normalisation(folder, self._kind)
-        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.device = torch.device("cpu")
         model, self._tokenizer = _load(folder)
-        self._model = model.to(self._device)
+        self._model = model
         text, vision = model.config.text_config, model.config.vision_config
         self._patch = int(vision.patch_size)
         self._most_tokens = int(text.max_position_embeddings)
         self.dim = int(model.config.projection_dim if self._kind == "clip" else vision.hidden_size)
         self.scale = float(model.logit_scale.detach().exp())
+
+    def to(self, device: torch.device) -> HuggingFace:
+        """Moves the model; returns itself."""
+        self.device = device
+        self._model.to(device)
+        return self
 
     @torch.inference_mode()
     def encode_image(self, image: np.ndarray) -> torch.Tensor:
@@ -86,7 +92,7 @@ class HuggingFace:
         pixels = resize(image, SHORTER_SIDE, multiple=self._patch)
         height, width = pixels.shape[0] // self._patch, pixels.shape[1] // self._patch
         normal = ((pixels / np.float32(255) - self._mean) / self._std).transpose(2, 0, 1)
-        features = self._dense(torch.from_numpy(normal)[None].to(self._device))
+        features = self._dense(torch.from_numpy(normal)[None].to(self.device))
         return F.normalize(features, dim=1).T.reshape(-1, height, width)
 
     @torch.inference_mode()
@@ -112,9 +118,9 @@ class HuggingFace:
         options: dict[str, Any] = {"truncation": True, "max_length": self._most_tokens, "return_tensors": "pt"}
         if self._kind == "siglip":
             tokens = self._tokenizer([text.lower() for text in sentences], padding="max_length", **options)
-            return {"input_ids": tokens["input_ids"].to(self._device)}
+            return {"input_ids": tokens["input_ids"].to(self.device)}
         tokens = self._tokenizer(sentences, padding=True, **options)
-        return {name: tokens[name].to(self._device) for name in ("input_ids", "attention_mask")}
+        return {name: tokens[name].to(self.device) for name in ("input_ids", "attention_mask")}
 
     def _dense(self, pixels: torch.Tensor) -> torch.Tensor:
         """Normalised pixels (1, 3, H, W) -> (patches, C) in the space of texts."""

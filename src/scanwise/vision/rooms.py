@@ -60,6 +60,7 @@ class Rooms:
     """
 
     def __init__(self, path: Path | None = None) -> None:
+        self.device = torch.device("cpu")
         self.name = "rooms" if path is None else f"rooms:{path}"
         self._path = shipped_weights() if path is None else path
         self._tensors, self.card = load_weights(self._path)
@@ -69,6 +70,15 @@ class Rooms:
         self._conse = conse.Conse() if self.fusion["conse"] else None
         self.dim = DIM + (conse.CLASSES if self._conse else 0)
         self.scale = self.fusion["rooms"] * float(self._tensors["log_scale"].float().exp())
+
+    def to(self, device: torch.device) -> Rooms:
+        """Moves the encoder, and conse's classifier; returns itself."""
+        self.device = device
+        if "encoder" in vars(self):
+            self.encoder.to(device)
+        if self._conse is not None:
+            self._conse.to(device)
+        return self
 
     @cached_property
     def encoder(self) -> DenseTextEncoder:
@@ -82,7 +92,7 @@ class Rooms:
         except RuntimeError as error:
             reason = " ".join(str(error).split())[:120]
             raise InputError(f"{self._path}: its tensors are not those of this version ({reason})") from error
-        return encoder.eval().requires_grad_(False)
+        return encoder.eval().requires_grad_(False).to(self.device)
 
     @cached_property
     def model_hashes(self) -> dict[str, str]:
@@ -102,7 +112,7 @@ class Rooms:
     @torch.inference_mode()
     def embed_image(self, image: np.ndarray) -> torch.Tensor:
         """Image, uint8 (H, W, 3) or (H, W) -> float32 (384, h, w) of length 1, without conse's part."""
-        planes = torch.from_numpy(scaled(image).transpose(2, 0, 1).copy())[None]
+        planes = torch.from_numpy(scaled(image).transpose(2, 0, 1).copy())[None].to(self.device)
         return F.normalize(F.avg_pool2d(self.encoder(planes), 2), dim=1)[0]
 
     def encode_texts(self, texts: Sequence[str]) -> torch.Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from scanwise.nn.kernel_maps import KernelMap
+from scanwise.nn.kernel_maps import Map
 
 TEMPERATURE = 0.05
 _MOST_POSITIVES, _MOST_NEGATIVES = 1024, 8192
@@ -85,7 +85,7 @@ def point_contrast(feats: torch.Tensor, target: torch.Tensor, *, official: bool 
         padded = torch.full_like(target, -torch.inf, dtype=feats.dtype).index_put((sentence, place), log_ratio)
         result = size.to(feats.dtype).log() - padded.masked_fill(~both[:, None], 0).logsumexp(1)
     else:
-        result = -torch.zeros_like(center[:, 0]).index_add(0, sentence, log_ratio) / size
+        result = -log_ratio.new_zeros(len(center)).index_add(0, sentence, log_ratio) / size
     return torch.where(both, result, feats.sum() * 0)
 
 
@@ -145,16 +145,11 @@ def dice(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     return 1 - (2 * (probability * truth).sum(-1) + 1) / (probability.sum(-1) + truth.sum(-1) + 1)
 
 
-def edges(target: torch.Tensor, table: KernelMap) -> torch.Tensor:
+def edges(target: torch.Tensor, table: Map) -> torch.Tensor:
     """Of masks, bool as they are: voxels one of whose 26 neighbours is on the other side of the mask.
 
     Args:
         target: (N, k) bool, of k masks.
         table: of the neighbours of these voxels (`KernelMaps.submanifold(level)`).
     """
-    arranged = table.arrange(target)
-    mixed = torch.zeros(table.outputs, target.shape[1], dtype=torch.bool, device=target.device)
-    for chunk in table.chunks:
-        pair, mask = (arranged[chunk.sources.long()] != arranged[chunk.targets.long()]).nonzero(as_tuple=True)
-        mixed[chunk.targets[pair].long(), mask] = True
-    return table.restore(mixed)
+    return table.differs(target)
