@@ -23,7 +23,8 @@ from rows import Rows, machine
 from safetensors.torch import load_file
 
 from scanwise.nn.backbone import build_backbone
-from scanwise.nn.ptv3 import SIZES, Level, PointTransformerV3
+from scanwise.nn.patches import Level
+from scanwise.nn.ptv3 import SIZES, PointTransformerV3
 from scanwise.nn.sparse import SparseTensor
 
 OFFICIAL = 2.88  # seconds, the middle of what was measured for the official code

@@ -34,7 +34,7 @@ Case = Callable[[Path], tuple[torch.nn.Module, Any, str]]
 """Folder of rooms -> module, batch, precision."""
 
 
-def less_small(data: Path) -> tuple[torch.nn.Module, Any, str]:
+def less_small(data: Path, scenes: int = 0) -> tuple[torch.nn.Module, Any, str]:
     """recipes/less-rooms.yaml: two rooms with eight sentences each."""
     from scanwise.data.datasets import read_source, scene_paths
     from scanwise.methods.less.data import MakeReferSample, collate_refer
@@ -45,13 +45,12 @@ def less_small(data: Path) -> tuple[torch.nn.Module, Any, str]:
     recipe = read_recipe(RECIPES / "less-rooms.yaml", LESSRecipe)
     paths = scene_paths(data, "train")
     make = MakeReferSample(recipe, paths)
-    samples = [make(read_source(path), np.random.default_rng(0)) for path in paths[: recipe.batch]]
+    samples = [make(read_source(path), np.random.default_rng(0)) for path in paths[: scenes or recipe.batch]]
     return LESS(recipe, recipe.encoder([])), collate_refer(samples), "32-true"
 
 
-def segment_small(data: Path, precision: str = "32-true") -> tuple[torch.nn.Module, Any, str]:
+def segment_small(data: Path, precision: str = "32-true", scenes: int = 0) -> tuple[torch.nn.Module, Any, str]:
     """recipes/segment-rooms-small.yaml: four rooms, about 80 000 voxels."""
-    from scanwise.data.classes import class_names
     from scanwise.data.clouds import collate
     from scanwise.data.datasets import read_source, scene_paths
     from scanwise.methods.segment.data import MakeSample
@@ -60,13 +59,13 @@ def segment_small(data: Path, precision: str = "32-true") -> tuple[torch.nn.Modu
     from scanwise.training.recipe import read_recipe
 
     recipe = read_recipe(RECIPES / "segment-rooms-small.yaml", SegmentRecipe)
-    paths = scene_paths(data, "train")[: recipe.batch]
+    paths = scene_paths(data, "train")[: scenes or recipe.batch]
     make = MakeSample(recipe)
     samples = [make(read_source(path), np.random.default_rng(0)) for path in paths]
-    return Segmenter(recipe, class_names(paths)), collate(samples), precision
+    return Segmenter(recipe, read_source(paths[0]).classes or []), collate(samples), precision
 
 
-def dos_small(data: Path, precision: str = "32-true") -> tuple[torch.nn.Module, Any, str]:
+def dos_small(data: Path, precision: str = "32-true", scenes: int = 0) -> tuple[torch.nn.Module, Any, str]:
     """recipes/dos-rooms-small.yaml: two masked views of four rooms."""
     from scanwise.data.datasets import read_source, scene_paths
     from scanwise.methods.dos.data import collate_views
@@ -76,7 +75,7 @@ def dos_small(data: Path, precision: str = "32-true") -> tuple[torch.nn.Module, 
 
     recipe = read_recipe(RECIPES / "dos-rooms-small.yaml", DOSRecipe)
     make = recipe.views()
-    paths = scene_paths(data, "train")[: recipe.batch]
+    paths = scene_paths(data, "train")[: scenes or recipe.batch]
     pairs = [make(read_source(path), np.random.default_rng(0)) for path in paths]
     return DOS(recipe), collate_views(pairs), precision
 

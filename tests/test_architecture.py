@@ -23,6 +23,7 @@ ROOMS = [
     ["geometry"],
     ["scene"],
     ["ranges"],
+    ["devices"],
     ["cache"],
     ["lazy"],
     ["progress"],

@@ -19,13 +19,18 @@ class ColourVision:
         self.name, self.dim, self.scale = "colour", len(COLOURS), 10.0
         self.model_hashes = {"colours": "1"}
         self.encoded = 0
+        self.device = torch.device("cpu")
+
+    def to(self, device: torch.device) -> ColourVision:
+        self.device = device
+        return self
 
     def encode_image(self, image: np.ndarray) -> torch.Tensor:
         self.encoded += 1
         pixels = torch.from_numpy(image[::2, ::2].astype(np.float32))
         known = torch.tensor(list(COLOURS.values()), dtype=torch.float32)
         distance = (pixels[:, :, None] - known).norm(dim=3)
-        return torch.exp(-distance / 50).permute(2, 0, 1)
+        return torch.exp(-distance / 50).permute(2, 0, 1).to(self.device)
 
     def encode_texts(self, texts: list[str]) -> torch.Tensor:
         return torch.eye(self.dim)[[list(COLOURS).index(text) for text in texts]]

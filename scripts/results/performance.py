@@ -61,8 +61,21 @@ def ptv3(data: Path) -> str:
     return str(table)
 
 
+def launches(data: Path) -> str:
+    """What a step asks of a device, before and after, as benchmarks/launches.py counted it."""
+    rows = read_rows(data / "launches.json")
+    table = Table("step of", "rooms", "counted", "before", "now", "ratio")
+    for row in rows:
+        case, counted = row["name"].split(", ")
+        metrics = row["metrics"]
+        known = [_spaced(metrics[key]) if key in metrics else NOT_RUN for key in ("reference", "value")]
+        ratio = f"{metrics['ratio']:.3f}" if "ratio" in metrics else NOT_RUN
+        table.add([case, str(row["params"]["rooms"]), counted, *known, ratio], [row])
+    return str(table)
+
+
 def _spaced(value: float) -> str:
     return f"{value:,.0f}".replace(",", " ")
 
 
-TABLES = {"sparse": sparse, "growth": growth, "ptv3": ptv3}
+TABLES = {"sparse": sparse, "growth": growth, "ptv3": ptv3, "launches": launches}

@@ -32,7 +32,7 @@ def check_name(name: str) -> str:
 
 
 def find(name: str | torch.device = "auto") -> torch.device:
-    """The device of this name; "auto" = CUDA where there is one, else MPS where there is one, else the CPU.
+    """The device of this name; "auto" = CUDA where there is one, else the CPU. MPS was never tried.
 
     Args:
         name: as of `check_name`, or a device that is taken as it is.
@@ -47,7 +47,7 @@ def find(name: str | torch.device = "auto") -> torch.device:
     kind, _, number = check_name(name).partition(":")
     cuda, mps = torch.cuda.device_count() if torch.cuda.is_available() else 0, torch.backends.mps.is_available()
     if kind == "auto":
-        kind = "cuda" if cuda else "mps" if mps else "cpu"
+        kind = "cuda" if cuda else "cpu"
     if kind == "cuda" and int(number or 0) >= cuda:
         there = f"there are {cuda}, cuda:0 to cuda:{cuda - 1}" if cuda else "torch finds no CUDA device here; use cpu"
         raise InputError(f"{name}: {there}", option="device")
@@ -61,6 +61,17 @@ def free_memory(device: torch.device) -> int | None:
     import torch
 
     return int(torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else None
+
+
+def at_once(device: torch.device, in_cache: int, each: int = 4) -> int:
+    """How many numbers to work on at a time: on a CPU what its cache holds, elsewhere what memory is left for.
+
+    Args:
+        device: that works on them.
+        in_cache: for a CPU.
+        each: bytes that one of them takes, with all that is made of it.
+    """
+    return in_cache if device.type == "cpu" else max(1, scratch(device) // each)
 
 
 def scratch(device: torch.device) -> int:

@@ -28,7 +28,12 @@ from torch.utils._pytree import tree_flatten, tree_map
 
 NAME = "pretend"
 _aten = torch.ops.aten
-_COPIES = {_aten.copy_.default, _aten._to_copy.default}
+_COPIES = {
+    _aten.copy_.default,
+    _aten._to_copy.default,
+    _aten._has_compatible_shallow_copy_type.default,
+    _aten._pack_padded_sequence.default,
+}  # whose lengths and sizes are on the CPU
 _INDEXED = {
     _aten.index.Tensor, _aten.index_put.default, _aten.index_put_.default, _aten._index_put_impl_.default,
     _aten._unsafe_index.Tensor, _aten._unsafe_index_put.default,
@@ -38,7 +43,7 @@ _WAITS = {_aten._local_scalar_dense.default, _aten.nonzero.default, _aten.masked
           _aten.repeat_interleave.Tensor, _aten.bincount.default, _aten.equal.default}  # fmt: skip
 _FREE = {_aten.empty.memory_format, _aten.empty_strided.default, _aten.empty_like.default, _aten.detach.default,
          _aten.alias.default, _aten._local_scalar_dense.default, _aten.new_empty.default,
-         _aten.new_empty_strided.default}  # fmt: skip
+         _aten.new_empty_strided.default, _aten._unsafe_view.default}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -178,7 +183,9 @@ def _refuse(error: Exception) -> None:
 
 def _raise_late() -> None:
     if _late and torch._C._current_graph_task_id() < 0:
-        raise _late.pop(0)
+        error = _late[0]
+        _late.clear()
+        raise error
 
 
 def _run(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
@@ -195,7 +202,10 @@ def _run(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     _count(func, here, found, waits=func in _WAITS or (bool(here) and not elsewhere))
     if func is _aten._local_scalar_dense.default:
         return found
-    return _returned(func, args, kwargs, tree_map(_wrapped if elsewhere else lambda x: x, found))
+    made = tree_map(_wrapped if elsewhere else lambda x: x, found)
+    if func is _aten._pack_padded_sequence.default:
+        return made[0], found[1]
+    return _returned(func, args, kwargs, made)
 
 
 def _raw(value: Any) -> Any:
@@ -367,15 +377,30 @@ def device() -> torch.device:
 @contextmanager
 def pretending() -> Iterator[torch.device]:
     """The device, and what torch does without asking a device meanwhile done for it as well."""
-    swapped = torch.__future__.get_swap_module_params_on_conversion()
-    torch.__future__.set_swap_module_params_on_conversion(True)  # a module that moves keeps its parameters, as on CUDA
+    load = torch.nn.Module.load_state_dict
+
+    def load_by_copying(self: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
+        with _swapping(False):
+            return load(self, *args, **kwargs)
+
     try:
-        with _TensorsElsewhere():
+        torch.nn.Module.load_state_dict = load_by_copying  # type: ignore[method-assign]
+        with _TensorsElsewhere(), _swapping(True):  # a module that moves keeps its parameters, as on CUDA
             yield device()
         _raise_late()
     finally:
         _late.clear()
-        torch.__future__.set_swap_module_params_on_conversion(swapped)
+        torch.nn.Module.load_state_dict = load  # type: ignore[method-assign]
+
+
+@contextmanager
+def _swapping(swaps: bool) -> Iterator[None]:
+    before = torch.__future__.get_swap_module_params_on_conversion()
+    torch.__future__.set_swap_module_params_on_conversion(swaps)
+    try:
+        yield
+    finally:
+        torch.__future__.set_swap_module_params_on_conversion(before)
 
 
 _kept: list[torch.library.Library] = []

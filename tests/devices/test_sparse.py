@@ -59,8 +59,7 @@ def test_a_voxel_given_twice_is_found_there_too():
 
 @pytest.mark.parametrize("derive", ["repeated", "clipped"])
 def test_derived_maps_are_those_of_the_cpu(derive):
-    coords, batch = voxels()
-    coords = torch.unique(coords + 8, dim=0)
+    coords = torch.unique(voxels()[0] + 8, dim=0)
     batch = torch.zeros(len(coords), dtype=torch.long)
     tables = []
     for device in (torch.device("cpu"), pretended.device()):
@@ -87,8 +86,7 @@ def pairs_of(table: KernelMap | GatherMap) -> set[tuple[int, int, int]]:
 
 
 def test_edges_of_masks_are_those_of_the_cpu():
-    coords, batch = voxels()
-    coords = torch.unique(coords, dim=0)
+    coords = torch.unique(voxels()[0], dim=0)
     target = torch.rand(len(coords), 2) < 0.5
     found = []
     for device in (torch.device("cpu"), pretended.device()):

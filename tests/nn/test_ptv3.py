@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from scanwise.nn.backbone import build_backbone
-from scanwise.nn.ptv3 import SIZES, Patches, PointTransformerV3, PTv3Config, upcast, upcast_channels, with_decoder
+from scanwise.nn.patches import Patches
+from scanwise.nn.ptv3 import SIZES, PointTransformerV3, PTv3Config, upcast, upcast_channels, with_decoder
 from scanwise.nn.sparse import SparseTensor
 
 SMALL = PTv3Config(in_channels=4, depths=(1, 1, 1), channels=(8, 16, 24), heads=(2, 2, 4), patch=16)

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scanwise.app.console import note
-from scanwise.app.options import ColumnsOption, ResultsOption, SceneArgument, UnitOption, UpOption, read_scan
+from scanwise.app.options import (
+    ColumnsOption,
+    DeviceOption,
+    ResultsOption,
+    SceneArgument,
+    UnitOption,
+    UpOption,
+    read_scan,
+)
 
 if TYPE_CHECKING:
     from scanwise.understand.answer import Answer
@@ -21,6 +29,7 @@ def ask(
         Path, typer.Option("--model", "-m", help="best.ckpt of a `scanwise train less` run, its folder, or a name.")
     ] = Path("less-rooms"),
     out: ResultsOption = None,
+    device: DeviceOption = "auto",
     up: UpOption = "auto",
     unit: UnitOption = None,
     columns: ColumnsOption = None,
@@ -39,17 +48,19 @@ def ask(
 
         scanwise ask scan.ply "the lamp" --up -y
     """
+    from scanwise import devices
     from scanwise.app.results import check_out, new_folder, write_answers
     from scanwise.geometry.units import unit_of
     from scanwise.understand.answer import check_sentences
     from scanwise.understand.prepared import Prepared, load_model
 
     texts = check_sentences(sentences)
+    where = devices.find(device)
     out = out or new_folder(scene, verb="ask")
     check_out(out, scene)
-    network = load_model(model)
+    network = load_model(model).to(where)
     scan = read_scan(scene, up, unit, columns)
-    answers = Prepared(scan, model=network, shapes="off", up=None).ask(texts, explain=True)
+    answers = Prepared(scan, model=network, shapes="off", device=where, up=None).ask(texts, explain=True)
     write_answers(out, scan, answers, {"scene": str(scene), "model": str(model)})
     for number, answer in enumerate(answers, 1):
         print(f"{number}. {answer.text}: {_in_words(answer, unit_of(scan))}")

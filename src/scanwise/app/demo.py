@@ -7,13 +7,13 @@ from pathlib import Path
 
 from scanwise.app.ask import ask
 from scanwise.app.label import label
-from scanwise.app.options import ResultsOption
+from scanwise.app.options import DeviceOption, ResultsOption
 
 TEXTS = "sofa,table,chair,television,bookcase,plant,lamp,refrigerator,rug,wall,floor"
 SENTENCES = ["the sofa", "all chairs at the table", "the bathtub"]
 
 
-def demo(out: ResultsOption = None) -> None:
+def demo(out: ResultsOption = None, device: DeviceOption = "auto") -> None:
     """Label the small recording that ships with scanwise, and ask it for three things, to see what comes out.
 
     Example:
@@ -24,5 +24,5 @@ def demo(out: ResultsOption = None) -> None:
 
     scan = Path(str(files("scanwise") / "demo"))
     out = out or new_folder(scan)
-    label(scan, [TEXTS], out)
-    ask(scan, SENTENCES, out=out / "asked")
+    label(scan, [TEXTS], out, device=device)
+    ask(scan, SENTENCES, out=out / "asked", device=device)

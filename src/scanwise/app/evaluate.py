@@ -194,16 +194,17 @@ def geopurify(
 
         scanwise evaluate geopurify out/geopurify-rooms-tiny data/rooms-1 --noise region:0.3 --scenes 10
     """
+    from scanwise import devices
     from scanwise.data.datasets import scene_paths
     from scanwise.methods.geopurify.evaluate import comparison_table, evaluate
     from scanwise.methods.geopurify.model import load_student
     from scanwise.methods.geopurify.noise import Noise
-    from scanwise.training.launch import make_fabric
     from scanwise.vision import load_vision
 
     spoil = Noise.parse(noise) if noise else None
-    student = load_student(weights).to(make_fabric(device=device).device)
-    model = load_vision(vision or student.config.vision or None)
+    where = devices.find(device)
+    student = load_student(weights).to(where)
+    model = load_vision(vision or student.config.vision or None).to(where)
     sources = scene_paths(data, split)[: scenes or None]
     with progress() as show:
         confusions = evaluate(sources, student, model, noise=spoil, progress=show)

@@ -76,12 +76,12 @@ def load_frozen(model: Path, device: str, *, random: bool = False) -> Frozen:
 
     Args:
         model: a checkpoint, a run's folder, or the name of shipped weights.
-        device: "auto", "cpu" or "cuda".
+        device: as of `devices.find`.
         random: one like it, with random weights.
     """
+    from scanwise import devices
     from scanwise.training.backbones import load_backbone
-    from scanwise.training.launch import make_fabric
 
-    fabric = make_fabric(device=device)
+    where = devices.find(device)
     frozen = load_backbone(model, random=random)
-    return replace(frozen, backbone=frozen.backbone.to(fabric.device))
+    return replace(frozen, backbone=frozen.backbone.to(where))

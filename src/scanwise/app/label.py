@@ -8,7 +8,15 @@ from typing import Annotated
 import typer
 
 from scanwise.app.console import progress
-from scanwise.app.options import ColumnsOption, ResultsOption, SceneArgument, UnitOption, UpOption, read_scan
+from scanwise.app.options import (
+    ColumnsOption,
+    DeviceOption,
+    ResultsOption,
+    SceneArgument,
+    UnitOption,
+    UpOption,
+    read_scan,
+)
 from scanwise.progress import Stopwatch
 
 
@@ -34,9 +42,7 @@ def label(
             help="A 3D network that has a say too. [default: ours, for rooms in colour]",
         ),
     ] = None,
-    device: Annotated[
-        str | None, typer.Option("--device", help="cpu, cuda, cuda:1, ... [default: cuda if there]")
-    ] = None,
+    device: DeviceOption = "auto",
     up: UpOption = "auto",
     unit: UnitOption = None,
     columns: ColumnsOption = None,
@@ -57,19 +63,21 @@ def label(
 
         scanwise label scan/ --text chair,floor --purify out/geopurify-rooms-tiny
     """
+    from scanwise import devices
     from scanwise.app.results import check_out, new_folder, write_label_results
     from scanwise.understand.labels import check_texts
     from scanwise.understand.prepared import prepare
     from scanwise.understand.purification import check_purify
 
     texts, purify = check_texts([part for option in text for part in option.split(",")]), check_purify(purify)
+    where = devices.find(device)
     out = out or new_folder(scene)
     check_out(out, scene)
     watch = Stopwatch()
     with watch("reading"):
         scan = read_scan(scene, up, unit, columns)
     with progress() as show:
-        prepared = prepare(scan, vision=vision, purify=purify, shapes=shapes, device=device, up=None, progress=show)
+        prepared = prepare(scan, vision=vision, purify=purify, shapes=shapes, device=where, up=None, progress=show)
         labels = prepared.label(texts)
     prepared.seconds = watch.seconds | prepared.seconds
     summary = {"scene": str(scene), "command": sys.argv[1:], "purify": purify}

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from scanwise.devices import check_name
 from scanwise.formats.registry import read_scene
 from scanwise.scene import Scene
 
@@ -45,7 +46,15 @@ RunOption = Annotated[
     Path | None, typer.Option("--out", "-o", help="Folder of the run; one begun is gone on with. [default: out/RECIPE]")
 ]
 SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Another value for a key.")]
-DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
+DeviceOption = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        callback=check_name,
+        metavar="auto|cpu|cuda[:N]|mps",
+        help="Where it is computed; auto = CUDA if there.",
+    ),
+]
 WeightsArgument = Annotated[
     Path, typer.Argument(metavar="WEIGHTS", help="best.ckpt of a run, its folder, or shipped weights by name.")
 ]

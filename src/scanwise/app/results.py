@@ -109,7 +109,7 @@ def label_summary(prepared: Prepared, labels: Labels) -> dict[str, Any]:
         "voxel_metres": prepared.voxels.size,
         "share_seen_in_pictures": round(float(prepared.lifted.seen.mean()), 4),
         "pictures": len(prepared.scene.views),
-        "device": prepared.device,
+        "device": str(prepared.device),
         "models": models,
         "seconds": {stage: round(seconds, 3) for stage, seconds in prepared.seconds.items()},
         "peak_memory_bytes": peak_memory(),

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from scanwise.app.console import progress
+from scanwise.app.options import DeviceOption
 from scanwise.errors import InputError
 from scanwise.files import replacing
 
@@ -28,7 +29,7 @@ FolderOption = Annotated[Path, typer.Option("--out", "-o", help="Folder for the 
 
 def tokens(
     images: ImagesArgument, weights: WeightsOption = DEFAULT, side: SideOption = 0,
-    out: FolderOption = Path("out/tokens"),
+    out: FolderOption = Path("out/tokens"), device: DeviceOption = "auto",
 ) -> None:  # fmt: skip
     """Draw where each token of a picture looks.
 
@@ -42,16 +43,18 @@ def tokens(
     """
     import torch
 
+    from scanwise import devices
     from scanwise.app.sheet import draw_tokens
     from scanwise.methods.stellar.evaluate import load_network, read_image
 
-    network = load_network(weights)
+    where = devices.find(device)
+    network = load_network(weights).to(where)
     if not network.config.tokens:
         raise InputError(f"{weights}: every patch is a token there, and looks at itself; give weights with tokens")
     for path in images:
         picture, pixels = read_image(path, network, side)
         with torch.no_grad():
-            shares = network.spatial(network.encode(pixels))[0]
+            shares = network.spatial(network.encode(pixels.to(where)))[0].cpu()
         grid = [length // network.config.encoder.patch for length in pixels.shape[2:]]
         target = out / f"{path.stem}-tokens.png"
         draw_tokens(target, picture, shares.T.unflatten(1, grid).numpy())
@@ -60,7 +63,7 @@ def tokens(
 
 def reconstruct(
     images: ImagesArgument, weights: WeightsOption = DEFAULT, side: SideOption = 0,
-    out: FolderOption = Path("out/reconstructed"),
+    out: FolderOption = Path("out/reconstructed"), device: DeviceOption = "auto",
 ) -> None:  # fmt: skip
     """Show what comes back of a picture from its tokens.
 
@@ -75,16 +78,18 @@ def reconstruct(
     import torch
     from PIL import Image
 
+    from scanwise import devices
     from scanwise.methods.stellar.evaluate import load_network, read_image
 
-    network = load_network(weights)
+    where = devices.find(device)
+    network = load_network(weights).to(where)
     if network.config.codes:
         raise InputError(f"{weights}: reconstructs codes of a tokenizer that is not in the file; in Python, "
                          "network.reconstruct(images, tokenizer) takes one")  # fmt: skip
     for path in images:
         _, pixels = read_image(path, network, side)
         with torch.no_grad():
-            again = network.reconstruct(pixels).clamp(0, 1)
+            again = network.reconstruct(pixels.to(where)).clamp(0, 1).cpu()
         target = out / f"{path.stem}.png"
         with replacing(target) as temporary:
             Image.fromarray((255 * again[0]).round().byte().permute(1, 2, 0).numpy()).save(temporary)
@@ -100,6 +105,7 @@ def similar(
     weights: WeightsOption = DEFAULT,
     count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many.")] = 10,
     out: Annotated[Path, typer.Option("--out", "-o", help="Picture to draw them in.")] = Path("out/similar.png"),
+    device: DeviceOption = "auto",
 ) -> None:
     """Find the pictures whose tokens match those of a picture.
 
@@ -113,15 +119,17 @@ def similar(
     """
     import numpy as np
 
+    from scanwise import devices
     from scanwise.app.sheet import draw_sheet
     from scanwise.data.image_views import centered
     from scanwise.data.images import read_images
     from scanwise.methods.stellar.evaluate import load_network, read_image, similarities
 
-    network = load_network(weights)
+    where = devices.find(device)
+    network = load_network(weights).to(where)
     pictures = read_images(folder)
     with progress() as show:
-        scores = similarities(network, read_image(image, network, square=True)[1], pictures, show)
+        scores = similarities(network, read_image(image, network, square=True)[1].to(where), pictures, show)
     best = scores.topk(min(count, len(scores)))
     pairs = list(zip(best.values.tolist(), best.indices.tolist(), strict=True))
     for score, row in pairs:

@@ -127,7 +127,7 @@ def geopurify(
     from scanwise.vision import load_vision
 
     def with_models(settings: GeoPurifyRecipe, folder: Path, fabric: Any, **options: Any) -> dict[str, float]:
-        teacher, vision = load_teacher(settings.teacher), load_vision(settings.vision)
+        teacher, vision = load_teacher(settings.teacher), load_vision(settings.vision).to(fabric.device)
         return train(settings, folder, fabric, teacher=teacher, vision=vision, **options)
 
     done = run_training(GeoPurifyRecipe, with_models, recipe, out, changes, device)
@@ -179,7 +179,7 @@ def run_training(
         recipe: its file.
         out: folder of the run; None = out/RECIPE.
         changes: "key=value" each, over what the file says.
-        device: "auto", "cpu" or "cuda".
+        device: as of `devices.find`.
         strategy: of several processes.
 
     Returns:

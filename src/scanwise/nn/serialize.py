@@ -125,11 +125,15 @@ def _hilbert_of_morton(code: torch.Tensor, depth: int) -> torch.Tensor:
         left -= levels
         bits = 3 * levels
         digit = code >> (3 * left) & ((1 << bits) - 1)
-        table = torch.as_tensor(_automaton(levels), device=code.device)
-        found = table.index_select(0, (state << bits | digit).flatten()).view_as(code)
+        found = _table(levels, code.device).index_select(0, (state << bits | digit).flatten()).view_as(code)
         result = result << bits | found & ((1 << bits) - 1)
         state = found >> bits
     return result
+
+
+@cache
+def _table(levels: int, device: torch.device) -> torch.Tensor:
+    return torch.from_numpy(_automaton(levels)).to(device)
 
 
 @cache

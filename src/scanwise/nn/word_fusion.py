@@ -9,8 +9,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from scanwise.devices import at_once
+
 _MANY = 16  # queries for each key
-_IN_CACHE = 1 << 20  # logits that are worked on at a time
+_IN_CACHE = 1 << 20  # logits that a CPU works on at a time
 
 
 class Attention(nn.Module):
@@ -119,7 +121,7 @@ class _Look(torch.autograd.Function):
         share = keys.new_empty((len(query), *query.shape[1:3], keys.shape[1]))
         seen = torch.empty_like(query, memory_format=torch.contiguous_format)
         with torch.autocast(query.device.type, enabled=False):
-            for some, own in _chunks(len(query), len(keys), rows * keys.shape[1]):
+            for some, own in _chunks(query, len(keys), rows * keys.shape[1]):
                 logits = torch.matmul(query[some].flatten(1, 2), keys[own].transpose(1, 2)).view(share[some].shape)
                 if bias is not None:
                     logits += bias[some if len(bias) > 1 else slice(None), None]
@@ -134,7 +136,7 @@ class _Look(torch.autograd.Function):
         shape, grad = grad.shape, grad.flatten(1, 2)
         to_query, to_keys = torch.empty_like(query), torch.zeros_like(keys)
         common = (grad * seen).sum(2, keepdim=True)
-        for some, own in _chunks(len(query), len(keys), share[0].numel()):
+        for some, own in _chunks(query, len(keys), share[0].numel()):
             slope = torch.matmul(grad[some], keys[own].transpose(1, 2)).sub_(common[some]).mul_(share[some])
             to_query[some] = torch.matmul(slope, keys[own])
             if len(keys) == 1:
@@ -146,10 +148,10 @@ class _Look(torch.autograd.Function):
         return to_query.view(shape), to_keys, None
 
 
-def _chunks(examples: int, others: int, size: int) -> Iterator[tuple[slice, slice]]:
-    """Slices of so many examples of `size` numbers each as fit into a cache, and of their others, one each or one."""
-    step = max(1, _IN_CACHE // max(size, 1))
-    for start in range(0, examples, step):
+def _chunks(query: torch.Tensor, others: int, size: int) -> Iterator[tuple[slice, slice]]:
+    """Slices of queries with `size` logits each that are worked on at a time, and of their others, one each or one."""
+    step = max(1, at_once(query.device, _IN_CACHE, 16) // max(size, 1))
+    for start in range(0, len(query), step):
         some = slice(start, start + step)
         yield some, some if others > 1 else slice(None)
 

@@ -50,7 +50,7 @@ class Run(Generic[R]):
         return str(self.fabric.device)
 
     def build(self, make: Callable[[], M]) -> M:
-        """A module with weights that the recipe's seed gives: on the CPU, as devices draw other numbers; `fit` moves it."""
+        """A module with weights that the recipe's seed gives: on the CPU, as devices draw others; `fit` moves it."""
         torch.manual_seed(self.recipe.seed)
         return make()
 

@@ -12,6 +12,7 @@ from typing import overload
 import numpy as np
 import torch
 
+from scanwise import devices
 from scanwise.data.surface import Surface
 from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.evaluation.referring import second_pass
@@ -51,7 +52,7 @@ class Prepared:
         shapes: whether classes of a 3D network count as evidence beside the pictures, and where there are none, alone:
             "off"; weights of `scanwise train segment`; None = the shipped ones, for rooms in colour.
         model: a trained LESS that sentences are asked of, a checkpoint, a run's folder, or shipped weights by name.
-        device: a torch device; None = CUDA where there is one, else the CPU.
+        device: as of `devices.find`, which "auto" leaves the choice to.
         up: axis of the scene's file that points up: "x", "y", "z", "-x", "-y", "-z"; "auto" = found, and z where
             nothing tells; None = the scene is in metres, upright and without strays, as `brought_inside` leaves it.
         unit: of its coordinates ("m", "mm", "cm", "ft", "in"); None = metres, or what the reader knows.
@@ -75,12 +76,12 @@ class Prepared:
         purify: str | Path | None = None,
         shapes: str | Path | None = None,
         model: LESS | str | Path = SHIPPED_MODEL,
-        device: str | None = None,
+        device: str | torch.device = "auto",
         up: str | None = "auto",
         unit: str | None = None,
         progress: Progress = silent,
     ) -> None:
-        self.device = check_device(device)
+        self.device = devices.find(device)
         check_purify(purify)
         if not scene.finite.any():
             raise InputError(f"{scene.name}: no point with finite coordinates in it")
@@ -109,7 +110,8 @@ class Prepared:
         if not self.scene.views:
             return None
         wanted = self._vision
-        return load_vision(wanted) if wanted is None or isinstance(wanted, str) else wanted
+        model = load_vision(wanted) if wanted is None or isinstance(wanted, str) else wanted
+        return model.to(self.device)
 
     @cached_property
     def lifted(self) -> Lifted:
@@ -261,7 +263,7 @@ def prepare(
     purify: str | Path | None = None,
     shapes: str | Path | None = None,
     model: LESS | str | Path = SHIPPED_MODEL,
-    device: str | None = None,
+    device: str | torch.device = "auto",
     up: str | None = "auto",
     unit: str | None = None,
     progress: Progress = silent,
@@ -298,7 +300,7 @@ def label(
     vision: Vision | str | None = None,
     purify: str | Path | None = None,
     shapes: str | Path | None = None,
-    device: str | None = None,
+    device: str | torch.device = "auto",
     up: str | None = "auto",
     unit: str | None = None,
 ) -> Labels:
@@ -324,7 +326,7 @@ def label(
 
 @overload
 def ask(
-    scene: Scene, text: str, *, model: LESS | str | Path = SHIPPED_MODEL, device: str | None = None,
+    scene: Scene, text: str, *, model: LESS | str | Path = SHIPPED_MODEL, device: str | torch.device = "auto",
     up: str | None = "auto", unit: str | None = None, explain: bool = False,
 ) -> Answer: ...  # fmt: skip
 
@@ -332,12 +334,13 @@ def ask(
 @overload
 def ask(
     scene: Scene, text: list[str] | tuple[str, ...], *, model: LESS | str | Path = SHIPPED_MODEL,
-    device: str | None = None, up: str | None = "auto", unit: str | None = None, explain: bool = False,
+    device: str | torch.device = "auto", up: str | None = "auto", unit: str | None = None, explain: bool = False,
 ) -> list[Answer]: ...  # fmt: skip
 
 
 def ask(
-    scene: Scene, text: str | Sequence[str], *, model: LESS | str | Path = SHIPPED_MODEL, device: str | None = None,
+    scene: Scene, text: str | Sequence[str], *, model: LESS | str | Path = SHIPPED_MODEL,
+    device: str | torch.device = "auto",
     up: str | None = "auto", unit: str | None = None, explain: bool = False,
 ) -> Answer | list[Answer]:  # fmt: skip
     """Finds the points that a sentence means: `prepare(scene).ask(text)`, without what only labels need.
@@ -372,20 +375,3 @@ def load_model(model: Path) -> LESS:
             "`scanwise train less recipes/less-rooms-tiny.yaml`, and take out/less-rooms-tiny for a model"
         )
     return load_trained(model)
-
-
-def check_device(name: str | None) -> str:
-    """The torch device of this name; None = CUDA where there is one, else the CPU.
-
-    Raises:
-        InputError: there is no such device on this machine.
-    """
-    if name is None:
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.zeros(1, device=name)
-    except (RuntimeError, AssertionError, ValueError) as error:
-        raise InputError(
-            f"device {name!r} is not to be had here ({str(error).splitlines()[0]}); try cpu", option="device"
-        ) from error
-    return name

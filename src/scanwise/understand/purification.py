@@ -49,7 +49,7 @@ def check_purify(purify: str | Path | None) -> str:
 
 
 def pooling_weights(
-    surface: Surface, features: np.ndarray, vision: Vision | None, purify: str | Path | None, device: str
+    surface: Surface, features: np.ndarray, vision: Vision | None, purify: str | Path | None, device: str | torch.device
 ) -> np.ndarray | None:
     """Weights (M, K) over a surface's neighbours; None = no pooling. A student's network is run once for a scene.
 
@@ -87,7 +87,9 @@ def pooling_weights(
     return cache.arrays("affinity", key, make)["weights"]
 
 
-def pooled(values: torch.Tensor, surface: Surface, weights: np.ndarray | None, device: str) -> torch.Tensor:
+def pooled(
+    values: torch.Tensor, surface: Surface, weights: np.ndarray | None, device: str | torch.device
+) -> torch.Tensor:
     """Values (M, C) pooled by weights (M, K), as they are where there are none."""
     if weights is None:
         return values

@@ -127,7 +127,7 @@ def could_be_a_room(scene: Scene) -> bool:
     return scene.colors is not None and bool((high - low <= WIDEST_ROOM).all())
 
 
-def predict_shapes(surface: Surface, weights: Path, device: str) -> Shapes:
+def predict_shapes(surface: Surface, weights: Path, device: str | torch.device) -> Shapes:
     """What the network of these weights makes of a scene; kept in the cache.
 
     Raises:
@@ -142,7 +142,7 @@ def predict_shapes(surface: Surface, weights: Path, device: str) -> Shapes:
     return Shapes(probabilities, list(load(path).facts["classes"]), {path.name: digest})
 
 
-def _probabilities(surface: Surface, weights: Path, device: str) -> np.ndarray:
+def _probabilities(surface: Surface, weights: Path, device: str | torch.device) -> np.ndarray:
     # Here, as it takes seconds that a scan in the cache does not need.
     from scanwise.methods.segment.evaluate import class_probabilities
     from scanwise.methods.segment.model import load_segmenter

@@ -54,7 +54,8 @@ class Vision(Protocol):
             image: (H, W, 3) uint8 RGB.
 
         Returns:
-            (C, h, w) float32 on the model's device; cell (i, j) covers the picture's rows [i H/h, (i+1) H/h), and so its columns.
+            (C, h, w) float32 on the model's device; cell (i, j) covers the picture's rows
+            [i H/h, (i+1) H/h), and so its columns.
         """
         ...
 

@@ -150,7 +150,8 @@ def merge_crops(
         (h, w, C), cells of 16 pixels.
     """
     down, across = (
-        _interpolation(torch.tensor(starts), side) for starts, side in zip((rows, columns), size, strict=True)
+        _interpolation(torch.tensor(starts), side).to(logits.device)
+        for starts, side in zip((rows, columns), size, strict=True)
     )
     height, width = len(down), len(across)
     by_row = logits.permute(0, 2, 1, 3, 4).reshape(down.shape[1], -1)
@@ -220,7 +221,7 @@ def _fold(owner: torch.nn.Module, convolution: str, norm: str) -> None:
 
 def class_logits(network: EfficientNet, crops: torch.Tensor) -> torch.Tensor:
     """Crops, uint8 (B, 240, 240, 3) -> float32 (B, 8, 8, 1000) logits at each cell of the last map."""
-    result = torch.empty(len(crops), NET_CELLS, NET_CELLS, CLASSES)
+    result = torch.empty(len(crops), NET_CELLS, NET_CELLS, CLASSES, device=crops.device)
     for start in range(0, len(crops), BATCH):
         pixels = (crops[start : start + BATCH].permute(0, 3, 1, 2).float() - 127) / 128
         features = network.extract_features(pixels)

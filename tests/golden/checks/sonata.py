@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from scanwise.interop import load_sonata
-from scanwise.nn.ptv3 import Level, Patches, PointTransformerV3, upcast
+from scanwise.nn.patches import Level, Patches
+from scanwise.nn.ptv3 import PointTransformerV3, upcast
 from scanwise.nn.serialize import ORDERS, decode, depth_of, encode
 from scanwise.nn.sparse import SparseTensor
 

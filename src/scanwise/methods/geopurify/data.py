@@ -57,7 +57,7 @@ def training_scene(
     teacher: Frozen,
     vision: Vision,
     *,
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
     progress: Progress = silent,
 ) -> TrainingScene:
     """A scene as both see it; what was lifted is kept in the cache.

@@ -78,7 +78,7 @@ def labelled_scene(
     vision: Vision,
     *,
     noise: Noise | None = None,
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
     progress: Progress = silent,
 ) -> LabelledScene:
     """Makes a scene ready to be measured on.
@@ -156,7 +156,8 @@ def evaluate(
     sources, _ = with_joined_classes(sources)
     for number, source in enumerate(sources):
         progress("scenes", number / len(sources))
-        scene = labelled_scene(read_source(source), student, vision, noise=noise)
+        where = next(student.parameters()).device
+        scene = labelled_scene(read_source(source), student, vision, noise=noise, device=where)
         for pooling in POOLINGS:
             found = confusion_of([scene], pooling, student)
             totals.setdefault(pooling, Confusion(scene.classes)).matrix += found.matrix

@@ -22,7 +22,7 @@ def lifted_features(
     surface: Surface,
     vision: Vision,
     *,
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
     progress: Progress = silent,
     watch: Stopwatch | None = None,
     keep: bool = True,
@@ -55,7 +55,7 @@ def projected_features(
     vision: Vision,
     matrix: torch.Tensor,
     *,
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
     progress: Progress = silent,
 ) -> np.ndarray:
     """The lifted features times a matrix, which is all that is kept in the cache.
@@ -85,7 +85,13 @@ def vision_key(vision: Vision) -> str:
 
 
 def _lift(
-    views: list[View], centers: np.ndarray, vision: Vision, key: str, device: str, progress: Progress, watch: Stopwatch
+    views: list[View],
+    centers: np.ndarray,
+    vision: Vision,
+    key: str,
+    device: str | torch.device,
+    progress: Progress,
+    watch: Stopwatch,
 ) -> Lifted:
     """Features of every view, one file a view so that an interrupted run goes on, and then of every voxel."""
     maps = "maps-" + key

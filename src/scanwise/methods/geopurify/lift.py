@@ -46,7 +46,7 @@ def lift(
     feature_map: FeatureMap,
     class_scores: Callable[[torch.Tensor], torch.Tensor],
     *,
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
     progress: Callable[[float], None] = lambda done: None,
 ) -> Lifted:
     """Lifts the views' features onto points.
@@ -62,13 +62,16 @@ def lift(
     Raises:
         InputError: no view sees any point.
     """
+    where = torch.device(device)
+    if where.type == "mps":  # which has no float64
+        where = torch.device("cpu")
     cameras = [_Camera(view, points) for view in views]
     features: np.ndarray | None = None
     seen = np.zeros(len(points), bool)
     size = int(np.clip(PAIRS // max(len(views), 1), 1 << 12, 1 << 16))
     for start in range(0, len(points), size):
         rows = slice(start, min(start + size, len(points)))
-        chunk = torch.as_tensor(points[rows], dtype=torch.float64, device=device)
+        chunk = torch.as_tensor(points[rows], dtype=torch.float64, device=where)
         fused, chunk_seen = _lift_chunk(chunk, cameras, feature_map, class_scores)
         if features is None:
             features = np.zeros((len(points), fused.shape[1]), np.float16)

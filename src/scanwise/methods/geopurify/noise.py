@@ -51,7 +51,7 @@ class Noise:
         raise InputError(f"{text}: give flip:0.3 or region:0.3 (a probability), or blur:2 (pixels)", option="noise")
 
 
-def shown_classes(surface: Surface, noise: Noise, *, device: str = "cpu", seed: int = 0) -> torch.Tensor:
+def shown_classes(surface: Surface, noise: Noise, *, device: str | torch.device = "cpu", seed: int = 0) -> torch.Tensor:
     """How much of each class the pictures show of each voxel, spoilt and lifted.
 
     Args:

@@ -96,7 +96,9 @@ def student_config(recipe: GeoPurifyRecipe, vision: Vision) -> StudentConfig:
     return StudentConfig(name, lifted, reduced, recipe.hidden, recipe.channels, recipe.blocks)
 
 
-def fit_basis(student: Student, sources: Sequence[Source], vision: Vision, *, device: str, progress: Progress) -> None:
+def fit_basis(
+    student: Student, sources: Sequence[Source], vision: Vision, *, device: str | torch.device, progress: Progress
+) -> None:
     """Gives a student the mean and the main directions of lifted features, scaled so that the first has deviation 1.
 
     Args:

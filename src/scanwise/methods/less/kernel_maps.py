@@ -40,7 +40,7 @@ class RepeatedKernelMaps(KernelMaps):
         if level not in self._strided:
             table = self._base.strided(level)
             repeated = table.repeated(self._copies)
-            if isinstance(repeated, KernelMap):
+            if isinstance(table, KernelMap) and isinstance(repeated, KernelMap):
                 repeated.reverse = table.reverse.repeated(self._copies)  # rather than sorting it out again
             self._strided[level] = repeated
         return self._strided[level]

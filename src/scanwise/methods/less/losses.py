@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from scanwise.devices import at_once
 from scanwise.nn.kernel_maps import Map
 
 TEMPERATURE = 0.05
@@ -114,7 +115,7 @@ class _SumOfExp(torch.autograd.Function):
         ctx.save_for_backward(rows, others)
         ctx.counts = counts, other_counts
         sums = rows.new_empty(len(rows))
-        for some, own in _blocks(counts, other_counts):
+        for some, own in _blocks(rows.device, counts, other_counts):
             sums[some] = (rows[some] @ others[own].T).exp_().sum(1)
         return sums
 
@@ -122,19 +123,20 @@ class _SumOfExp(torch.autograd.Function):
     def backward(ctx: Any, grad: torch.Tensor) -> Any:
         rows, others = ctx.saved_tensors
         to_rows, to_others = torch.empty_like(rows), torch.zeros_like(others)
-        for some, own in _blocks(*ctx.counts):
+        for some, own in _blocks(rows.device, *ctx.counts):
             slope = (rows[some] @ others[own].T).exp_().mul_(grad[some, None])
             to_rows[some] = slope @ others[own]
             to_others[own].addmm_(slope.T, rows[some])
         return to_rows, to_others, None, None
 
 
-def _blocks(counts: list[int], other_counts: list[int]) -> Iterator[tuple[slice, slice]]:
+def _blocks(device: torch.device, counts: list[int], other_counts: list[int]) -> Iterator[tuple[slice, slice]]:
     """Blocks of rows, each of one sentence, and the others of that sentence."""
     start = other_start = 0
     for count, other_count in zip(counts, other_counts, strict=True):
-        for first in range(start, start + count, _ROWS):
-            last = min(first + _ROWS, start + count)
+        size = at_once(device, _ROWS * max(other_count, 1), 16) // max(other_count, 1) or 1
+        for first in range(start, start + count, size):
+            last = min(first + size, start + count)
             yield slice(first, last), slice(other_start, other_start + other_count)
         start, other_start = start + count, other_start + other_count
 

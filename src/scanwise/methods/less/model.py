@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from scanwise.devices import at_once
 from scanwise.methods.less import losses
 from scanwise.methods.less.data import ReferBatch
 from scanwise.methods.less.kernel_maps import ClippedKernelMaps, RepeatedKernelMaps
@@ -188,7 +189,9 @@ class LESS(nn.Module):
         result = []
         for cloud, (fine, rough) in enumerate(zip(parts, coarse, strict=True)):
             own = range(cloud, len(words), clouds)
-            step = max(1, _TOGETHER // fine.shape[1]) if self.recipe.fusion == "late" else sentences
+            step = sentences
+            if self.recipe.fusion == "late":
+                step = max(1, at_once(fine.device, _TOGETHER, 64 * fine.shape[2]) // fine.shape[1])
             some = [own[start : start + step] for start in range(0, sentences, step)]
             result.append(_joined([self._answer(fine, rough, words.take(s), whole[list(s)], propose) for s in some]))
         return result

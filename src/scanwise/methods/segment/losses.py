@@ -21,14 +21,15 @@ def lovasz_softmax(probabilities: torch.Tensor, labels: torch.Tensor) -> torch.T
     Returns:
         Scalar, 0..1; 0 where there are no points.
     """
-    losses = []
-    for label in torch.unique(labels).tolist():
-        truth = (labels == label).to(probabilities.dtype)
-        errors, order = torch.sort((truth - probabilities[:, label]).abs(), descending=True)
-        hits = truth[order]
-        jaccard = 1 - (hits.sum() - hits.cumsum(0)) / (hits.sum() + (1 - hits).cumsum(0))
-        losses.append(errors @ torch.diff(jaccard, prepend=jaccard.new_zeros(1)))
-    return torch.stack(losses).mean() if losses else probabilities.sum() * 0
+    if not len(labels):
+        return probabilities.sum() * 0
+    present = torch.unique(labels)
+    truth = (labels == present[:, None]).to(probabilities.dtype)
+    errors, order = torch.sort((truth - probabilities.index_select(1, present).T).abs(), descending=True)
+    hits = truth.gather(1, order)
+    total = hits.sum(1, keepdim=True)
+    jaccard = 1 - (total - hits.cumsum(1)) / (total + (1 - hits).cumsum(1))
+    return (errors * torch.diff(jaccard, prepend=jaccard.new_zeros(len(present), 1))).sum(1).mean()
 
 
 def root_weights(counts: Sequence[int]) -> list[float]:

@@ -133,7 +133,7 @@ def similarities(
         (N,) of the set's images, -1..1.
     """
     tokens, found = network.encode(query).sparse[0], []
-    for number, batch in enumerate(batches(images, network.config.encoder.image)):
-        found.append(similarity(tokens, network.encode(batch).sparse))
+    for number, batch in enumerate(batches(images, network.config.encoder.image, query.device)):
+        found.append(similarity(tokens, network.encode(batch).sparse).cpu())
         progress("looking", min(1.0, (number + 1) * len(found[0]) / len(images)))
     return torch.cat(found)
