@@ -111,9 +111,9 @@ def _morton(columns: torch.Tensor) -> torch.Tensor:
 
 
 # Hilbert's curve as an automaton: which place an octant has, and how the curve runs in it, depends on how the curve
-# runs in the octants around it alone. Three levels are looked up at once.
+# runs in the octants around it alone. Four levels are looked up at once.
 
-_LEVELS = 3
+_LEVELS = 4
 
 
 def _hilbert_of_morton(code: torch.Tensor, depth: int) -> torch.Tensor:
