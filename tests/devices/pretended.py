@@ -385,7 +385,8 @@ def pretending() -> Iterator[torch.device]:
 
     try:
         torch.nn.Module.load_state_dict = load_by_copying  # type: ignore[method-assign]
-        with _TensorsElsewhere(), _swapping(True):  # a module that moves keeps its parameters, as on CUDA
+        # A module that moves keeps its parameters, as on CUDA; autograd has threads for the devices that it knew first.
+        with _TensorsElsewhere(), _swapping(True), torch.autograd.set_multithreading_enabled(False):
             yield device()
         _raise_late()
     finally:
