@@ -49,7 +49,7 @@ def test_label_with_the_shipped_models(there, no_cache):
     found = []
     for device in (torch.device("cpu"), there):
         no_cache(device.type)
-        prepared = scanwise.prepare(corner_scene(2), vision="rooms", device=device)
+        prepared = scanwise.prepare(corner_scene(2), vision=load_vision("rooms"), device=device)
         found.append(prepared.label(["wall", "floor", "sofa"]))
         assert prepared.shapes is not None
     np.testing.assert_allclose(found[0].scores, found[1].scores, atol=0.02)
