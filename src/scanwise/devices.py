@@ -56,14 +56,7 @@ def find(name: str | torch.device = "auto") -> torch.device:
     return torch.device(kind, int(number)) if number else torch.device(kind)
 
 
-def free_memory(device: torch.device) -> int | None:
-    """Bytes that are free on a device other than the CPU; None = not known."""
-    import torch
-
-    return int(torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else None
-
-
-def at_once(device: torch.device, in_cache: int, each: int = 4) -> int:
+def at_once(device: torch.device, in_cache: int, each: int) -> int:
     """How many numbers to work on at a time: on a CPU what its cache holds, elsewhere what memory is left for.
 
     Args:
@@ -76,5 +69,9 @@ def at_once(device: torch.device, in_cache: int, each: int = 4) -> int:
 
 def scratch(device: torch.device) -> int:
     """Bytes that one step of work may take for a while on a device."""
-    free = free_memory(device)
-    return SCRATCH if free is None else max(1 << 20, min(_MOST_SCRATCH, free // _SHARE))
+    import torch
+
+    if device.type != "cuda":
+        return SCRATCH
+    free, _ = torch.cuda.mem_get_info(device)
+    return max(1 << 20, min(_MOST_SCRATCH, int(free) // _SHARE))

@@ -13,28 +13,11 @@ import pytest
 from PIL import Image
 
 import scanwise
-from scanwise.app import cli, results
+from scanwise.app import results
 from scanwise.errors import InputError
 from scanwise.scene import Scene
 from scanwise.understand.prepared import prepare
 from tests.worlds import ColourVision, corner_scene
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Runs `scanwise ...` in this process: (exit code, standard output, standard error)."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["scanwise", *map(str, arguments)])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return call
 
 
 @pytest.fixture

@@ -1,11 +1,10 @@
 """`scanwise furniture` with catalogues that the test makes: no network, no apt."""
 
-import sys
 import zipfile
+from functools import partial
 
 import pytest
 
-from scanwise.app import cli
 from scanwise.synth import packages, store
 
 ENTRY = "id#1=Tiny#stool\nname#1=Stool\nmodel#1=/s/s.obj\nwidth#1=40\ndepth#1=40\nheight#1=45\ncreator#1=Zoe\n"
@@ -13,22 +12,12 @@ OBJ = "v 0 0 0\nv 1 0 0\nv 0 1 1\nf 1 2 3\n"
 
 
 @pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
+def run(run, monkeypatch, tmp_path):
     monkeypatch.setenv("SCANWISE_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("SCANWISE_FURNITURE", raising=False)
     monkeypatch.setattr(store, "DEBIAN", tmp_path / "nowhere")
 
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["scanwise", "furniture", *map(str, arguments)])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return call
+    return partial(run, "furniture")
 
 
 @pytest.fixture

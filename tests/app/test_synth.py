@@ -2,7 +2,7 @@
 
 import json
 import shutil
-import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,6 @@ import pytest
 import yaml
 
 import scanwise
-from scanwise.app import cli
 from scanwise.synth import generate, store
 from scanwise.synth.world import SCANNET_20, SEMANTIC_KITTI_19
 
@@ -19,7 +18,7 @@ STREETS = {"name": "Drives", "kind": "streets", "splits": {"test": 1}, "lidar": 
 
 
 @pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
+def run(run, monkeypatch, tmp_path):
     """Runs `scanwise synth ...` in this process and on one core, without catalogues."""
     monkeypatch.delenv("SCANWISE_FURNITURE", raising=False)
     monkeypatch.setattr(store, "furniture_folder", lambda: tmp_path / "none")
@@ -27,17 +26,7 @@ def run(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr("os.cpu_count", lambda: 1)
     generate._store.cache_clear()
 
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["scanwise", "synth", *map(str, arguments)])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    yield call
+    yield partial(run, "synth")
     generate._store.cache_clear()
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from scanwise.nn.backbone import build_backbone
-from scanwise.nn.patches import Patches
+from scanwise.nn.patches import Slots
 from scanwise.nn.ptv3 import SIZES, PointTransformerV3, PTv3Config, upcast, upcast_channels, with_decoder
 from scanwise.nn.sparse import SparseTensor
 
@@ -64,7 +64,7 @@ def test_levels_have_stride_2_and_know_their_parents(network):
 def test_patches_hold_every_row_of_one_cloud(counts):
     batch = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
     curve = torch.cat([torch.randperm(count) + sum(counts[:k]) for k, count in enumerate(counts)])
-    patches = Patches.cut(curve, batch, 16, official=False)
+    patches = Slots.of(batch, 16, official=False).filled(curve)
     assert torch.equal(patches.rows.flatten()[patches.inverse], torch.arange(len(batch)))
     clouds = batch[patches.rows]
     assert torch.equal(clouds, clouds[:, :1].expand_as(clouds))
@@ -74,7 +74,7 @@ def test_patches_hold_every_row_of_one_cloud(counts):
 
 
 def test_the_tail_of_a_last_patch_is_taken_from_the_patch_before():
-    patches = Patches.cut(torch.arange(6), torch.zeros(6, dtype=torch.long), 4, official=False)
+    patches = Slots.of(torch.zeros(6, dtype=torch.long), 4, official=False).filled(torch.arange(6))
     assert patches.rows.tolist() == [[0, 1, 2, 3], [4, 5, 2, 3]]
 
 

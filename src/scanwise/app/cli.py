@@ -78,10 +78,10 @@ def main() -> None:
     except KeyboardInterrupt:
         _stopped(130)
     except Exception as error:
-        if _out_of_memory(error) and "CUDA" in str(error):
-            _fail("not enough memory on the GPU; --device cpu goes on without it, a training with a lower batch", debug)
         if _out_of_memory(error):
-            _fail("not enough memory for this scan; make it smaller with `scanwise convert`", debug)
+            on_gpu = "not enough memory on the GPU; --device cpu goes on without it, a training with a lower batch"
+            here = "not enough memory for this scan; make it smaller with `scanwise convert`"
+            _fail(on_gpu if "CUDA" in str(error) else here, debug)
         _fail(f"{_in_words(error)}; this is a fault of scanwise, please report it; --debug shows more", debug, code=1)
 
 

@@ -13,6 +13,7 @@ from scanwise import cache
 from scanwise.errors import ScanwiseWarning
 from scanwise.files import DepthFile
 from scanwise.formats.agreement import Agreement, Look, agreement, chosen, is_plausible, look, median_depth, scaled
+from scanwise.formats.poses import OPENGL
 from scanwise.formats.rasters import Scaled
 from scanwise.formats.recording import Recording
 from scanwise.scene import Raster, View
@@ -22,7 +23,6 @@ _VERSION = "1"
 _HIDDEN = 0.45  # share of all below which depth may be too short, however much agrees
 _GAIN = 0.25  # by which the share of all must grow with another reading
 _BETTER = 0.005  # by how much a less likely reading must be better than a likelier one
-_OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
 _FACTORS = (5, 1 / 5, 4, 1 / 4, 10, 1 / 10, 1000, 1 / 1000)  # of depth: 1000, 5000, 4000, 10000 units a metre or 1
 
 Pose = Callable[[np.ndarray], np.ndarray]
@@ -119,10 +119,10 @@ def _holder(view: View, opengl: bool) -> np.ndarray:
 
 def _readings(opengl: bool, any_unit: bool) -> Iterator[_Reading]:
     """What people mix up, the likeliest first."""
-    here, other = (_OPENGL, np.eye(4)) if opengl else (np.eye(4), _OPENGL)
+    here, other = (OPENGL, np.eye(4)) if opengl else (np.eye(4), OPENGL)
     names = ("OpenGL", "OpenCV")
     there = names[opengl]
-    yield _Reading(f"{there} axes", lambda pose: pose @ _OPENGL)
+    yield _Reading(f"{there} axes", lambda pose: pose @ OPENGL)
     yield _Reading("poses taken as world to camera", lambda pose: np.linalg.inv(pose @ here) @ here)
     yield _Reading(f"poses taken as world to camera in {there} axes", lambda pose: np.linalg.inv(pose @ here) @ other)
     yield _Reading("quaternions taken as w, x, y, z", lambda pose: _with_w_first(pose @ here) @ here)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 import os
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO
 
 import numpy as np
 
@@ -16,7 +15,6 @@ from scanwise.memory import check_fits
 
 _COPIES = 4
 """Times that the numbers of a cloud are in memory while it is read."""
-_Read = TypeVar("_Read")
 
 
 def load(path: Path) -> np.ndarray | dict[str, np.ndarray]:
@@ -25,7 +23,17 @@ def load(path: Path) -> np.ndarray | dict[str, np.ndarray]:
     Raises:
         InputError: the file is damaged, holds something else than arrays, or does not fit into the memory that is free.
     """
-    return _safely(path, _load)
+    try:
+        return _load(path)
+    except (ScanwiseError, MemoryError):
+        raise
+    except OSError as error:
+        raise InputError(f"{path}: cannot read ({error.strerror or error})") from error
+    except Exception as error:  # besides ValueError: zlib.error, BadZipFile, what NumPy's header parser lets through
+        said = " ".join(str(error).split())[:120] or type(error).__name__
+        if "pickle" in said.lower() or "magic string" in said:
+            said = "pickled objects, or not of NumPy at all"
+        raise InputError(f"{path}: no whole file of plain arrays ({said}); save it again with NumPy") from error
 
 
 def _load(path: Path) -> np.ndarray | dict[str, np.ndarray]:
@@ -69,17 +77,3 @@ def _declared(file: IO[bytes]) -> int:
     if dtype.hasobject:
         raise ValueError("pickled objects")
     return math.prod(shape) * dtype.itemsize
-
-
-def _safely(path: Path, read: Callable[[Path], _Read]) -> _Read:
-    try:
-        return read(path)
-    except (ScanwiseError, MemoryError):
-        raise
-    except OSError as error:
-        raise InputError(f"{path}: cannot read ({error.strerror or error})") from error
-    except Exception as error:  # besides ValueError: zlib.error, BadZipFile, what NumPy's header parser lets through
-        said = " ".join(str(error).split())[:120] or type(error).__name__
-        if "pickle" in said.lower() or "magic string" in said:
-            said = "pickled objects, or not of NumPy at all"
-        raise InputError(f"{path}: no whole file of plain arrays ({said}); save it again with NumPy") from error

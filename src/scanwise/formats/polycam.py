@@ -17,12 +17,11 @@ import numpy as np
 from scanwise.errors import InputError
 from scanwise.files import DepthFile, ImageFile, decode, read_bytes, read_json
 from scanwise.formats.calibration import Calibration, read_calibration
-from scanwise.formats.poses import pinhole, pose_of
+from scanwise.formats.poses import OPENGL, pinhole, pose_of
 from scanwise.formats.rasters import upright
 from scanwise.formats.recording import PICTURES, Recording, find_file, posed
 from scanwise.scene import Raster, View, scale_intrinsics
 
-_OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
 _UP = np.array([0.0, 1.0, 0.0])
 
 
@@ -57,7 +56,7 @@ def load(folder: Path) -> Recording:
         if depth.is_file():
             trust = place / "confidence" / f"{stem}.png"
             raster = TrustedDepth(calibration.depth_file(depth, 1000), trust if trust.is_file() else None)
-        views.append(View(image, _intrinsics(cameras[stem], read[stem], image), pose @ _OPENGL, raster, name=stem))
+        views.append(View(image, _intrinsics(cameras[stem], read[stem], image), pose @ OPENGL, raster, name=stem))
     return Recording(views, gravity=_UP, opengl=True)
 
 

@@ -14,6 +14,8 @@ from scanwise.files import read_bytes
 from scanwise.formats.numerals import parse_numbers
 
 MISSING = "no pose"
+OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
+"""From OpenCV's axes to OpenGL's, whose camera looks along -z with y up, and back."""
 _SEPARATORS = re.compile(rb"[,;\[\]]|^\s*#.*$", re.MULTILINE)
 _DECIMAL_COMMAS = re.compile(rb"\s*([+-]?\d+(,\d+)?([eE][+-]?\d+)?(\s+|$)){12,16}")
 _WIDEST = 1e7  # pixels that no camera has

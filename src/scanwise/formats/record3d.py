@@ -25,13 +25,12 @@ import numpy as np
 from scanwise.errors import InputError
 from scanwise.files import decode, picture_size, read_bytes, to_metres, to_rgb8
 from scanwise.formats.calibration import read_calibration
-from scanwise.formats.poses import MISSING, pinhole, pose_of, rotations
+from scanwise.formats.poses import MISSING, OPENGL, pinhole, pose_of, rotations
 from scanwise.formats.recording import Recording, posed
 from scanwise.scene import View, scale_intrinsics
 
 SUFFIX = ".r3d"
 _METADATA = "metadata"
-_OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
 _UP = np.array([0.0, 1.0, 0.0])
 
 
@@ -71,7 +70,7 @@ def load(path: Path) -> Recording:
             depth = PackedDepth(path, f"rgbd/{stem}.depth", trust if trust in names else None, _depth_size(content))
         if calibration and calibration.color:
             intrinsics = calibration.color.matrix()
-        views.append(View(image, intrinsics, pose @ _OPENGL, depth, name=stem))
+        views.append(View(image, intrinsics, pose @ OPENGL, depth, name=stem))
     return Recording(views, gravity=_UP, opengl=True)
 
 

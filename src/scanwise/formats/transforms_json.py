@@ -14,14 +14,13 @@ import numpy as np
 from scanwise.errors import InputError, OutputError, ScanwiseWarning
 from scanwise.files import ImageFile, read_bytes, read_json, replacing_folder
 from scanwise.formats.calibration import Calibration, read_calibration
-from scanwise.formats.poses import MISSING, pinhole, pose_of
+from scanwise.formats.poses import MISSING, OPENGL, pinhole, pose_of
 from scanwise.formats.rasters import upright, without_distortion
 from scanwise.formats.recording import PICTURES, Recording, find_file, posed, warn_of_missing
 from scanwise.geometry.lenses import Lens, lens_of
 from scanwise.scene import Scene, View, scale_intrinsics
 
 NAME = "transforms.json"
-_OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])  # OpenGL's camera looks along -z with y up
 _COEFFICIENTS = ("k1", "k2", "k3", "k4", "k5", "k6", "p1", "p2")
 _DEPTHS = ("depth_file_path", "depth_path", "depth")  # of Nerfstudio, of Instant-NGP
 _DEPTH_UNITS = ("depth_unit_scale_factor", "integer_depth_scale")
@@ -184,7 +183,7 @@ def _pose(picture: Path | None, entry: Any) -> np.ndarray | str:
     if picture is None:
         return "no picture of that name"
     pose = pose_of(entry["transform_matrix"])
-    return pose if isinstance(pose, str) else pose @ _OPENGL
+    return pose if isinstance(pose, str) else pose @ OPENGL
 
 
 def _view(
@@ -301,5 +300,5 @@ def _frame(view: View, name: str) -> dict[str, Any]:
         "fl_y": float(k[1, 1]),
         "cx": float(k[0, 2] + 0.5),
         "cy": float(k[1, 2] + 0.5),
-        "transform_matrix": (view.camera_to_world @ _OPENGL).tolist(),
+        "transform_matrix": (view.camera_to_world @ OPENGL).tolist(),
     }

@@ -86,8 +86,13 @@ class KernelMap:
         return self.restore(mixed)
 
     def repeated(self, copies: int) -> KernelMap:
-        """The same map several times over, one copy's rows after the other's."""
+        """The same map several times over, one copy's rows after the other's; nothing is sorted again."""
+        made = self._repeated(copies)
+        if not self.mirrored:
+            made.reverse = self.reverse._repeated(copies)
+        return made
 
+    def _repeated(self, copies: int) -> KernelMap:
         def shifted(chunk: Chunk, copy: int) -> Chunk:
             into = copy * self.outputs
             rows = slice(chunk.rows.start + into, chunk.rows.stop + into)

@@ -105,8 +105,3 @@ class Patches:
     rows: torch.Tensor
     inverse: torch.Tensor
     valid: torch.Tensor | None
-
-    @classmethod
-    def cut(cls, curve: torch.Tensor, batch: torch.Tensor, size: int, *, official: bool) -> Patches:
-        """Cuts rows (N,) along an order, cloud by cloud, as `Slots.of` says."""
-        return Slots.of(batch, size, official=official).filled(curve)

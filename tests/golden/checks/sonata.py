@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from scanwise.interop import load_sonata
-from scanwise.nn.patches import Level, Patches
+from scanwise.nn.patches import Level, Slots
 from scanwise.nn.ptv3 import PointTransformerV3, upcast
 from scanwise.nn.serialize import ORDERS, decode, depth_of, encode
 from scanwise.nn.sparse import SparseTensor
@@ -105,7 +105,7 @@ def _encoder(network: PointTransformerV3, voxels: SparseTensor, tensors: Tensors
 def _padding(level: Level, patch: int) -> Found:
     """The official padding as places along a curve: here the curve is the rows themselves."""
     rows = torch.arange(len(level.voxels))
-    patches = Patches.cut(rows, level.voxels.batch, patch, official=True)
+    patches = Slots.of(level.voxels.batch, patch, official=True).filled(rows)
     size = patches.rows.shape[1]
     yield "pad.pad", patches.rows.flatten()
     yield "pad.unpad", patches.inverse

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from scanwise.nn.kernel_maps import KernelMap, KernelMaps, Map, strided_map
+from scanwise.nn.kernel_maps import KernelMaps, Map, strided_map
 
 
 class RepeatedKernelMaps(KernelMaps):
@@ -38,11 +38,7 @@ class RepeatedKernelMaps(KernelMaps):
     def strided(self, level: int) -> Map:
         """As of `KernelMaps`, of all copies."""
         if level not in self._strided:
-            table = self._base.strided(level)
-            repeated = table.repeated(self._copies)
-            if isinstance(table, KernelMap) and isinstance(repeated, KernelMap):
-                repeated.reverse = table.reverse.repeated(self._copies)  # rather than sorting it out again
-            self._strided[level] = repeated
+            self._strided[level] = self._base.strided(level).repeated(self._copies)
         return self._strided[level]
 
     def _repeat(self, level: int) -> tuple[torch.Tensor, torch.Tensor]:
