@@ -31,6 +31,7 @@ from results.rows import add_row, make_row, this_command
 
 import scanwise
 from scanwise import devices
+from scanwise.errors import InputError
 from scanwise.methods.dos.data import collate_views
 from scanwise.methods.dos.model import DOS
 from scanwise.methods.dos.recipe import DOSRecipe
@@ -96,7 +97,10 @@ def main() -> int:
         if arguments.device == pretended.NAME:
             device = stack.enter_context(pretended.pretending())
         else:
-            device = devices.find(arguments.device)
+            try:
+                device = devices.find(arguments.device)
+            except InputError as error:
+                parser.error(str(error))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         print(f"{card(device)}, torch {torch.__version__}, beside the CPU with {torch.get_num_threads()} threads")
         check = Check(arguments.json, device)

@@ -17,6 +17,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from scanwise.data.datasets import read_source, scene_paths
+from scanwise.errors import InputError
 from scanwise.geometry.upright import found_up
 from scanwise.scene import Scene
 
@@ -36,7 +37,11 @@ def main() -> None:
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     found: Counter[tuple[str, str, str]] = Counter()
-    for number, path in enumerate(scene_paths(arguments.data, arguments.split)):
+    try:
+        paths = scene_paths(arguments.data, arguments.split)
+    except InputError as error:
+        parser.error(str(error))
+    for number, path in enumerate(paths):
         points = read_source(path).points
         points = points[np.isfinite(points).all(1)]
         parts = {"whole": points, "half": points[points[:, 0] < np.median(points[:, 0])]}
