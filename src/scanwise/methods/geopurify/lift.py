@@ -23,6 +23,7 @@ from scanwise.scene import View, scale_intrinsics
 
 TOP_VIEWS = 3
 PAIRS = 8_000_000  # of a point and a view that are held at once
+SCORES_HELD = 256e6  # bytes of class scores of views, which each chunk of points asks for twice
 
 FeatureMap = Callable[[int], torch.Tensor]
 
@@ -66,13 +67,14 @@ def lift(
     if where.type == "mps":  # which has no float64
         where = torch.device("cpu")
     cameras = [_Camera(view, points) for view in views]
+    scores_of = _Scores(feature_map, class_scores, where)
     features: np.ndarray | None = None
     seen = np.zeros(len(points), bool)
     size = int(np.clip(PAIRS // max(len(views), 1), 1 << 12, 1 << 16))
     for start in range(0, len(points), size):
         rows = slice(start, min(start + size, len(points)))
         chunk = torch.as_tensor(points[rows], dtype=torch.float64, device=where)
-        fused, chunk_seen = _lift_chunk(chunk, cameras, feature_map, class_scores)
+        fused, chunk_seen = _lift_chunk(chunk, cameras, feature_map, scores_of)
         if features is None:
             features = np.zeros((len(points), fused.shape[1]), np.float16)
         features[rows] = fused.half().cpu().numpy()
@@ -199,11 +201,11 @@ def _lift_chunk(
     points: torch.Tensor,
     cameras: list[_Camera],
     feature_map: FeatureMap,
-    class_scores: Callable[[torch.Tensor], torch.Tensor],
+    scores_of: _Scores,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     sights = [camera.sight(points) for camera in cameras]
-    consensus, seen = _consensus(len(points), sights, feature_map, class_scores)
-    best, chosen = _best_views(len(points), sights, feature_map, class_scores, consensus)
+    consensus, seen = _consensus(len(points), sights, scores_of)
+    best, chosen = _best_views(len(points), sights, scores_of, consensus)
     weights = best.softmax(1).nan_to_num()
     fused: torch.Tensor | None = None
     for number, sight in enumerate(sights):
@@ -221,24 +223,18 @@ def _lift_chunk(
     return fused, seen
 
 
-def _consensus(
-    count: int,
-    sights: list[_Sight],
-    feature_map: FeatureMap,
-    class_scores: Callable[[torch.Tensor], torch.Tensor],
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _consensus(count: int, sights: list[_Sight], scores_of: _Scores) -> tuple[torch.Tensor, torch.Tensor]:
     """(n,) arg-max over classes of the mean class score of a point's views, and (n,) whether it has any."""
     total: torch.Tensor | None = None
     views = torch.zeros(count)
     for number, sight in enumerate(sights):
         if len(sight.rows) == 0:
             continue
-        grid = feature_map(number).to(sight.rows.device, torch.float32)
-        scores = class_scores(grid.flatten(1).T)
+        scores, size = scores_of(number)
         if total is None:
             total = scores.new_zeros((count, scores.shape[1]))
             views = views.to(scores.device)
-        total.index_add_(0, sight.rows, scores[sight.cells(grid)])
+        total.index_add_(0, sight.rows, scores[sight.cells(size)])
         views[sight.rows] += 1
     if total is None:
         return torch.zeros(count, dtype=torch.int64), views > 0
@@ -246,11 +242,7 @@ def _consensus(
 
 
 def _best_views(
-    count: int,
-    sights: list[_Sight],
-    feature_map: FeatureMap,
-    class_scores: Callable[[torch.Tensor], torch.Tensor],
-    consensus: torch.Tensor,
+    count: int, sights: list[_Sight], scores_of: _Scores, consensus: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """(n, 3) highest scores of the consensus class, -inf where there are fewer views, and their view numbers."""
     best = torch.full((count, TOP_VIEWS), -torch.inf, device=consensus.device)
@@ -259,13 +251,43 @@ def _best_views(
         rows = sight.rows
         if len(rows) == 0:
             continue
-        grid = feature_map(number).to(rows.device, torch.float32)
-        score = class_scores(grid.flatten(1).T)[sight.cells(grid), consensus[rows]]
+        scores, size = scores_of(number)
+        score = scores[sight.cells(size), consensus[rows]]
         candidates = torch.cat([best[rows], score[:, None]], 1)
         numbers = torch.cat([chosen[rows], torch.full_like(rows[:, None], number)], 1)
         best[rows], order = candidates.topk(TOP_VIEWS, dim=1)
         chosen[rows] = numbers.gather(1, order)
     return best, chosen
+
+
+class _Scores:
+    """Class scores of the cells of views, made once where they are not too many.
+
+    Args:
+        feature_map: as of `lift`.
+        class_scores: as of `lift`.
+        device: where the work is done.
+    """
+
+    def __init__(
+        self, feature_map: FeatureMap, class_scores: Callable[[torch.Tensor], torch.Tensor], device: torch.device
+    ) -> None:
+        self._feature_map, self._class_scores, self._device = feature_map, class_scores, device
+        self._held: dict[int, tuple[torch.Tensor, tuple[int, int]]] = {}
+        self._room = SCORES_HELD
+
+    def __call__(self, number: int) -> tuple[torch.Tensor, tuple[int, int]]:
+        """Of a view, the scores (h w, V) of its map's cells, and (h, w)."""
+        if number in self._held:
+            return self._held[number]
+        grid = self._feature_map(number).to(self._device, torch.float32)
+        scores = self._class_scores(grid.flatten(1).T)
+        found = scores, (grid.shape[1], grid.shape[2])
+        size = scores.numel() * scores.element_size()
+        if size <= self._room:
+            self._room -= size
+            self._held[number] = found
+        return found
 
 
 @dataclass(frozen=True)
@@ -280,9 +302,9 @@ class _Sight:
     rows: torch.Tensor
     where: torch.Tensor
 
-    def cells(self, grid: torch.Tensor) -> torch.Tensor:
-        """(n,) flat index of the cell of a (C, h, w) map that holds each visible point."""
-        _, height, width = grid.shape
+    def cells(self, size: tuple[int, int]) -> torch.Tensor:
+        """(n,) flat index of the cell of a map of this height and width that holds each visible point."""
+        height, width = size
         y = (self.where[:, 0] * height).long().clamp_(0, height - 1)
         x = (self.where[:, 1] * width).long().clamp_(0, width - 1)
         return y * width + x
