@@ -89,6 +89,7 @@ class Sample:
         row: (n,) int64 row of each point in the scene.
         size: edge of a voxel in metres.
         name: of the scene.
+        offsets: (m, 3) float32 metres to the middle of the voxel's object, NaN where it is of none; None = not made.
     """
 
     coords: np.ndarray
@@ -99,6 +100,7 @@ class Sample:
     row: np.ndarray
     size: float
     name: str = ""
+    offsets: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.coords)
@@ -126,6 +128,37 @@ def sample_of(cloud: Cloud, size: float, features: Sequence[str], name: str = ""
     labels = None if cloud.labels is None else _majority(cloud.labels, voxels.of_point, len(voxels))
     row = np.arange(len(cloud)) if cloud.row is None else cloud.row
     return Sample(coords, np.concatenate(columns, 1), centers, labels, voxels.of_point, row, size, name)
+
+
+def sample_with_objects(
+    cloud: Cloud, size: float, features: Sequence[str], name: str = ""
+) -> tuple[Sample, np.ndarray]:
+    """Voxelises a cloud of objects: also (m,) int32 the object of each voxel, -1 = none; the sample has `offsets`.
+
+    The middle of an object is the mean of its voxels' centres.
+
+    Args:
+        cloud: with labels and instances.
+        size: as of `sample_of`.
+        features: as of `sample_of`.
+        name: as of `sample_of`.
+
+    Raises:
+        InputError: as of `sample_of`.
+    """
+    assert cloud.labels is not None
+    assert cloud.instances is not None
+    base = int(cloud.labels.max(initial=-1)) + 2
+    both = (cloud.instances.astype(np.int64) + 1) * base + cloud.labels + 1  # one majority vote for the pair
+    sample = sample_of(replace(cloud, labels=both), size, features, name)
+    assert sample.labels is not None
+    instances, labels = sample.labels // base - 1, sample.labels % base - 1
+    count = int(instances.max(initial=-1)) + 2  # the last is that of none
+    sizes = np.maximum(np.bincount(instances % count, minlength=count), 1)
+    sums = [np.bincount(instances % count, sample.centers[:, axis], count) for axis in range(3)]
+    means = (np.stack(sums, 1) / sizes[:, None]).astype(np.float32)
+    offsets = np.where(instances[:, None] >= 0, means[instances] - sample.centers, np.float32(np.nan))
+    return replace(sample, labels=labels.astype(np.int32), offsets=offsets), instances
 
 
 def _feature(cloud: Cloud, feature: str, voxels: Voxels, centers: np.ndarray) -> np.ndarray:
@@ -170,6 +203,7 @@ class Batch:
         labels: (N,) int64, -1 = none; None where a cloud is unlabelled.
         centers: (N, 3) float32 metres.
         samples: what it was made of.
+        offsets: (N, 3) float32 metres, as of `Sample`; None where a cloud has none.
     """
 
     coords: torch.Tensor
@@ -178,6 +212,7 @@ class Batch:
     labels: torch.Tensor | None
     centers: torch.Tensor
     samples: list[Sample]
+    offsets: torch.Tensor | None = None
 
     def to(self, device: torch.device | str) -> Batch:
         """The tensors on a device."""
@@ -191,15 +226,14 @@ class Batch:
 
 def collate(samples: Sequence[Sample]) -> Batch:
     """One flat batch of clouds of any size."""
-    labels = None
-    if all(sample.labels is not None for sample in samples):
-        labels = torch.from_numpy(np.concatenate([sample.labels for sample in samples if sample.labels is not None]))
+    labels, offsets = ([getattr(sample, name) for sample in samples] for name in ("labels", "offsets"))
     counts = torch.tensor([len(sample) for sample in samples])
     return Batch(
         torch.from_numpy(np.concatenate([sample.coords for sample in samples])),
         torch.from_numpy(np.concatenate([sample.feats for sample in samples])),
         torch.repeat_interleave(torch.arange(len(samples)), counts),
-        None if labels is None else labels.long(),
+        None if any(each is None for each in labels) else torch.from_numpy(np.concatenate(labels)).long(),
         torch.from_numpy(np.concatenate([sample.centers for sample in samples])),
         list(samples),
+        None if any(each is None for each in offsets) else torch.from_numpy(np.concatenate(offsets)),
     )

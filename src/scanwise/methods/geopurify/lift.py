@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch.nn.functional import embedding_bag
 
 from scanwise.errors import InputError
 from scanwise.geometry.cameras import nearest_pixels, project, visible
@@ -218,7 +219,7 @@ def _lift_chunk(
             fused = points.new_zeros((len(points), grid.shape[0]), dtype=torch.float32)
         if len(rows):
             share = (weights[rows] * picked[rows]).sum(1, keepdim=True)
-            fused[rows] += share * sight.sample(grid, rows)
+            fused[rows] += sight.sample(grid, rows, share)
     assert fused is not None
     return fused, seen
 
@@ -309,19 +310,19 @@ class _Sight:
         x = (self.where[:, 1] * width).long().clamp_(0, width - 1)
         return y * width + x
 
-    def sample(self, grid: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        """(len(rows), C) features at these visible points, bilinear between cell centres."""
+    def sample(self, grid: torch.Tensor, rows: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
+        """(n, C) features at these n of the visible points, bilinear between cell centres, times (n, 1) shares."""
         _, height, width = grid.shape
         where = self.where[torch.searchsorted(self.rows, rows)]
         y = (where[:, 0] * height - 0.5).clamp_(0, height - 1)
         x = (where[:, 1] * width - 0.5).clamp_(0, width - 1)
         top, left = y.long().clamp_(max=max(height - 2, 0)), x.long().clamp_(max=max(width - 2, 0))
-        fy, fx = (y - top)[:, None], (x - left)[:, None]
+        fy, fx = y - top, x - left
         down, right = int(height > 1) * width, int(width > 1)
-        flat, corner = grid.flatten(1).T.contiguous(), top * width + left
-        upper = torch.lerp(flat[corner], flat[corner + right], fx)
-        lower = torch.lerp(flat[corner + down], flat[corner + down + right], fx)
-        return torch.lerp(upper, lower, fy)
+        corner = (top * width + left)[:, None] + torch.tensor([0, right, down, down + right], device=rows.device)
+        weights = torch.stack([(1 - fy) * (1 - fx), (1 - fy) * fx, fy * (1 - fx), fy * fx], 1) * share
+        # One pass over the table, without a copy of it for each corner: half of lifting went there.
+        return embedding_bag(corner, grid.flatten(1).T.contiguous(), mode="sum", per_sample_weights=weights)
 
 
 class _Camera:

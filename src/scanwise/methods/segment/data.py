@@ -11,7 +11,7 @@ import numpy as np
 
 from scanwise.data.augment import Augmentation
 from scanwise.data.classes import class_counts, class_names
-from scanwise.data.clouds import Cloud, Sample, sample_of
+from scanwise.data.clouds import Cloud, Sample, sample_of, sample_with_objects
 from scanwise.data.datasets import Source
 from scanwise.errors import InputError
 from scanwise.files import write_json
@@ -44,13 +44,19 @@ class MakeSample:
         """The voxels of a scene, changed at random.
 
         Raises:
-            InputError: the scene has no labels.
+            InputError: the scene has no labels, or no instances where the way to them is taught.
         """
         if scene.labels is None:
             raise InputError(f"{scene.name}: has no labels to train on")
+        if self.recipe.offsets and scene.instances is None:
+            raise InputError(
+                f"{scene.name}: has no instances, and `offsets` teaches the way to their middles; set it to 0"
+            )
         cloud = SCENE_AUGMENTATIONS[self.recipe.augment](Cloud.of(scene), generator)
         if self.recipe.crop:
             cloud = Augmentation(crop=self.recipe.crop)(cloud, generator)
+        if self.recipe.offsets:
+            return sample_with_objects(cloud, self.recipe.voxel, self.recipe.features, scene.name)[0]
         return sample_of(cloud, self.recipe.voxel, self.recipe.features, scene.name)
 
 

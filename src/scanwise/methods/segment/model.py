@@ -18,6 +18,7 @@ from scanwise.data.clouds import Batch, channels_of
 from scanwise.methods.segment.losses import lovasz_softmax
 from scanwise.methods.segment.recipe import SegmentRecipe
 from scanwise.nn.backbone import build_backbone
+from scanwise.nn.offsets import offset_head, offset_loss
 from scanwise.nn.processes import mean_over_processes
 from scanwise.nn.sparse import SparseTensor
 from scanwise.training.checkpoints import load_model
@@ -40,12 +41,17 @@ class Segmenter(nn.Module):
         self.backbone = build_backbone(recipe.backbone, channels, decoder=recipe.decoder, drop_path=recipe.drop_path)
         self.norm = nn.LayerNorm(self.backbone.channels)
         self.head = nn.Linear(self.backbone.channels, len(classes))
+        self.offsets = offset_head(self.backbone.channels) if recipe.offsets else None
         self.recipe, self.classes = recipe, classes
         self.register_buffer("weights", None if weights is None else torch.tensor(weights), persistent=False)
         self.backbone.requires_grad_(not recipe.freeze)
 
     def forward(self, batch: Batch) -> torch.Tensor:
         """Logits (N, K)."""
+        return self.head(self.features(batch))
+
+    def features(self, batch: Batch) -> torch.Tensor:
+        """What the heads are given, (N, C)."""
         voxels = SparseTensor(batch.coords, batch.feats, batch.batch)
         if self.recipe.freeze:
             self.backbone.eval()
@@ -53,10 +59,10 @@ class Segmenter(nn.Module):
                 feats = self.backbone(voxels)
         else:
             feats = self.backbone(voxels)
-        return self.head(self.norm(feats))
+        return self.norm(feats)
 
     def training_step(self, batch: Batch, progress: float) -> dict[str, torch.Tensor]:
-        """Cross-entropy and Lovász loss over the labelled voxels of the whole batch, on all processes.
+        """Cross-entropy and Lovász loss over the labelled voxels of the whole batch, on all processes; offsets' loss.
 
         Args:
             batch: with labels.
@@ -66,14 +72,21 @@ class Segmenter(nn.Module):
             "loss", and its parts, for the log.
         """
         assert batch.labels is not None
-        logits = self(batch).float()
+        feats = self.features(batch)
+        logits = self.head(feats).float()
         known = batch.labels >= 0
         entropy = mean_over_processes(
             functional.cross_entropy(logits, batch.labels, self.weights, ignore_index=-1, reduction="sum"),
             known.sum() if self.weights is None else self.weights[batch.labels[known]].sum(),
         )
         lovasz = lovasz_softmax(logits[known].softmax(1), batch.labels[known])
-        return {"loss": entropy + self.recipe.lovasz * lovasz, "entropy": entropy.detach(), "lovasz": lovasz.detach()}
+        loss, parts = entropy + self.recipe.lovasz * lovasz, {"entropy": entropy.detach(), "lovasz": lovasz.detach()}
+        if self.offsets is not None:
+            assert batch.offsets is not None
+            inside = batch.offsets.isfinite().all(1)
+            away = offset_loss(self.offsets(feats).float(), batch.offsets, inside)
+            loss, parts = loss + self.recipe.offsets * away, parts | {"offset": away.detach()}
+        return {"loss": loss} | parts
 
 
 def load_segmenter(path: Path) -> Segmenter:

@@ -20,13 +20,15 @@ class SegmentRecipe(Recipe):
         features: inputs of each voxel, of `data.clouds.FEATURES`.
         augment: how scenes are changed in training, of `SCENE_AUGMENTATIONS`.
         crop: most points of a training scene; 0 = all.
-        init: weights to start the backbone from; "" = random.
+        init: weights to start the backbone from, and of a segmenter of the same classes the heads too, unless `freeze`;
+            "" = random.
         freeze: train the head alone (linear probe).
         init_rate: learning rate of a backbone that is not random, over that of the head.
         drop_path: stochastic depth.
         lovasz: weight of the Lovász loss.
         class_weights: of the cross-entropy: "sqrt" = one over the root of a class's share of the training points, so
             that rare classes count more; "none" = all alike.
+        offsets: weight of the loss of the way from each voxel to the middle of its object; 0 = it is not taught.
         most_voxels: larger scenes are evaluated in overlapping tiles.
     """
 
@@ -42,4 +44,5 @@ class SegmentRecipe(Recipe):
     drop_path: float = Field(0.0, ge=0, lt=1)
     lovasz: float = Field(1.0, ge=0)
     class_weights: Literal["none", "sqrt"] = "none"
+    offsets: float = Field(0.0, ge=0)
     most_voxels: int = Field(120_000, ge=1000)

@@ -16,7 +16,7 @@ from scanwise.methods.segment.evaluate import evaluate
 from scanwise.methods.segment.losses import root_weights
 from scanwise.methods.segment.model import Segmenter
 from scanwise.methods.segment.recipe import SegmentRecipe
-from scanwise.training.checkpoints import start_from
+from scanwise.training.checkpoints import load, start_from
 from scanwise.training.loop import parameter_groups
 from scanwise.training.run import Run
 
@@ -41,7 +41,8 @@ def train(recipe: SegmentRecipe, out: Path, fabric: Fabric, **options: Any) -> d
     paths, _ = with_joined_classes(paths, known=classes)
     model = run.build(lambda: Segmenter(recipe, classes, weights))
     if recipe.init:
-        start_from(model, Path(recipe.init))
+        same = not recipe.freeze and load(Path(recipe.init)).facts.get("classes") == classes
+        start_from(model, Path(recipe.init), kind="segment" if same else "")
     loader = run.loader(SceneDataset(paths, MakeSample(recipe)), collate)
     validation = scene_paths(recipe.data, "val")
 
@@ -57,5 +58,6 @@ def _groups(model: Segmenter) -> list[dict[str, Any]]:
     recipe = model.recipe
     scale = recipe.init_rate if recipe.init else 1.0
     backbone = [group | {"scale": scale} for group in parameter_groups(model.backbone, recipe.weight_decay)]
-    head = parameter_groups(nn.ModuleList([model.norm, model.head]), recipe.weight_decay)
+    heads = [model.norm, model.head] + ([] if model.offsets is None else [model.offsets])
+    head = parameter_groups(nn.ModuleList(heads), recipe.weight_decay)
     return backbone + head

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from scanwise.data.clouds import Batch, Cloud, Sample, collate, sample_of
+from scanwise.data.clouds import Batch, Cloud, Sample, collate, sample_with_objects
 from scanwise.data.datasets import Source, read_source
 from scanwise.data.referring import augmented, by_sentence, draw_sentences
 from scanwise.errors import InputError
@@ -79,21 +79,13 @@ class MakeTwoStageSample:
         Raises:
             InputError: the scene has no sentences, classes or objects.
         """
-        recipe, base = self.recipe, self.classes + 1
+        recipe = self.recipe
         check_labelled(scene)
         referrals, free = draw_sentences(scene, recipe.sentences, generator)
-        cloud = Cloud.of(scene)
-        assert cloud.labels is not None
-        assert cloud.instances is not None
-        both = (cloud.instances.astype(np.int64) + 1) * base + cloud.labels + 1  # one majority vote for the pair
-        cloud = replace(cloud, labels=both)
-        cloud = augmented(cloud, generator, points=recipe.points, augment=recipe.augment, free=free)
-        sample = sample_of(cloud, recipe.voxel, recipe.features, scene.name)
-        assert sample.labels is not None
-        instances, labels = sample.labels // base - 1, sample.labels % base - 1
-        means = instance_means(sample.centers, instances)
-        offsets = np.where(instances[:, None] >= 0, means[instances] - sample.centers, 0).astype(np.float32)
-        sample = replace(sample, labels=labels.astype(np.int32))
+        cloud = augmented(Cloud.of(scene), generator, points=recipe.points, augment=recipe.augment, free=free)
+        sample, instances = sample_with_objects(cloud, recipe.voxel, recipe.features, scene.name)
+        assert sample.offsets is not None
+        offsets = np.nan_to_num(sample.offsets)
         texts, targets = [each.text for each in referrals], [each.instance for each in referrals]
         return TwoStageSample(sample, instances, offsets, texts, targets)
 
@@ -107,14 +99,6 @@ def collate_two_stage(samples: Sequence[TwoStageSample]) -> TwoStageBatch:
         by_sentence([each.texts for each in samples]),
         by_sentence([each.targets for each in samples]),
     )
-
-
-def instance_means(centers: np.ndarray, instances: np.ndarray) -> np.ndarray:
-    """(highest instance + 2, 3) mean position of each object's voxels, the last row for those of none."""
-    count = int(instances.max(initial=-1)) + 2
-    sizes = np.bincount(instances % count, minlength=count)
-    sums = [np.bincount(instances % count, centers[:, axis], count) for axis in range(3)]
-    return np.stack(sums, 1) / np.maximum(sizes, 1)[:, None]
 
 
 def thing_classes(paths: Sequence[Source], classes: int) -> list[bool]:

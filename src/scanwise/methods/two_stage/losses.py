@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
+from scanwise.nn.offsets import offset_loss
+
 
 def proposal_losses(
     logits: torch.Tensor, offsets: torch.Tensor, labels: torch.Tensor, wanted: torch.Tensor, inside: torch.Tensor
@@ -23,9 +25,4 @@ def proposal_losses(
     """
     known = bool((labels >= 0).any())
     entropy = functional.cross_entropy(logits, labels, ignore_index=-1) if known else logits.sum() * 0
-    if not bool(inside.any()):
-        return {"class": entropy, "offset": offsets.sum() * 0}
-    found, true = offsets[inside], wanted[inside]
-    distance = (found - true).abs().sum(1).mean()
-    direction = -functional.cosine_similarity(found, true, dim=1).mean()
-    return {"class": entropy, "offset": distance + 0.1 * direction}
+    return {"class": entropy, "offset": offset_loss(offsets, wanted, inside)}

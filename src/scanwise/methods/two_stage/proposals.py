@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from scanwise.geometry.components import connected_points
+from scanwise.nn.offsets import offset_head
 
 _COVERED = 0.25  # IoU from which a proposal stands for a true object
 
@@ -45,7 +46,7 @@ class ProposalHead(nn.Module):
     def __init__(self, in_channels: int, classes: int, hidden: int = 64) -> None:
         super().__init__()
         self.classes = nn.Linear(in_channels, classes)
-        self.offsets = nn.Sequential(nn.Linear(in_channels, hidden), nn.ReLU(), nn.Linear(hidden, 3))
+        self.offsets = offset_head(in_channels, hidden)
 
     def forward(self, feats: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Class logits (N, K) and offsets (N, 3) in metres of voxels (N, C)."""
