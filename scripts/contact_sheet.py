@@ -16,8 +16,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 import scanwise
-from scanwise.app.report import draw_cloud, label_colors
 from scanwise.scene import Scene
+from scanwise.show.report import draw_cloud, label_colors
 
 TILE = (240, 320)
 

@@ -12,6 +12,7 @@ ROOMS = [
     ["app"],
     ["interop"],
     ["understand"],
+    ["show"],
     ["methods"],
     ["training"],
     ["evaluation"],

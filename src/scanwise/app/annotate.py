@@ -97,7 +97,7 @@ def _draw(scan: Scene, mask: np.ndarray, path: Path) -> None:
     from PIL import Image
 
     from scanwise.app.crop import FOUND, muted
-    from scanwise.app.raster import draw_cloud
+    from scanwise.show.raster import draw_cloud
 
     colors = muted(scan)
     colors[mask] = FOUND

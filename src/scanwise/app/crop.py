@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw
 
-from scanwise.app.raster import draw_cloud
 from scanwise.geometry.cameras import project, visible
 from scanwise.geometry.objects import FoundObject
 from scanwise.scene import Scene, View
+from scanwise.show.raster import draw_cloud
 
 FOUND = np.array([230, 60, 30])
 _MOST_POINTS = 2000  # of the thing that are looked for in a picture

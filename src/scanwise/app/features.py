@@ -45,9 +45,9 @@ def features(
 
         scanwise features sweep.bin --model out/dos-streets-small --out out/sweep
     """
-    from scanwise.app.report import draw_cloud
     from scanwise.app.results import check_out
     from scanwise.evaluation.features import pca_colors
+    from scanwise.show.report import draw_cloud
 
     folder = out or Path("out") / f"features-{scene.resolve().stem or 'scan'}"
     check_out(folder, scene)

@@ -14,13 +14,13 @@ import numpy as np
 from PIL import Image
 
 from scanwise.app.crop import FOUND, crop_of, muted
-from scanwise.app.raster import rasterise
-from scanwise.app.report import write_html, write_picture
 from scanwise.errors import OutputError
 from scanwise.files import adding_files, write_text
 from scanwise.formats.registry import column_suffixes, write_scene
 from scanwise.geometry.units import unit_of
 from scanwise.scene import Scene
+from scanwise.show.raster import rasterise
+from scanwise.show.report import write_html, write_picture
 from scanwise.understand.answer import Answer
 from scanwise.understand.labels import Labels
 from scanwise.understand.prepared import Prepared

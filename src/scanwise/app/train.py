@@ -142,6 +142,36 @@ def geopurify(
 
 
 @app.command()
+def things(
+    recipe: RecipeArgument, out: RunOption = None, changes: SetOption = None, device: DeviceOption = "auto"
+) -> None:
+    """Which parts of a scan belong to one thing, from scenes with instances; minutes, most of them to look at them.
+
+    Examples:
+
+        scanwise train things recipes/things-rooms.yaml
+
+        scanwise label SCAN --text chair,table,floor --things out/things-rooms
+    """
+    from scanwise.methods.things.recipe import ThingsRecipe
+    from scanwise.methods.things.train import train
+    from scanwise.understand.shapes import class_list, predict_shapes
+    from scanwise.understand.things import seen_by
+
+    def with_network(settings: ThingsRecipe, folder: Path, fabric: Any, **options: Any) -> dict[str, float]:
+        network = Path(settings.network) if settings.network else None
+
+        def look(surface: Any) -> Any:
+            return seen_by(None if network is None else predict_shapes(surface, network, fabric.device))
+
+        return train(settings, folder, fabric, look=look, classes=class_list(network), **options)
+
+    done = run_training(ThingsRecipe, with_network, recipe, out, changes, device)
+    if done is not None:
+        print(f"{done[0] / 'best.ckpt'}: {100 * done[1]['right']:.1f} % of held-out pairs right")
+
+
+@app.command()
 def vision(
     recipe: RecipeArgument, out: RunOption = None, changes: SetOption = None, device: DeviceOption = "auto"
 ) -> None:

@@ -30,7 +30,7 @@ from scanwise.vision.rooms import UNNAMED, embed_texts
 SHIPPED = Path("segment-rooms-small")
 SHARPNESS, ALIKE = 20.0, 0.6  # of cosines; the one at which a text and a class begin to mean the same
 SHAPES_WRONG = 0.1  # how often what shapes say is wrong altogether; chosen as `FusionWeights` were
-_VERSION = "2"
+_VERSION = "3"
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,13 @@ class Shapes:
         probabilities: (M, C), rows sum to 1.
         classes: names of the C classes.
         model_hashes: file -> SHA-256.
+        offsets: (M, 3) metres to the middle of each voxel's thing; None = the network was not taught them.
     """
 
     probabilities: np.ndarray
     classes: list[str]
     model_hashes: dict[str, str]
+    offsets: np.ndarray | None = None
 
     def of_texts(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
         """Probabilities (M, K) of the texts, and (K,) how much each of them is like some class, 0..1.
@@ -121,6 +123,11 @@ def check_shapes(shapes: str | Path | None, scene: Scene) -> Path | None:
     return Path(shapes)
 
 
+def class_list(weights: Path | None) -> list[str]:
+    """Names of the classes that a 3D network knows; none of none."""
+    return [] if weights is None else list(load(weights).facts["classes"])
+
+
 def could_be_a_room(scene: Scene) -> bool:
     """Whether it has colours and is no wider than 50 m, strays apart: the shipped network knows rooms."""
     low, high = main_box(scene.points)
@@ -136,18 +143,17 @@ def predict_shapes(surface: Surface, weights: Path, device: str | torch.device) 
     path = locate(weights)
     digest = file_sha256(path)
     key = cache.key_of(_VERSION, surface.content, digest)
-    probabilities = cache.arrays("shapes", key, lambda: {"probabilities": _probabilities(surface, weights, device)})[
-        "probabilities"
-    ]
-    return Shapes(probabilities, list(load(path).facts["classes"]), {path.name: digest})
+    found = cache.arrays("shapes", key, lambda: _outputs(surface, weights, device))
+    return Shapes(found["probabilities"], class_list(path), {path.name: digest}, found.get("offsets"))
 
 
-def _probabilities(surface: Surface, weights: Path, device: str | torch.device) -> np.ndarray:
+def _outputs(surface: Surface, weights: Path, device: str | torch.device) -> dict[str, np.ndarray]:
     # Here, as it takes seconds that a scan in the cache does not need.
-    from scanwise.methods.segment.evaluate import class_probabilities
+    from scanwise.methods.segment.evaluate import outputs
     from scanwise.methods.segment.model import load_segmenter
 
     model = load_segmenter(weights).to(device)
-    scene = surface.with_normals()
-    probabilities = class_probabilities(model, scene)[surface.finite]
-    return probabilities[surface.voxels.first].astype(np.float16)
+    probabilities, offsets = outputs(model, surface.with_normals())
+    rows = surface.finite[surface.voxels.first]
+    found = {"probabilities": probabilities[rows].astype(np.float16)}
+    return found if offsets is None else found | {"offsets": offsets[rows].astype(np.float16)}

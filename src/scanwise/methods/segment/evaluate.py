@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from scanwise.data.clouds import Cloud, sample_of
 from scanwise.data.datasets import Source, read_source
@@ -30,13 +31,23 @@ def predict(model: Segmenter, scene: Scene) -> np.ndarray:
 
 def class_probabilities(model: Segmenter, scene: Scene) -> np.ndarray:
     """Probabilities (N, K) float32 of the classes for each point of a scene; 0 for points that are not finite."""
-    recipe = model.recipe
+    return outputs(model, scene)[0]
+
+
+def outputs(model: Segmenter, scene: Scene) -> tuple[np.ndarray, np.ndarray | None]:
+    """What a segmenter says of each point of a scene; 0 for points that are not finite.
+
+    Returns:
+        Probabilities (N, K) float32 of the classes; (N, 3) float32 metres to the middle of the point's thing, None
+        where the model was not taught them.
+    """
+    recipe, classes = model.recipe, len(model.classes)
     sample = sample_of(Cloud.of(scene), recipe.voxel, recipe.features, scene.name)
-    scores, _ = sum_over_tiles(model, sample, recipe.most_voxels, lambda batch: model(batch).float().softmax(1))
-    scores /= scores.sum(1, keepdims=True)
-    result = np.zeros((len(scene), len(model.classes)), np.float32)
-    result[sample.row] = scores[sample.of_point]
-    return result
+    values, _ = sum_over_tiles(model, sample, recipe.most_voxels, lambda batch: torch.cat(model.heads(batch), 1))
+    values /= values[:, :classes].sum(1, keepdims=True)  # in how many tiles a voxel is
+    result = np.zeros((len(scene), values.shape[1]), np.float32)
+    result[sample.row] = values[sample.of_point]
+    return result[:, :classes], result[:, classes:] if model.offsets is not None else None
 
 
 def evaluate(model: Segmenter, paths: Sequence[Source], fabric: Fabric | None = None) -> Mapping[str, Confusion]:

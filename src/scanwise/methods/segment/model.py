@@ -61,6 +61,12 @@ class Segmenter(nn.Module):
             feats = self.backbone(voxels)
         return self.norm(feats)
 
+    def heads(self, batch: Batch) -> list[torch.Tensor]:
+        """Probabilities (N, K), and where they were taught offsets (N, 3) in metres, float32."""
+        feats = self.features(batch)
+        found = [self.head(feats).float().softmax(1)]
+        return found if self.offsets is None else [*found, self.offsets(feats).float()]
+
     def training_step(self, batch: Batch, progress: float) -> dict[str, torch.Tensor]:
         """Cross-entropy and Lovász loss over the labelled voxels of the whole batch, on all processes; offsets' loss.
 

@@ -111,9 +111,9 @@ FACTS = (
 def part_facts(centers: np.ndarray, normals: np.ndarray, colors: np.ndarray | None, of_voxel: np.ndarray) -> np.ndarray:
     """(P, 17) float32 facts of parts, `FACTS`.
 
-    Log of the number of voxels; middle; lowest and highest point; square roots of the eigenvalues of its covariance, as
-    length, width and thickness; how upright its normals are (mean of |nz|); its mean normal, not of length 1; mean
-    colour in Lab over 50 and its spread, 0 without colours. Metres.
+    Log of the number of voxels; middle; lowest and highest point, over the scene's lowest hundredth; square roots of
+    the eigenvalues of its covariance, as length, width and thickness; how upright its normals are (mean of |nz|); its
+    mean normal, not of length 1; mean colour in Lab over 50 and its spread, 0 without colours. Metres.
 
     Args:
         centers: (M, 3) metres.
@@ -144,7 +144,17 @@ def part_facts(centers: np.ndarray, normals: np.ndarray, colors: np.ndarray | No
         colour[:, :3] = mean(lab)
         colour[:, 3] = np.sqrt(mean((lab - colour[of_voxel, :3]) ** 2).sum(1))
     flat = mean(np.abs(unit[:, 2:]))
-    columns = (np.log(sizes)[:, None], middle, low[:, None], high[:, None], extents, flat, mean(unit), colour)
+    ground = np.quantile(centers[:, 2], 0.01)
+    columns = (
+        np.log(sizes)[:, None],
+        middle,
+        low[:, None] - ground,
+        high[:, None] - ground,
+        extents,
+        flat,
+        mean(unit),
+        colour,
+    )
     return np.concatenate(columns, 1).astype(np.float32)
 
 

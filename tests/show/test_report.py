@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from scanwise.app.page import ClassLayer, write_page
-from scanwise.app.raster import BACKGROUND, ceiling_cut
-from scanwise.app.report import UNLABELLED, draw_cloud, palette, write_html, write_picture
 from scanwise.errors import OutputError
+from scanwise.show.page import ClassLayer, write_page
+from scanwise.show.raster import BACKGROUND, ceiling_cut
+from scanwise.show.report import UNLABELLED, draw_cloud, palette, write_html, write_picture
 
 
 def plane(n: int = 80, size: float = 4.0) -> np.ndarray:

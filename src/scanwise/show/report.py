@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from scanwise.app.page import ClassLayer, ColorLayer, Layer, ScalarLayer, write_page
-from scanwise.app.raster import draw_cloud, rasterise
 from scanwise.files import replacing
+from scanwise.show.page import ClassLayer, ColorLayer, Layer, ScalarLayer, write_page
+from scanwise.show.raster import draw_cloud, rasterise
 
 __all__ = ["UNLABELLED", "draw_cloud", "height_colors", "palette", "write_html", "write_picture"]
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from scanwise.app.raster import best_view, ceiling_cut, oriented
 from scanwise.files import write_text
+from scanwise.show.raster import best_view, ceiling_cut, oriented
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +114,7 @@ def write_page(
 
 
 def _asset(name: str) -> str:
-    return (files("scanwise.app") / name).read_text(encoding="utf-8")
+    return (files("scanwise.show") / name).read_text(encoding="utf-8")
 
 
 def _geometry(points: np.ndarray, normals: np.ndarray | None) -> dict[str, Any]:
