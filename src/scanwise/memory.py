@@ -74,3 +74,13 @@ def _of_process(root: Path) -> float:
     except (OSError, ValueError, IndexError):
         return float(limit)
     return float(limit - pages * resource.getpagesize())
+
+
+def peak_memory() -> int | None:
+    """Bytes this process held at most; None where the system does not tell."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,9 @@ from scanwise.app.options import (
     read_scan,
 )
 from scanwise.progress import Stopwatch
+
+if TYPE_CHECKING:
+    from scanwise.understand.labels import Labels
 
 
 def label(
@@ -42,14 +45,34 @@ def label(
             help="A 3D network that has a say too. [default: ours, for rooms in colour]",
         ),
     ] = None,
+    things: Annotated[
+        str | None,
+        typer.Option(
+            "--things",
+            metavar="off|WEIGHTS",
+            help="What says which parts of the scan are one thing, whose points vote together. [default: ours]",
+        ),
+    ] = None,
+    unsure: Annotated[
+        float,
+        typer.Option("--unsure", metavar="P", min=0, max=1, help="Leave unlabelled what is less sure than this, 0..1."),
+    ] = 0.0,
+    split: Annotated[bool, typer.Option("--split", help="Also one file an object, in objects/.")] = False,
+    las_classes: Annotated[
+        bool, typer.Option("--las-classes", help="LAS and LAZ: codes of ASPRS as classification.")
+    ] = False,
+    painted: Annotated[
+        bool, typer.Option("--painted", help="Points of labels.* have the colour of their word.")
+    ] = False,
     device: DeviceOption = "auto",
     up: UpOption = "auto",
     unit: UnitOption = None,
     columns: ColumnsOption = None,
 ) -> None:
-    """Label every point of a scan with the likeliest of your words.
+    """Label every point of a scan with the likeliest of your words, and find the objects of each.
 
-    Writes labels.<format of the input, or ply>, labels.json, picture.png and view.html.
+    Writes labels.<format of the input, or ply> with label, confidence and object of each point; objects.csv and
+    objects.json with word, box, size and height of each object; labels.json, picture.png and view.html.
 
     Examples:
 
@@ -61,10 +84,14 @@ def label(
 
         scanwise label room.ply --text sofa,table,wall,floor --up y --unit mm
 
+        scanwise label scan/ --text chair,table,floor --unsure 0.5 --split
+
+        scanwise label tile.laz --text ground,tree,building --shapes out/streets --las-classes
+
         scanwise label scan/ --text chair,floor --purify out/geopurify-rooms-tiny
     """
     from scanwise import devices
-    from scanwise.app.results import check_out, new_folder, write_label_results
+    from scanwise.app.results import check_out, new_folder
     from scanwise.understand.labels import check_texts
     from scanwise.understand.prepared import prepare
     from scanwise.understand.purification import check_purify
@@ -77,19 +104,26 @@ def label(
     with watch("reading"):
         scan = read_scan(scene, up, unit, columns)
     with progress() as show:
-        prepared = prepare(scan, vision=vision, purify=purify, shapes=shapes, device=where, up=None, progress=show)
-        labels = prepared.label(texts)
-    prepared.seconds = watch.seconds | prepared.seconds
-    summary = {"scene": str(scene), "command": sys.argv[1:], "purify": purify}
-    written = write_label_results(out, prepared, labels, summary)
-    _show_counts(labels.texts, labels.counts)
+        prepared = prepare(
+            scan, vision=vision, purify=purify, shapes=shapes, things=things, device=where, up=None, progress=show
+        )
+        prepared.seconds = watch.seconds | prepared.seconds
+        labels = prepared.label(texts, unsure=unsure)
+    summary = {"scene": str(scene), "command": sys.argv[1:], "purify": purify, "unsure": unsure}
+    written = labels.save(out, split=split, las_classes=las_classes, painted=painted, summary=summary)
+    _show_counts(labels)
     print(f"{len(scan):,} points in {sum(prepared.seconds.values()):.1f} s")
     for file in written:
         print(file)
 
 
-def _show_counts(texts: list[str], counts: list[int]) -> None:
-    total = max(sum(counts), 1)
-    width = max(map(len, texts))
-    for text, count in sorted(zip(texts, counts, strict=True), key=lambda item: -item[1]):
-        print(f"  {text:<{width}}  {count:>10,}  {100 * count / total:5.1f} %")
+def _show_counts(labels: Labels) -> None:
+    total = max(len(labels.indices[labels.scene.finite]), 1)
+    width = max(map(len, labels.texts))
+    rows = zip(labels.texts, labels.counts, labels.object_counts, strict=True)
+    for text, count, objects in sorted(rows, key=lambda row: -row[1]):
+        many = f"  {objects} object{'' if objects == 1 else 's'}" if objects else ""
+        print(f"  {text:<{width}}  {count:>10,}  {100 * count / total:5.1f} %{many}")
+    unlabelled = total - sum(labels.counts)
+    if unlabelled:
+        print(f"  {'unlabelled':<{width}}  {unlabelled:>10,}  {100 * unlabelled / total:5.1f} %")

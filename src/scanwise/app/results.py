@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-import time
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -16,14 +14,11 @@ from PIL import Image
 from scanwise.app.crop import FOUND, crop_of, muted
 from scanwise.errors import OutputError
 from scanwise.files import adding_files, write_text
-from scanwise.formats.registry import column_suffixes, write_scene
+from scanwise.formats.registry import write_scene
 from scanwise.geometry.units import unit_of
 from scanwise.scene import Scene
 from scanwise.show.raster import rasterise
-from scanwise.show.report import write_html, write_picture
 from scanwise.understand.answer import Answer
-from scanwise.understand.labels import Labels
-from scanwise.understand.prepared import Prepared
 
 _SIZE = (1600, 900)  # of an answer's picture
 _RUNNERS_UP = np.array([40, 120, 220])
@@ -56,79 +51,6 @@ def check_out(folder: Path, source: Path) -> None:
         pass
     if made:
         folder.rmdir()
-
-
-# Labels
-
-
-def write_label_results(folder: Path, prepared: Prepared, labels: Labels, summary: dict[str, Any]) -> list[Path]:
-    """Writes labels.<format>, labels.json, picture.png and view.html; all of them, or none.
-
-    Args:
-        folder: for the results; other files there stay.
-        prepared: what was labelled; "writing" is added to its seconds.
-        labels: of its scene.
-        summary: what labels.json says first.
-
-    Returns:
-        The files' paths.
-
-    Raises:
-        OutputError: the folder cannot be written, or the disk is full.
-    """
-    scene = prepared.scene
-    with adding_files(folder) as place:
-        started = time.perf_counter()
-        cloud = place / f"labels.{output_suffix(scene)}"
-        write_scene(scene.with_columns(label=labels.indices, confidence=labels.confidence), cloud)
-        shown = scene.finite
-        points, indices = scene.points[shown], labels.indices[shown]
-        colors = None if scene.colors is None else scene.colors[shown]
-        normals = None if scene.normals is None else scene.normals[shown]
-        confidence = labels.confidence[shown]
-        write_picture(place / "picture.png", points, colors, indices, labels.texts, title=scene.name, normals=normals)
-        page = place / "view.html"
-        write_html(page, points, colors, indices, labels.texts, confidence, title=scene.name, normals=normals)
-        prepared.seconds["writing"] = time.perf_counter() - started
-        _write_summary(place / "labels.json", summary | label_summary(prepared, labels))
-        names = sorted(path.name for path in place.iterdir())
-    return [folder / name for name in names]
-
-
-def label_summary(prepared: Prepared, labels: Labels) -> dict[str, Any]:
-    """What labels.json holds: texts, counts, seconds by stage, peak memory, models with hashes."""
-    models = {} if prepared.vision is None else {prepared.vision.name: prepared.vision.model_hashes}
-    if prepared.shapes is not None:
-        models["shapes"] = prepared.shapes.model_hashes
-    return {
-        "texts": labels.texts,
-        "counts": dict(zip(labels.texts, labels.counts, strict=True)),
-        "unlabelled": int((labels.indices < 0).sum()),
-        "points": len(prepared.scene),
-        "voxels": len(prepared.voxels),
-        "voxel_metres": prepared.voxels.size,
-        "share_seen_in_pictures": round(float(prepared.lifted.seen.mean()), 4),
-        "pictures": len(prepared.scene.views),
-        "device": str(prepared.device),
-        "models": models,
-        "seconds": {stage: round(seconds, 3) for stage, seconds in prepared.seconds.items()},
-        "peak_memory_bytes": peak_memory(),
-    }
-
-
-def output_suffix(scene: Scene) -> str:
-    """The input's own format where it can hold further columns, else ply."""
-    return scene.source_format if scene.source_format in column_suffixes() else "ply"
-
-
-def peak_memory() -> int | None:
-    """Bytes this process held at most; None where the system does not tell."""
-    try:
-        import resource
-    except ImportError:
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 # Answers

@@ -51,6 +51,23 @@ class ClassLayer:
 
 
 @dataclass(frozen=True, eq=False)
+class ObjectLayer:
+    """Points in a colour of their object; the page says what is under the pointer, and a click shows it alone.
+
+    Attributes:
+        name: on the layer's button.
+        indices: (N,) int object of each point, -1 = none.
+        texts: O lines, what the page says of each object.
+        words: (O,) int row of the class layer's texts.
+    """
+
+    name: str
+    indices: np.ndarray
+    texts: Sequence[str]
+    words: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class ScalarLayer:
     """Points on a colour ramp.
 
@@ -67,7 +84,7 @@ class ScalarLayer:
     high: float
 
 
-Layer = ColorLayer | ClassLayer | ScalarLayer
+Layer = ColorLayer | ClassLayer | ObjectLayer | ScalarLayer
 
 
 def write_page(
@@ -164,6 +181,16 @@ def _encode(layer: Layer, finite: np.ndarray, rows: np.ndarray) -> dict[str, Any
         levels = (np.clip(np.nan_to_num(share), 0, 1) * 255 + 0.5).astype(np.uint8)
         ends = {"low": float(layer.low), "high": float(layer.high)}
         return {"kind": "scalar", "name": layer.name, "data": _base64(levels), **ends}
+    if isinstance(layer, ObjectLayer):
+        numbers = np.where(layer.indices < 0, len(layer.texts), layer.indices)[rows].astype("<u4")
+        words = np.asarray(layer.words).tolist()
+        return {
+            "kind": "objects",
+            "name": layer.name,
+            "data": _base64(numbers),
+            "texts": [*layer.texts],
+            "words": words,
+        }
     last = len(layer.texts)  # -1 becomes one more class, so that it can be hidden too
     indices = np.where(layer.indices < 0, last, layer.indices)
     counts = np.bincount(indices[finite], minlength=last + 1)

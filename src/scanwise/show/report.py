@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import colorsys
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,19 +13,14 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from scanwise.files import replacing
-from scanwise.show.page import ClassLayer, ColorLayer, Layer, ScalarLayer, write_page
+from scanwise.show.page import ClassLayer, ColorLayer, Layer, ObjectLayer, ScalarLayer, write_page
 from scanwise.show.raster import draw_cloud, rasterise
+from scanwise.show.words import word_colors
 
-__all__ = ["UNLABELLED", "draw_cloud", "height_colors", "palette", "write_html", "write_picture"]
+__all__ = ["UNLABELLED", "draw_cloud", "height_colors", "write_html", "write_picture"]
 
 UNLABELLED = (205, 208, 212)
 
-_HAND_PICKED = (
-    (0, 114, 178), (230, 159, 0), (0, 158, 115), (204, 72, 58), (148, 103, 189),
-    (86, 180, 233), (240, 215, 66), (136, 34, 85), (140, 108, 60), (232, 124, 178),
-    (27, 79, 60), (178, 223, 138), (51, 34, 136), (255, 178, 140), (68, 170, 153),
-    (101, 60, 30), (190, 174, 212), (128, 128, 0), (214, 39, 110), (64, 224, 208),
-)  # fmt: skip
 _PANEL = (880, 660)
 _GAP = 24
 _PICTURE_WIDTH = 2 * _PANEL[0] + 3 * _GAP
@@ -36,21 +30,6 @@ _LEGEND_COLUMNS = 5
 _LEGEND_ROWS = 8
 _ROW_HEIGHT = 34
 _INK, _SOFT_INK = (27, 31, 36), (92, 101, 112)
-
-
-def palette(n: int) -> np.ndarray:
-    """Colours of classes 0..n-1, (n, 3) uint8; a class has the same colour whatever n is.
-
-    The first twenty are picked by hand to differ in lightness as well as hue, so that most pairs can be
-    told apart with colour-blind eyes; further ones walk around the hues by the golden angle.
-    """
-    colors = list(_HAND_PICKED[:n])
-    for k in range(len(colors), n):
-        hue = (0.11 + (k - len(_HAND_PICKED)) * 0.618034) % 1
-        saturation, value = ((0.75, 0.85), (0.45, 0.95), (0.8, 0.55))[k % 3]
-        red, green, blue = colorsys.hsv_to_rgb(hue, saturation, value)
-        colors.append((round(255 * red), round(255 * green), round(255 * blue)))
-    return np.array(colors, np.uint8).reshape(n, 3)
 
 
 def height_colors(points: np.ndarray) -> np.ndarray:
@@ -101,7 +80,7 @@ def write_picture(
     pen.text((_PICTURE_WIDTH - _GAP, 28), subtitle, font=_font(16), fill=_SOFT_INK, anchor="ra")
     raster = rasterise(points, size=_PANEL, normals=normals)
     left = ("colour", colors) if colors is not None else ("height", height_colors(points))
-    right = ("labels", label_colors(labels, len(texts)))
+    right = ("labels", label_colors(labels, texts))
     for k, (caption, paint) in enumerate((left, right)):
         x = _GAP + k * (_PANEL[0] + _GAP)
         pen.text((x, _TITLE_HEIGHT + 4), caption, font=_font(16), fill=_SOFT_INK)
@@ -121,9 +100,11 @@ def write_html(
     *,
     title: str,
     normals: np.ndarray | None = None,
+    object_of: np.ndarray | None = None,
+    objects: Sequence[str] = (),
     max_points: int = 400_000,
 ) -> None:
-    """Write a page that shows the cloud in 3D by colour, label and confidence, without any network.
+    """Write a page that shows the cloud in 3D by colour, label, object and confidence, without any network.
 
     Args:
         path: of the HTML file.
@@ -134,6 +115,8 @@ def write_html(
         confidence: (N,) float, 0..1; None = no such layer.
         title: of the page.
         normals: (N, 3) unit, see `draw_cloud`.
+        object_of: (N,) int32 object of each point, -1 = none; None = no such layer.
+        objects: what the page says of each.
         max_points: see `write_page`.
 
     Raises:
@@ -144,16 +127,26 @@ def write_html(
         layers.append(ColorLayer("colour", colors))
     else:
         layers.append(ColorLayer("height", height_colors(points)))
-    layers.append(ClassLayer("labels", labels, texts, palette(len(texts)), ("unlabelled", UNLABELLED)))
+    layers.append(ClassLayer("labels", labels, texts, word_colors(texts), ("unlabelled", UNLABELLED)))
+    if object_of is not None and len(objects):
+        layers.append(ObjectLayer("objects", object_of, objects, _words_of(object_of, labels, len(objects))))
     if confidence is not None:
         layers.append(ScalarLayer("confidence", confidence, 0.0, 1.0))
     write_page(path, points, layers, title=title, first="labels", normals=normals, max_points=max_points)
 
 
-def label_colors(labels: np.ndarray, classes: int) -> np.ndarray:
-    """(N,) labels -> (N, 3) uint8 from `palette`; -1 is light grey."""
-    table = np.vstack([palette(classes), np.array([UNLABELLED], np.uint8)])
-    return table[np.where(labels < 0, classes, labels)]
+def label_colors(labels: np.ndarray, texts: Sequence[str]) -> np.ndarray:
+    """(N,) labels -> (N, 3) uint8 of their words; -1 is light grey."""
+    table = np.vstack([word_colors(texts), np.array([UNLABELLED], np.uint8)])
+    return table[np.where(labels < 0, len(texts), labels)]
+
+
+def _words_of(object_of: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:
+    """(O,) int32 label of each object, that of its last point."""
+    words = np.full(count, -1, np.int32)
+    inside = object_of >= 0
+    words[object_of[inside]] = labels[inside]
+    return words
 
 
 @dataclass(frozen=True)
@@ -166,7 +159,7 @@ class _Entry:
 def _entries(labels: np.ndarray, texts: Sequence[str]) -> list[_Entry]:
     """Legend rows, the most frequent first, unlabelled last."""
     counts = np.bincount(labels[labels >= 0], minlength=len(texts))
-    table = palette(len(texts)).tolist()
+    table = word_colors(texts).tolist()
     order = sorted(range(len(texts)), key=lambda k: (-counts[k], k))
     rows = [_Entry(texts[k], _percent(int(counts[k]), len(labels)), tuple(table[k])) for k in order]
     unlabelled = int((labels < 0).sum())

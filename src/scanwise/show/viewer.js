@@ -11,31 +11,43 @@ const count = grid.length / 3;
 const decode = {
   rgb: (layer) => ({ rgb: bytes(layer.data) }),
   classes: (layer) => ({ index: layer.bits === 8 ? bytes(layer.data) : new Uint16Array(bytes(layer.data).buffer) }),
+  objects: (layer) => ({ index: new Uint32Array(bytes(layer.data).buffer) }),
   scalar: (layer) => ({ value: bytes(layer.data) }),
 };
 const layers = scan.layers.map((layer) => ({ ...layer, ...decode[layer.kind](layer) }));
 const classes = layers.find((layer) => layer.kind === "classes");
+const things = layers.find((layer) => layer.kind === "objects");
 const shown = classes ? classes.items.map(() => true) : [];
 const viridis = [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]];
-const state = { layer: Math.max(0, layers.findIndex((layer) => layer.name === scan.first)), size: 1, cut: scan.cut };
+const state = { layer: Math.max(0, layers.findIndex((layer) => layer.name === scan.first)), size: 1, cut: scan.cut, alone: -1 };
 
 function ramp(t) {
   const at = Math.min(3.999, Math.max(0, t * 4)), i = Math.floor(at), f = at - i;
   return viridis[i].map((low, c) => Math.round(low + f * (viridis[i + 1][c] - low)));
 }
 
+/** Colours of objects, told apart by the golden angle; the last is that of none. */
+function objectColors() {
+  const hue = (h, k) => { const f = (k + h * 6) % 6; return 1 - Math.max(0, Math.min(1, f, 4 - f)); };
+  const table = things.texts.map((_, i) => {
+    const h = (0.11 + i * 0.618034) % 1, strong = [0.75, 0.5, 0.85][i % 3], light = [0.9, 0.98, 0.65][i % 3];
+    return [5, 3, 1].map((k) => Math.round(255 * light * (1 - strong * (1 - hue(h, k)))));
+  });
+  return [...table, [205, 208, 212]];
+}
+const visible = (i) => (!classes || shown[classes.index[i]]) && (state.alone < 0 || things.index[i] === state.alone);
+
 /** RGBA of every point in the present layer; alpha 0 hides a point. */
 function paint() {
   const rgba = new Uint8Array(4 * count), layer = layers[state.layer];
   const table = layer.kind === "classes" ? layer.items.map((item) => item.color)
-    : Array.from({ length: 256 }, (_, i) => ramp(i / 255));
+    : layer.kind === "objects" ? objectColors() : Array.from({ length: 256 }, (_, i) => ramp(i / 255));
   for (let i = 0; i < count; i++) {
-    const visible = !classes || shown[classes.index[i]];
-    if (!visible) continue;
+    if (!visible(i)) continue;
     if (layer.kind === "rgb") {
       for (let c = 0; c < 3; c++) rgba[4 * i + c] = layer.rgb[3 * i + c];
     } else {
-      const color = table[layer.kind === "classes" ? layer.index[i] : layer.value[i]];
+      const color = table[layer.kind === "scalar" ? layer.value[i] : layer.index[i]];
       for (let c = 0; c < 3; c++) rgba[4 * i + c] = color[c];
     }
     rgba[4 * i + 3] = 255;
@@ -265,7 +277,7 @@ function pick(px, py, reach) {
   const top = (1.0001 - state.cut) * 65535;
   let best = -1, nearest = Infinity;
   for (let i = 0; i < count; i++) {
-    if (grid[3 * i + 2] > top || (classes && !shown[classes.index[i]])) continue;
+    if (grid[3 * i + 2] > top || !visible(i)) continue;
     const p = minus(position(i), camera.target), depth = camera.distance - dot(p, back);
     if (depth <= 0 || depth >= nearest) continue;
     const dx = x + dot(p, right) * focal / depth - px, dy = y - dot(p, up) * focal / depth - py;
@@ -289,7 +301,8 @@ function tell(px, py) {
   if (i < 0) return;
   const scores = layers.filter((layer) => layer.kind === "scalar")
     .map((layer) => ` · ${layer.name} ${(layer.low + layer.value[i] / 255 * (layer.high - layer.low)).toFixed(2)}`);
-  tip.textContent = classes.items[classes.index[i]].text + scores.join("");
+  const thing = things ? things.texts[things.index[i]] : undefined;
+  tip.textContent = thing || classes.items[classes.index[i]].text + scores.join("");
   tip.style.left = Math.min(px, innerWidth - 160) + "px";
   tip.style.top = Math.min(py, innerHeight - 50) + "px";
 }
@@ -344,8 +357,20 @@ function release(event) {
   if (time - lastTap.time < 350 && Math.hypot(x - lastTap.x, y - lastTap.y) < 24) {
     const i = pick(x, y, 12);
     if (i >= 0) pivot(position(i));
-  } else tell(x, y);
+  } else {
+    tell(x, y);
+    isolate(pick(x, y, 6));
+  }
   lastTap = { time, x, y };
+}
+/** Shows the object of a point alone; of none, or of the one that is alone already, all of them. */
+function isolate(i) {
+  if (!things) return;
+  const which = i < 0 || things.index[i] >= things.texts.length ? -1 : things.index[i];
+  const next = which === state.alone ? -1 : which;
+  if (next === state.alone) return;
+  state.alone = next;
+  repaint();
 }
 canvas.addEventListener("pointerup", release);
 canvas.addEventListener("pointercancel", release);
@@ -420,12 +445,13 @@ function build() {
   let before = null;  // the state before a double click's two single ones
   for (const k of classes ? classes.order : []) {
     const item = classes.items[k], button = element("button", $("legend"));
+    const number = things ? things.words.filter((word) => word === k).length : 0;
     button.dataset.item = k;
-    button.title = `${item.text}: ${item.count.toLocaleString("en")} points. Double-click to see it alone.`;
+    button.title = `${item.text}: ${item.count.toLocaleString("en")} points${number ? ` in ${number} objects` : ""}. Double-click to see it alone.`;
     button.setAttribute("aria-pressed", "true");
     element("i", button).style.background = `rgb(${item.color})`;
     element("span", button, item.text);
-    element("small", button, item.count.toLocaleString("en"));
+    element("small", button, (number ? number + " · " : "") + item.count.toLocaleString("en"));
     button.onclick = (event) => {
       if (event.detail < 2) before = [...shown];
       show((j, was) => j === k ? !was : was);
@@ -442,7 +468,8 @@ function build() {
   $("all").hidden = $("none").hidden = !classes;
   $("all").onclick = () => show(() => true);
   $("none").onclick = () => show(() => false);
-  $("reset").onclick = reset;
+  $("reset").onclick = () => { state.alone = -1; repaint(); reset(); };
+  if (things) $("hint").textContent += " · click: that object alone";
   $("size").oninput = (event) => { state.size = +event.target.value; draw(); };
   $("cut").value = state.cut;
   $("cut").oninput = (event) => { state.cut = +event.target.value; draw(); };

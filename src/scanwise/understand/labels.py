@@ -2,42 +2,80 @@
 
 from __future__ import annotations
 
+import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from scanwise.errors import InputError, ScanwiseWarning
+from scanwise.scene import Scene
+from scanwise.understand.objects import LabelledObject
 from scanwise.understand.words import check_readable, check_word, plain
 
 LONGEST_TEXT = 500  # characters
 MOST_TEXTS = 1000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Labels:
-    """A text for each point.
+    """A text for each point, and the objects that they make.
 
     Attributes:
-        indices: (N,) int32 row of `texts`; -1 for points without finite coordinates, and for strays.
-        scores: (N, K) float32, each row sums to 1 (0 where there is no label).
+        indices: (N,) int32 row of `texts`; -1 for points without finite coordinates, for strays, and for what is less
+            sure than was asked for.
+        scores: (N, K) float32, each row sums to 1 (0 where nothing is known of a point).
         texts: the K texts, duplicates removed, in the order given.
+        object_of: (N,) int32 id of the object of each point, -1 = none.
+        objects: by their ids.
+        scene: that was labelled, as it was worked on.
+        facts: what `labels.json` says of the work: models, seconds, memory.
     """
 
     indices: np.ndarray
     scores: np.ndarray
     texts: list[str]
+    object_of: np.ndarray
+    objects: list[LabelledObject]
+    scene: Scene
+    facts: Mapping[str, Any]
 
     @property
     def confidence(self) -> np.ndarray:
-        """(N,) float32 score of the chosen text, 0..1."""
+        """(N,) float32 score of the likeliest text, 0..1."""
         return self.scores.max(1)
 
     @property
     def counts(self) -> list[int]:
         """Points of each of the K texts."""
         return np.bincount(self.indices[self.indices >= 0], minlength=len(self.texts)).tolist()
+
+    @property
+    def object_counts(self) -> list[int]:
+        """Objects of each of the K texts."""
+        found = [each.text for each in self.objects]
+        return [found.count(text) for text in self.texts]
+
+    def save(self, folder: str | os.PathLike[str], **options: Any) -> list[Path]:
+        """Writes cloud, tables, picture and page into a folder; see `understand.label_files.write_labels`."""
+        from scanwise.understand.label_files import write_labels
+
+        return write_labels(self, Path(folder), **options)
+
+    def picture(self, path: str | os.PathLike[str]) -> None:
+        """Writes a PNG of the cloud in colour and by label."""
+        from scanwise.understand.label_files import write_label_picture
+
+        write_label_picture(self, Path(path))
+
+    def page(self, path: str | os.PathLike[str]) -> None:
+        """Writes a page that shows the cloud in 3D by colour, label, object and confidence; it needs no network."""
+        from scanwise.understand.label_files import write_label_page
+
+        write_label_page(self, Path(path))
 
 
 def check_texts(texts: Sequence[str]) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.evaluation.referring import second_pass
 from scanwise.geometry.inside import brought_inside
 from scanwise.geometry.voxels import Voxels
+from scanwise.memory import peak_memory
 from scanwise.methods.geopurify.features import lifted_features
 from scanwise.methods.geopurify.lift import Lifted
 from scanwise.methods.less.evaluate import load_trained, predict
@@ -28,9 +29,12 @@ from scanwise.progress import Progress, Stopwatch, silent
 from scanwise.scene import Scene
 from scanwise.training.checkpoints import is_shipped
 from scanwise.understand.answer import Answer, answer_of, check_sentences
+from scanwise.understand.confidence import calibrated, tell_of_confidence
 from scanwise.understand.labels import Labels, check_texts
+from scanwise.understand.objects import connected_labels, objects_in
 from scanwise.understand.purification import check_purify, pooled, pooling_weights
-from scanwise.understand.shapes import Shapes, check_shapes, predict_shapes, with_pictures
+from scanwise.understand.shapes import Shapes, check_shapes, joint, predict_shapes
+from scanwise.understand.things import Things, check_things, things_of
 from scanwise.understand.words import known_words, plain, tell, understood
 from scanwise.vision import Vision, load_vision
 
@@ -51,6 +55,7 @@ class Prepared:
             checkpoint; None = the default.
         shapes: whether classes of a 3D network count as evidence beside the pictures, and where there are none, alone:
             "off"; weights of `scanwise train segment`; None = the shipped ones, for rooms in colour.
+        things: whether labels are votes of things: "off"; weights of `scanwise train things`; None = the shipped ones.
         model: a trained LESS that sentences are asked of, a checkpoint, a run's folder, or shipped weights by name.
         device: as of `devices.find`, which "auto" leaves the choice to.
         up: axis of the scene's file that points up: "x", "y", "z", "-x", "-y", "-z"; "auto" = found, and z where
@@ -75,6 +80,7 @@ class Prepared:
         vision: Vision | str | None = None,
         purify: str | Path | None = None,
         shapes: str | Path | None = None,
+        things: str | Path | None = None,
         model: LESS | str | Path = SHIPPED_MODEL,
         device: str | torch.device = "auto",
         up: str | None = "auto",
@@ -90,6 +96,7 @@ class Prepared:
         self._watch, self._progress = Stopwatch(self.seconds), progress
         self._vision, self._purify, self._model = vision, purify, model
         self._segmenter = check_shapes(shapes, self.scene)
+        self._joiner = check_things(things)
 
     # What is made of the scene
 
@@ -133,15 +140,30 @@ class Prepared:
 
     @cached_property
     def shapes(self) -> Shapes | None:
-        """What a 3D network makes of the scan, pooled; None = none was asked."""
+        """What a 3D network makes of the scan; None = none was asked."""
         if self._segmenter is None:
             return None
         with self._watch("shapes"):
-            found = predict_shapes(self.surface, self._segmenter, self.device)
+            return predict_shapes(self.surface, self._segmenter, self.device)
+
+    @cached_property
+    def things(self) -> Things | None:
+        """Parts of the scan and how they belong together; None = labels are of points alone."""
+        if self._joiner is None:
+            return None
+        shapes = self.shapes
+        with self._watch("things"):
+            _ = self.surface.neighbours, self.surface.normals
+            return things_of(self.surface, shapes, self._joiner)
+
+    @cached_property
+    def _pooled_shapes(self) -> Shapes:
+        """What the 3D network makes of it, pooled as features are."""
+        assert self.shapes is not None
         weights = self.weights
         with self._watch("pooling of shapes"):
-            values = torch.from_numpy(np.array(found.probabilities, np.float32))
-            return replace(found, probabilities=pooled(values, self.surface, weights, self.device).numpy())
+            values = torch.from_numpy(np.array(self.shapes.probabilities, np.float32))
+            return replace(self.shapes, probabilities=pooled(values, self.surface, weights, self.device).numpy())
 
     @cached_property
     def model(self) -> LESS:
@@ -175,29 +197,67 @@ class Prepared:
             warnings.warn(text, ScanwiseWarning, stacklevel=3)
         if not self.scene.views:
             warnings.warn("no pictures: labels go by shape and colour alone", ScanwiseWarning, stacklevel=3)
-        _ = self.vision, self.weights, self.shapes
+        _ = self.vision, self.weights, self.shapes, self.things
 
     # Questions
 
-    def label(self, texts: Sequence[str]) -> Labels:
-        """Labels every point with the likeliest of the texts.
+    def label(self, texts: Sequence[str], *, unsure: float = 0.0) -> Labels:
+        """Labels every point with the likeliest of the texts, and finds the objects of each.
 
         Args:
             texts: words or phrases.
+            unsure: confidence below which a point, or a thing as a whole, gets no label, 0..1.
 
         Raises:
             InputError: no text, an empty one, or one longer than 500 characters; or the scene cannot be labelled.
         """
         names = check_texts(texts)
+        if not 0 <= unsure <= 1:
+            raise InputError(f"{unsure}: a confidence is 0 to 1", option="unsure")
         self.ready_to_label()
         tell(names, *self._words())
-        logits = self._logits([plain(name) for name in names])
+        words = [plain(name) for name in names]
+        things = self.things
+        if things is None:
+            of_voxel, scores = self.voxels.of_point, calibrated(self._logits(words), self._evidence).numpy()
+        else:
+            of_voxel, scores = things.of_voxel[self.voxels.of_point], self._votes(words, things).numpy()
+        labels = np.where(scores.max(1) >= unsure, scores.argmax(1), -1).astype(np.int32)
         finite = self.scene.finite
         indices = np.full(len(self.scene), -1, np.int32)
         scores_of_points = np.zeros((len(self.scene), len(names)), np.float32)
-        indices[finite] = logits.argmax(1).numpy()[self.voxels.of_point]
-        scores_of_points[finite] = logits.softmax(1).numpy()[self.voxels.of_point]
-        return Labels(indices, scores_of_points, names)
+        indices[finite], scores_of_points[finite] = labels[of_voxel], scores[of_voxel]
+        tell_of_confidence(scores_of_points[finite].max(1), len(names))
+        with self._watch("objects"):
+            object_of = np.full(len(self.scene), -1, np.int32)
+            if things is None:
+                object_of = connected_labels(self.scene.points, indices)
+            else:
+                object_of[finite] = things.objects(labels)[of_voxel]
+            objects = objects_in(self.scene, object_of, scores_of_points, names)
+        return Labels(indices, scores_of_points, names, object_of, objects, self.scene, self._facts())
+
+    @property
+    def _evidence(self) -> str:
+        """What labels go by: "both" kinds of evidence, "pictures", or "shapes"."""
+        if self.vision is None:
+            return "shapes"
+        return "pictures" if self.shapes is None else "both"
+
+    def _votes(self, texts: list[str], things: Things) -> torch.Tensor:
+        """(P, K) probabilities of the texts, of the things' parts."""
+        pictures = of_shapes = known = None
+        if self.shapes is not None:
+            with self._watch("shapes and texts"):
+                probabilities, known = self.shapes.of_texts(texts)
+                of_shapes = things.means(probabilities)
+        if self.vision is not None:
+            alone, clean = self._scores(texts)
+            with self._watch("votes"):
+                pictures = things.means((alone.softmax(1) + clean.softmax(1)) / 2).log()
+        with self._watch("votes"):
+            fused = joint(pictures, of_shapes, known)
+            return calibrated(things.votes(fused.softmax(1)).log(), f"{self._evidence} of things")
 
     def _words(self) -> tuple[list[str], list[str]]:
         """Words that the models learned, and others that they know; none where one of them does not say."""
@@ -207,21 +267,42 @@ class Prepared:
         of_shapes = [] if self.shapes is None else self.shapes.classes
         return known_words([*of_vision, *of_shapes]), getattr(self.vision, "words_of_others", [])
 
-    def _logits(self, texts: list[str]) -> torch.Tensor:
-        """(M, K) of the texts: what pictures show, what shapes say, or both."""
-        probabilities = known = None
-        if self.shapes is not None:
-            with self._watch("shapes and texts"):
-                probabilities, known = self.shapes.of_texts(texts)
-        if self.vision is None:
-            assert probabilities is not None
-            return probabilities.log()
+    def _scores(self, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logits (M, K) of what pictures show, as lifted and pooled."""
+        assert self.vision is not None
         with self._watch("texts"):
             embeddings = self.vision.encode_texts(texts)
         with self._watch("pooling"):
             scores = chunked_matmul(self.lifted.features, embeddings.T) * self.vision.scale
-            seen = pooled(scores, self.surface, self.weights, self.device)
-        return seen if probabilities is None or known is None else with_pictures(seen, probabilities, known)
+            return scores, pooled(scores, self.surface, self.weights, self.device)
+
+    def _logits(self, texts: list[str]) -> torch.Tensor:
+        """(M, K) of the texts: what pictures show, what shapes say, or both, pooled."""
+        probabilities = known = None
+        if self.shapes is not None:
+            pooled_shapes = self._pooled_shapes
+            with self._watch("shapes and texts"):
+                probabilities, known = pooled_shapes.of_texts(texts)
+        return joint(None if self.vision is None else self._scores(texts)[1], probabilities, known)
+
+    def _facts(self) -> dict[str, Any]:
+        """What labels.json says of the work: seconds by stage, peak memory, models with their hashes."""
+        models = {} if self.vision is None else {self.vision.name: self.vision.model_hashes}
+        if self.shapes is not None:
+            models["shapes"] = self.shapes.model_hashes
+        if self.things is not None:
+            models["things"] = self.things.model_hashes
+        return {
+            "points": len(self.scene),
+            "voxels": len(self.voxels),
+            "voxel_metres": self.voxels.size,
+            "share_seen_in_pictures": round(float(self.lifted.seen.mean()), 4),
+            "pictures": len(self.scene.views),
+            "device": str(self.device),
+            "models": models,
+            "seconds": {stage: round(seconds, 3) for stage, seconds in self.seconds.items()},
+            "peak_memory_bytes": peak_memory(),
+        }
 
     @overload
     def ask(self, text: str, *, explain: bool = False) -> Answer: ...
@@ -262,6 +343,7 @@ def prepare(
     vision: Vision | str | None = None,
     purify: str | Path | None = None,
     shapes: str | Path | None = None,
+    things: str | Path | None = None,
     model: LESS | str | Path = SHIPPED_MODEL,
     device: str | torch.device = "auto",
     up: str | None = "auto",
@@ -275,6 +357,7 @@ def prepare(
         vision: as of `Prepared`.
         purify: as of `Prepared`.
         shapes: as of `Prepared`.
+        things: as of `Prepared`.
         model: as of `Prepared`.
         device: as of `Prepared`.
         up: as of `Prepared`.
@@ -285,8 +368,8 @@ def prepare(
         InputError: the scene has no finite point, or no picture sees the points, or there is no such model or device.
     """
     prepared = Prepared(
-        scene, vision=vision, purify=purify, shapes=shapes, model=model, device=device, up=up, unit=unit,
-        progress=progress,
+        scene, vision=vision, purify=purify, shapes=shapes, things=things, model=model, device=device, up=up,
+        unit=unit, progress=progress,
     )  # fmt: skip
     if prepared.can_be_labelled:
         prepared.ready_to_label()
@@ -300,6 +383,8 @@ def label(
     vision: Vision | str | None = None,
     purify: str | Path | None = None,
     shapes: str | Path | None = None,
+    things: str | Path | None = None,
+    unsure: float = 0.0,
     device: str | torch.device = "auto",
     up: str | None = "auto",
     unit: str | None = None,
@@ -312,6 +397,8 @@ def label(
         vision: as of `Prepared`.
         purify: as of `Prepared`.
         shapes: as of `Prepared`.
+        things: as of `Prepared`.
+        unsure: as of `Prepared.label`.
         device: as of `Prepared`.
         up: as of `Prepared`.
         unit: as of `Prepared`.
@@ -320,8 +407,10 @@ def label(
         InputError: as of `Prepared` and `Prepared.label`.
     """
     texts = check_texts(texts)
-    prepared = Prepared(scene, vision=vision, purify=purify, shapes=shapes, device=device, up=up, unit=unit)
-    return prepared.label(texts)
+    prepared = Prepared(
+        scene, vision=vision, purify=purify, shapes=shapes, things=things, device=device, up=up, unit=unit
+    )
+    return prepared.label(texts, unsure=unsure)
 
 
 @overload
@@ -358,7 +447,7 @@ def ask(
         InputError: as of `Prepared.ask`, or no point is finite.
     """
     texts = check_sentences([text] if isinstance(text, str) else text)
-    prepared = Prepared(scene, model=model, shapes="off", device=device, up=up, unit=unit)
+    prepared = Prepared(scene, model=model, shapes="off", things="off", device=device, up=up, unit=unit)
     answers = prepared.ask(texts, explain=explain)
     return answers[0] if isinstance(text, str) else answers
 

@@ -100,6 +100,16 @@ def with_pictures(
     return of_pictures.log() + of_shapes.log()
 
 
+def joint(
+    pictures: torch.Tensor | None, probabilities: torch.Tensor | None, known: torch.Tensor | None
+) -> torch.Tensor:
+    """(M, K) logits of the evidence that there is, as of `with_pictures`; at least one of both kinds."""
+    if pictures is None:
+        assert probabilities is not None
+        return probabilities.log()
+    return pictures if probabilities is None or known is None else with_pictures(pictures, probabilities, known)
+
+
 def check_shapes(shapes: str | Path | None, scene: Scene) -> Path | None:
     """The weights of the 3D network to look at a scene with; None = none.
 
