@@ -107,7 +107,7 @@ def label(
         prepared = prepare(
             scan, vision=vision, purify=purify, shapes=shapes, things=things, device=where, up=None, progress=show
         )
-        prepared.seconds = watch.seconds | prepared.seconds
+        prepared.seconds |= watch.seconds
         labels = prepared.label(texts, unsure=unsure)
     summary = {"scene": str(scene), "command": sys.argv[1:], "purify": purify, "unsure": unsure}
     written = labels.save(out, split=split, las_classes=las_classes, painted=painted, summary=summary)

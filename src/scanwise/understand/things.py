@@ -28,7 +28,7 @@ from scanwise.training.checkpoints import is_shipped, locate
 from scanwise.understand.shapes import Shapes
 
 SHIPPED = Path("things-rooms")
-SCALES = (4.0, 2.0, 0.0)
+SCALES = (6.0, 4.0, 2.0)
 """Mean logits down to which parts are joined, from parts of things to whole ones; chosen on validation rooms
 (docs/results/things.md)."""
 WHOLE = 0.0

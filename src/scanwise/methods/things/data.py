@@ -12,7 +12,7 @@ from scanwise.data.datasets import Draw, SceneDataset
 from scanwise.data.surface import Surface
 from scanwise.errors import InputError
 from scanwise.methods.things.pairs import COLOURS, GEOMETRY, Seen, pair_facts
-from scanwise.methods.things.parts import Parts, parts_of
+from scanwise.methods.things.parts import parts_of
 from scanwise.scene import Scene
 
 Look = Callable[[Surface], Seen | None]
@@ -64,7 +64,7 @@ def scene_pairs(scene: Scene, look: Look, classes: int) -> ScenePairs:
     truth = true_things(scene)[surface.finite][surface.voxels.first]
     parts = parts_of(surface)
     facts = pair_facts(parts, look(surface), classes, coloured=surface.colors is not None)
-    owner = owners(parts, truth)
+    owner = owners(parts.of_voxel, truth)
     same = owner[parts.pairs[:, 0]] == owner[parts.pairs[:, 1]]
     return ScenePairs(torch.from_numpy(facts), torch.from_numpy(same.astype(np.float32)))
 
@@ -80,17 +80,17 @@ def true_things(scene: Scene) -> np.ndarray:
     return np.where(scene.instances >= 0, scene.instances, -2 - scene.labels).astype(np.int64)
 
 
-def owners(parts: Parts, truth: np.ndarray) -> np.ndarray:
+def owners(of_voxel: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """(P,) the thing that most voxels of each part are of.
 
     Args:
-        parts: of M voxels.
+        of_voxel: (M,) part of each voxel.
         truth: (M,) thing of each.
     """
-    things, of_voxel = np.unique(truth, return_inverse=True)
-    keys, votes = np.unique(parts.of_voxel.astype(np.int64) * len(things) + of_voxel, return_counts=True)
+    things, number = np.unique(truth, return_inverse=True)
+    keys, votes = np.unique(of_voxel.astype(np.int64) * len(things) + number, return_counts=True)
     order = np.lexsort((votes, keys // len(things)))  # the last of each part's has the most votes
-    owner = np.empty(len(parts), np.int64)
+    owner = np.empty(int(of_voxel.max()) + 1, np.int64)
     owner[keys[order] // len(things)] = things[keys[order] % len(things)]
     return owner
 
