@@ -24,8 +24,9 @@ from scanwise.scene import Referral, Scene, View
 if TYPE_CHECKING:
     from scanwise.geometry.upright import stand_up
     from scanwise.understand.answer import Answer
+    from scanwise.understand.calls import ask, label, prepare
     from scanwise.understand.labels import Labels
-    from scanwise.understand.prepared import Prepared, ask, label, prepare
+    from scanwise.understand.prepared import Prepared
 
 try:
     __version__ = version("scanwise")

@@ -13,10 +13,11 @@ import pytest
 from PIL import Image
 
 import scanwise
-from scanwise.app import results
 from scanwise.errors import InputError
+from scanwise.formats.registry import column_suffixes
 from scanwise.scene import Scene
-from scanwise.understand.prepared import prepare
+from scanwise.understand import label_files
+from scanwise.understand.calls import prepare
 from tests.worlds import ColourVision, corner_scene
 
 
@@ -41,7 +42,9 @@ def test_label_leaves_cloud_summary_picture_and_page(run, corner, tmp_path):
     code, said, _ = run("label", corner, "--text", "red,green", "--text", "blue", "--out", out)
     assert code == 0
     assert str(out / "labels.ply") in said
-    assert sorted(path.name for path in out.iterdir()) == ["labels.json", "labels.ply", "picture.png", "view.html"]
+    names = ["labels.json", "labels.ply", "objects.csv", "objects.json", "picture.png", "view.html"]
+    assert sorted(path.name for path in out.iterdir()) == names
+    assert scanwise.read_scene(out / "labels.ply").classes == ["red", "green", "blue"]
 
     scene, labelled = corner_scene(), scanwise.read_scene(out / "labels.ply")
     np.testing.assert_array_equal(labelled.points, scene.points)
@@ -67,10 +70,21 @@ def test_a_second_run_replaces_its_results_and_leaves_other_files(run, corner, t
         assert run("label", corner, "--text", texts, "--out", out)[0] == 0
     assert json.loads((out / "labels.json").read_text())["texts"] == ["blue", "green"]
     assert (out / "notes.txt").read_text() == "mine"
-    assert len(list(out.iterdir())) == 5
+    names = ["labels.json", "labels.ply", "notes.txt", "objects.csv", "objects.json", "picture.png", "view.html"]
+    assert sorted(path.name for path in out.iterdir()) == names
 
 
-@pytest.mark.parametrize("suffix", sorted(results.column_suffixes()))
+def test_files_of_an_earlier_run_go(run, corner, tmp_path):
+    out = tmp_path / "out"
+    assert run("label", corner, "--text", "red,green", "--out", out, "--split")[0] == 0
+    parts = sorted(path.name for path in (out / "objects").iterdir())
+    assert parts
+    assert {name.split("-")[0] for name in parts} <= {"red", "green"}
+    assert run("label", corner, "--text", "red,green", "--out", out)[0] == 0
+    assert not (out / "objects").exists()
+
+
+@pytest.mark.parametrize("suffix", sorted(column_suffixes()))
 def test_labels_come_back_in_the_format_of_the_input(suffix, tmp_path, monkeypatch):
     scene = corner_scene()
     scanwise.write_scene(Scene(scene.points, scene.colors), tmp_path / f"cloud.{suffix}")
@@ -79,7 +93,7 @@ def test_labels_come_back_in_the_format_of_the_input(suffix, tmp_path, monkeypat
     monkeypatch.setenv("SCANWISE_CACHE", str(tmp_path / "cache"))
     prepared = prepare(read, vision=ColourVision())
     labels = prepared.label(["red", "green", "blue"])
-    results.write_label_results(tmp_path / "out", prepared, labels, {})
+    labels.save(tmp_path / "out")
     again = scanwise.read_scene(tmp_path / "out" / f"labels.{suffix}")
     np.testing.assert_array_equal(again.points_in_source(), read.points_in_source())
     columns = again.attributes | {"label": again.labels if again.labels is not None else again.attributes.get("label")}
@@ -161,7 +175,7 @@ def test_a_disk_that_fills_up_leaves_nothing_half_written(run, corner, tmp_path,
 
     assert run("label", corner, "--text", "red,green", "--out", tmp_path / "out")[0] == 0
     before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
-    monkeypatch.setattr(results, "write_html", full)
+    monkeypatch.setattr(label_files, "write_html", full)
     code, _, said = run("label", corner, "--text", "blue,green", "--out", tmp_path / "out")
     assert code == 2
     one_line(said, "disk is full")

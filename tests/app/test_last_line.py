@@ -136,7 +136,8 @@ def test_a_name_that_is_not_utf8_loses_no_results(run, tmp_path, monkeypatch):
     out = tmp_path / "out"
     code, _, wrong = run("label", scan, "--text", "red,green", "--out", out, "--shapes", "off")
     assert code == 0, wrong
-    assert sorted(path.name for path in out.iterdir()) == ["labels.json", "labels.ply", "picture.png", "view.html"]
+    names = ["labels.json", "labels.ply", "objects.csv", "objects.json", "picture.png", "view.html"]
+    assert sorted(path.name for path in out.iterdir()) == names
     assert json.loads((out / "labels.json").read_text(encoding="utf-8"))["scene"] == scan
 
 

@@ -13,7 +13,8 @@ from PIL import Image
 from scanwise.errors import OutputError
 from scanwise.show.page import ClassLayer, write_page
 from scanwise.show.raster import BACKGROUND, ceiling_cut
-from scanwise.show.report import UNLABELLED, draw_cloud, palette, write_html, write_picture
+from scanwise.show.report import UNLABELLED, draw_cloud, write_html, write_picture
+from scanwise.show.words import word_colors
 
 
 def plane(n: int = 80, size: float = 4.0) -> np.ndarray:
@@ -85,19 +86,24 @@ class Page(HTMLParser):
         return next(layer for layer in self.data["layers"] if layer["name"] == name)
 
 
-@given(st.integers(0, 150), st.integers(0, 150))
-def test_palette_is_stable_and_distinct(n: int, m: int) -> None:
-    n, m = sorted((n, m))
-    colors = palette(m)
-    assert colors.shape == (m, 3)
+@given(st.lists(st.text("abcdefgh", min_size=1, max_size=9), max_size=120, unique=True))
+def test_no_two_words_have_one_colour(texts: list[str]) -> None:
+    colors = word_colors(texts)
+    assert colors.shape == (len(texts), 3)
     assert colors.dtype == np.uint8
-    assert np.array_equal(colors[:n], palette(n))
-    assert len(np.unique(colors, axis=0)) == m
+    assert len(np.unique(colors, axis=0)) == len(texts)
     assert not (colors == UNLABELLED).all(1).any()
+    assert np.array_equal(word_colors(texts[::-1]), colors[::-1])
+
+
+def test_a_usual_word_has_its_colour_whatever_else_there_is() -> None:
+    alone = word_colors(["chair"])[0]
+    assert np.array_equal(word_colors(["zebra", "moka pot", "chair", "wall"])[2], alone)
+    assert np.array_equal(word_colors([f"thing {k}" for k in range(60)] + ["Chair"])[-1], alone)
 
 
 def test_first_colors_are_far_apart() -> None:
-    colors = palette(20).astype(float)
+    colors = word_colors([f"thing {k}" for k in range(20)]).astype(float)
     distance = np.linalg.norm(colors[:, None] - colors[None], axis=-1) + 1e3 * np.eye(20)
     assert distance.min() > 35
 
@@ -188,11 +194,11 @@ def test_picture_shows_every_label_and_has_its_size(tmp_path: Path) -> None:
     assert 780 < picture.shape[0] < 1000
     left, right = picture[98:758, 24:904], picture[98:758, 928:1808]
     legend = picture[770:]
-    for color in [*palette(7).tolist(), list(UNLABELLED)]:
+    for color in [*word_colors(texts).tolist(), list(UNLABELLED)]:
         assert colors_near(right, color).sum() > 500
         assert colors_near(legend, color, 0).sum() > 200
     assert colors_near(left, (120, 130, 140)).mean() > 0.1
-    assert colors_near(left, tuple(palette(1)[0])).sum() == 0
+    assert colors_near(left, tuple(word_colors(texts)[0])).sum() == 0
 
 
 def test_many_classes_long_names_and_no_class(tmp_path: Path) -> None:
@@ -224,7 +230,7 @@ def test_page_holds_the_data(tmp_path: Path) -> None:
     assert np.array_equal(np.where(categories == 3, -1, categories), labels[kept])
     counts = [item["count"] for item in page.layer("labels")["items"]]
     assert counts == [int((labels[kept] == k).sum()) for k in (0, 1, 2, -1)]
-    assert [item["color"] for item in page.layer("labels")["items"]][:3] == palette(3).tolist()
+    assert [item["color"] for item in page.layer("labels")["items"]][:3] == word_colors(["a", "b", "c"]).tolist()
     levels = page.array(page.layer("confidence")["data"], "u1")
     assert levels / 255 == pytest.approx(confidence[kept], abs=0.003)
     assert page.text["h1"] == "A room"
@@ -289,7 +295,7 @@ def test_page_size(tmp_path: Path) -> None:
 
 def test_layers_are_general(tmp_path: Path) -> None:
     mask = np.array([0, -1, 0, -1])
-    layer = ClassLayer("answer", mask, ["the chair"], palette(1), ("everything else", (10, 20, 30)))
+    layer = ClassLayer("answer", mask, ["the chair"], word_colors(["the chair"]), ("everything else", (10, 20, 30)))
     write_page(tmp_path / "v.html", plane(2), [layer], title="ask", first="answer")
     items = Page(tmp_path / "v.html").layer("answer")["items"]
     assert [(item["text"], item["count"]) for item in items] == [("the chair", 2), ("everything else", 2)]
@@ -303,3 +309,19 @@ def test_places_that_cannot_be_written(tmp_path: Path) -> None:
         write_picture(bad, plane(2), None, labels, ["a"], title="t")
     with pytest.raises(OutputError, match="cannot write"):
         write_html(bad, plane(2), None, labels, ["a"], None, title="t")
+
+
+def test_page_knows_the_objects(tmp_path: Path) -> None:
+    points = plane(10)
+    labels = (points[:, 0] > 2).astype(np.int32)
+    object_of = np.where(points[:, 1] > 2, 2 * labels + 1, 2 * labels).astype(np.int32)
+    object_of[0] = -1
+    names = [f"{text} {number}" for text in ("a", "b") for number in (1, 2)]
+    write_html(
+        tmp_path / "v.html", points, None, labels, ["a", "b"], None, title="t", object_of=object_of, objects=names
+    )
+    layer = Page(tmp_path / "v.html").layer("objects")
+    assert layer["texts"] == names
+    assert layer["words"] == [0, 0, 1, 1]
+    found = Page(tmp_path / "v.html").array(layer["data"], "<u4").astype(int)
+    assert np.array_equal(np.where(found == 4, -1, found), object_of)

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 import scanwise
-from scanwise.app.results import label_summary
 from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.geometry.normals import inwards
 from scanwise.scene import Scene
@@ -56,7 +55,7 @@ def test_a_room_in_colour_without_pictures_is_labelled(room):
     with pytest.warns(ScanwiseWarning, match="no pictures"):
         prepared = scanwise.prepare(bare)
     labels = prepared.label(texts)
-    assert list(label_summary(prepared, labels)["models"]) == ["shapes"]
+    assert list(labels.facts["models"]) == ["shapes", "things"]
     low = bare.points[:, 2] < np.percentile(bare.points[:, 2], 2) + 0.03
     assert (labels.indices[low] == 3).mean() > 0.7
     with_views = scanwise.prepare(replace(bare, views=room.views), vision=ColourVision())

@@ -92,8 +92,8 @@ def label(
     """
     from scanwise import devices
     from scanwise.app.results import check_out, new_folder
+    from scanwise.understand.calls import prepare
     from scanwise.understand.labels import check_texts
-    from scanwise.understand.prepared import prepare
     from scanwise.understand.purification import check_purify
 
     texts, purify = check_texts([part for option in text for part in option.split(",")]), check_purify(purify)

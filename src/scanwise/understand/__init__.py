@@ -11,8 +11,8 @@ _HOMES = {
     "Answer": "scanwise.understand.answer",
     "Labels": "scanwise.understand.labels",
     "Prepared": "scanwise.understand.prepared",
-    "ask": "scanwise.understand.prepared",
-    "label": "scanwise.understand.prepared",
-    "prepare": "scanwise.understand.prepared",
+    "ask": "scanwise.understand.calls",
+    "label": "scanwise.understand.calls",
+    "prepare": "scanwise.understand.calls",
 }
 __getattr__, __dir__ = lazily(__name__, _HOMES)

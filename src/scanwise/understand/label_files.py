@@ -45,6 +45,7 @@ _CODES = {
     "transmission tower": ("pylon", "transmission tower"),
 }  # words as people write them
 _LAS = ("las", "laz")
+_WITH_NAMES = ("ply", "npz", *_LAS)  # formats that keep the names of classes
 
 
 def write_labels(
@@ -114,13 +115,13 @@ def labelled_scene(labels: Labels, *, las_classes: bool = False, painted: bool =
         painted: points in the colour of their word.
     """
     scene = labels.scene
-    columns = {"confidence": labels.confidence, "object": labels.object_of}
-    if scene.labels is not None:
-        columns["label_in"] = scene.labels
-    scene = replace(scene.with_columns(**columns), labels=labels.indices, classes=list(labels.texts))
-    if "label" in scene.attributes:
-        attributes = {("label_in" if name == "label" else name): each for name, each in scene.attributes.items()}
-        scene = replace(scene, attributes=attributes)
+    scene = scene.with_columns(label=labels.indices, confidence=labels.confidence, object=labels.object_of)
+    if output_suffix(scene) in _WITH_NAMES:
+        attributes = dict(scene.attributes)
+        del attributes["label"]
+        if scene.labels is not None:
+            attributes["label_in"] = scene.labels
+        scene = replace(scene, attributes=attributes, labels=labels.indices, classes=list(labels.texts))
     if painted:
         colors = word_colors(labels.texts)[np.maximum(labels.indices, 0)]
         scene = replace(scene, colors=np.where(labels.indices[:, None] >= 0, colors, np.uint8(205)))
