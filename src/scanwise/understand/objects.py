@@ -96,7 +96,7 @@ def objects_in(scene: Scene, object_of: np.ndarray, scores: np.ndarray, texts: S
     members = np.split(order, np.cumsum(np.bincount(object_of[rows]))[:-1])
     floor = float(np.quantile(scene.points[scene.finite, 2], _FLOOR))
     scale = float(np.linalg.norm(scene.to_source[:3, 0]))
-    words = [int(scores[of].mean(0).argmax()) for of in members]
+    words = [int(scores[of].sum(0).argmax()) for of in members]
     largest_first = sorted(range(len(members)), key=lambda each: -len(members[each]))
     numbers, seen = dict[int, int](), dict[int, int]()
     for each in largest_first:
@@ -126,7 +126,7 @@ def _object(
     scene: Scene, each: int, number: int, word: int, rows: np.ndarray, scores: np.ndarray, texts: Sequence[str],
     floor: float, scale: float,
 ) -> LabelledObject:  # fmt: skip
-    mean = scores[rows].mean(0)
+    mean = scores[rows].mean(0, dtype=np.float64)
     others = np.where(np.arange(len(texts)) == word, -1.0, mean)
     runner_up = int(others.argmax()) if len(texts) > 1 else -1
     here = object_at(scene.points, scores[:, word], rows)
