@@ -13,7 +13,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from results import dos, geopurify, label, less, performance, rooms_1, segment, stellar
+from results import dos, geopurify, label, less, performance, rooms_1, segment, stellar, things
 from results.tables import fill
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -25,6 +25,7 @@ PAGES: dict[str, Mapping[str, Callable[[Path], str]]] = {
     "results/rooms-1.md": rooms_1.TABLES,
     "results/segment.md": segment.TABLES,
     "results/stellar.md": stellar.TABLES,
+    "results/things.md": things.TABLES,
     "performance.md": performance.TABLES,
 }
 
