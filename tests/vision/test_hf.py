@@ -76,7 +76,7 @@ def test_features_have_one_place_per_patch(folder: Path):
 
 def test_alike_patches_have_the_image_feature(folder: Path, tmp_path: Path):
     """Where every token is the same, attention averages equal values and the dense path is the pooled one."""
-    vision = load_vision(f"hf:{folder}")
+    vision = load_vision(f"hf:{folder}@value")
     model = vision._model
     embeddings = model.vision_model.embeddings
     grey = np.full((PATCH * 7, PATCH * 7, 3), 90, np.uint8)
@@ -94,8 +94,71 @@ def test_alike_patches_have_the_image_feature(folder: Path, tmp_path: Path):
     assert torch.allclose(features, expected[:, None, None].expand_as(features), atol=1e-5)
 
 
+def test_a_word_is_the_mean_of_its_sentences(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("SCANWISE_CACHE", str(tmp_path))
+    vision, each = load_vision(f"hf:{folder}"), []
+    both = ("a {} in a scene", "in a {}")
+    for templates in ((both[0],), (both[1],), both):
+        monkeypatch.setattr("scanwise.vision.hf.TEMPLATES", templates)
+        each.append(vision.encode_texts(["chair", "table"]))
+        assert torch.equal(vision.encode_texts(["chair", "table"]), each[-1])  # out of the cache
+    mean = torch.nn.functional.normalize(each[0] + each[1], dim=1)
+    assert torch.allclose(each[2], mean, atol=1e-6)
+
+
+def reference(vision, image: np.ndarray, way: str) -> np.ndarray:
+    """Dense features of a tiny CLIP, written once more: numpy, head by head, from the papers."""
+    model = vision._model
+    tower = model.vision_model
+    pixels = torch.from_numpy(((image / np.float32(255) - MEAN) / STD).transpose(2, 0, 1)[None]).float()
+    with torch.inference_mode():
+        x = tower.pre_layrnorm(tower.embeddings(pixels, interpolate_pos_encoding=True))
+        for block in tower.encoder.layers[:-1]:
+            x = block(x, None)
+    last = tower.encoder.layers[-1]
+    weights = {name: value.detach().double().numpy() for name, value in last.state_dict().items()}
+    x = x[0].double().numpy()
+    normal = (x - x.mean(1, keepdims=True)) / np.sqrt(x.var(1, keepdims=True) + 1e-5)
+    normal = normal * weights["layer_norm1.weight"] + weights["layer_norm1.bias"]
+
+    def project(name: str, inputs: np.ndarray) -> np.ndarray:
+        return inputs @ weights[f"self_attn.{name}.weight"].T + weights[f"self_attn.{name}.bias"]
+
+    values = project("v_proj", normal)
+    alike = project("q_proj" if way == "clear" else "k_proj", normal)
+    side, heads = image.shape[0] // PATCH, TOWER["num_attention_heads"]
+    wide = values.shape[1] // heads
+    result = np.zeros_like(values)
+    for head in range(heads):
+        columns = slice(head * wide, (head + 1) * wide)
+        for one in range(len(x)):
+            scores = alike[:, columns] @ alike[one, columns] / wide**0.5
+            for other in range(len(x)):
+                if way == "near" and one and other:
+                    (row, column), (row2, column2) = divmod(one - 1, side), divmod(other - 1, side)
+                    scores[other] += np.exp(-((row - row2) ** 2 + (column - column2) ** 2) / 50)
+            share = np.exp(scores - scores.max())
+            result[one, columns] = share / share.sum() @ values[:, columns]
+    with torch.inference_mode():
+        x = tower.post_layernorm(torch.from_numpy(project("out_proj", result)).float())
+        found = model.visual_projection(x[1:])
+    return torch.nn.functional.normalize(found, dim=1).T.reshape(-1, side, side).numpy()
+
+
+@pytest.mark.parametrize("way", ["clear", "near"])
+def test_ways_equal_an_independent_reference(tmp_path: Path, way: str):
+    vision = load_vision(f"hf:{save_model(tmp_path, 'clip')}@{way}")
+    image = picture(7 * PATCH, 7 * PATCH)
+    np.testing.assert_allclose(vision.encode_image(image).numpy(), reference(vision, image, way), atol=1e-4)
+
+
+def test_the_way_is_part_of_the_name(folder: Path):
+    assert load_vision(f"hf:{folder}@clear").name == f"hf:{folder}@clear"
+    assert load_vision(f"hf:{folder}").name.split("@")[1] in ("near", "value")
+
+
 def test_places_differ_where_the_picture_does(folder: Path):
-    vision = load_vision(f"hf:{folder}")
+    vision = load_vision(f"hf:{folder}@value")
     image = np.zeros((336, 336, 3), np.uint8)
     before = vision.encode_image(image)
     image[:PATCH, :PATCH] = 255
@@ -103,9 +166,11 @@ def test_places_differ_where_the_picture_does(folder: Path):
     assert change.argmax() == 0
 
 
-def test_texts_equal_the_model_own(folder: Path):
+def test_texts_equal_the_model_own(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     from transformers import AutoModel
 
+    monkeypatch.setenv("SCANWISE_CACHE", str(tmp_path))
+    monkeypatch.setattr("scanwise.vision.hf.TEMPLATES", ("a {} in a scene",))
     vision = load_vision(f"hf:{folder}")
     names = ["chair", "table in a chair", "chair"]
     sentences = [[3, 6, 4, 3, 5, 2], [3, 7, 4, 3, 6, 4, 3, 5, 2], [3, 6, 4, 3, 5, 2]]

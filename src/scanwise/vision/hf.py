@@ -1,11 +1,10 @@
-"""`hf:PATH_OR_ID`: dense features of CLIP and SigLIP models from transformers.
+"""`hf:PATH_OR_ID`, `hf:PATH_OR_ID@WAY`: dense features of CLIP and SigLIP models from transformers.
 
-The last block mixes places, so what a patch says of itself is read through the block's value path ("Extract
-Free Dense Labels from CLIP", arXiv 2112.01071): attention is replaced by each patch's own value and output
-projection; residual and MLP stay. From there on as the model treats its pooled token: CLIP through
-post-layernorm and visual projection; SigLIP, whose text space is reached through the attention-pooling head,
-through post-layernorm and that head, again by each patch's own value. Where all patches are alike, every
-dense feature is therefore exactly the model's image feature.
+The last block mixes places, so what a patch says of itself is read out of it in one of three ways
+(`vision/dense_attention.py`): "near" (for CLIP unless said otherwise), "clear" or "value" (for SigLIP). From there on
+as the model treats its pooled token: CLIP through post-layernorm and visual projection; SigLIP, whose text space is
+reached through the attention-pooling head, through post-layernorm and that head, by each patch's own value. A word is
+the mean of what seven sentences make of it.
 """
 
 from __future__ import annotations
@@ -21,14 +20,21 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from scanwise import cache
 from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.nn.text import file_sha256
+from scanwise.vision.dense_attention import WAYS, Way, last_block
 from scanwise.vision.resize import resize
 
 SUPPORTED = ("clip", "siglip")
 SHORTER_SIDE = 336  # pixels, rounded to whole patches
-TEMPLATE = "a {} in a scene"
+TEMPLATES = (
+    *("a {} in a scene", "a photo of a {}", "a photo of a {} in a room", "there is a {} in the scene"),
+    *("a close-up photo of a {}", "a photo of the large {}", "a photo of the small {}"),
+)
+DEFAULT_WAYS: dict[str, Way] = {"clip": "near", "siglip": "value"}
 _TEXT_BATCH = 64
+_VERSION = "1"
 _NORMALISATION = {
     "clip": ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
     "siglip": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
@@ -54,21 +60,23 @@ class HuggingFace:
     a bias that all texts share).
 
     Args:
-        source: a folder with `config.json`, or an id such as "openai/clip-vit-base-patch16". SigLIP 2 works in
-            its fixed-size checkpoints.
+        source: a folder with `config.json`, or an id such as "openai/clip-vit-base-patch16", and behind "@" the way.
+            SigLIP 2 works in its fixed-size checkpoints.
 
     Raises:
         InputError: no such folder or cached id, files missing or damaged, a kind of model not supported.
     """
 
     def __init__(self, source: str) -> None:
-        folder = find_folder(source)
+        place, way = _way_of(source)
+        folder = find_folder(place)
         self._kind = str(_read_json(folder / "config.json").get("model_type"))
         if self._kind not in SUPPORTED:
             raise InputError(
                 f"{folder}: models of type {self._kind!r} are not supported; supported are {', '.join(SUPPORTED)}"
             )
-        self.name = f"hf:{source}"
+        self._way: Way = way or DEFAULT_WAYS[self._kind]
+        self.name = f"hf:{place}@{self._way}"
         self.model_hashes = {path.name: file_sha256(path) for path in weight_files(folder)}
         self._mean, self._std = _normalisation(folder, self._kind)
         self.device = torch.device("cpu")
@@ -92,18 +100,25 @@ class HuggingFace:
         pixels = resize(image, SHORTER_SIDE, multiple=self._patch)
         height, width = pixels.shape[0] // self._patch, pixels.shape[1] // self._patch
         normal = ((pixels / np.float32(255) - self._mean) / self._std).transpose(2, 0, 1)
-        features = self._dense(torch.from_numpy(normal)[None].to(self.device))
+        features = self._dense(torch.from_numpy(normal)[None].to(self.device), (height, width))
         return F.normalize(features, dim=1).T.reshape(-1, height, width)
 
     @torch.inference_mode()
     def encode_texts(self, texts: Sequence[str]) -> torch.Tensor:
-        """Texts -> float32 (K, C) of length 1, on the CPU; a name X is read as "a X in a scene"."""
-        sentences = [TEMPLATE.format(text) for text in texts]
-        result = torch.empty(len(texts), self.dim)
-        for start in range(0, len(texts), _TEXT_BATCH):
+        """Texts -> float32 (K, C) of length 1, on the CPU: the mean over `TEMPLATES`; kept in the cache."""
+        if not len(texts):
+            return torch.empty(0, self.dim)
+        key = cache.key_of(_VERSION, str(sorted(self.model_hashes.items())), *TEMPLATES, *texts)
+        found = cache.arrays("hf-words", key, lambda: {"words": self._encoded(texts).numpy()})
+        return torch.from_numpy(np.array(found["words"]))
+
+    def _encoded(self, texts: Sequence[str]) -> torch.Tensor:
+        sentences = [template.format(text) for text in texts for template in TEMPLATES]
+        each = torch.empty(len(sentences), self.dim)
+        for start in range(0, len(sentences), _TEXT_BATCH):
             pooled = self._model.get_text_features(**self._tokens(sentences[start : start + _TEXT_BATCH]))
-            result[start : start + _TEXT_BATCH] = F.normalize(pooled.pooler_output, dim=1).cpu()
-        return result
+            each[start : start + _TEXT_BATCH] = F.normalize(pooled.pooler_output, dim=1).cpu()
+        return F.normalize(each.unflatten(0, (len(texts), -1)).mean(1), dim=1)
 
     def class_scores(self, features: torch.Tensor) -> torch.Tensor:
         """Features (n, C) -> logits (n, V) of the names in `VOCABULARY`."""
@@ -122,8 +137,8 @@ class HuggingFace:
         tokens = self._tokenizer(sentences, padding=True, **options)
         return {name: tokens[name].to(self.device) for name in ("input_ids", "attention_mask")}
 
-    def _dense(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Normalised pixels (1, 3, H, W) -> (patches, C) in the space of texts."""
+    def _dense(self, pixels: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+        """Normalised pixels (1, 3, H, W) -> (h w, C) in the space of texts."""
         vision = self._model.vision_model
         x = vision.embeddings(pixels, interpolate_pos_encoding=True)
         if self._kind == "clip":
@@ -131,8 +146,7 @@ class HuggingFace:
         *blocks, last = vision.encoder.layers
         for block in blocks:
             x = block(x, None)
-        x = x + last.self_attn.out_proj(last.self_attn.v_proj(last.layer_norm1(x)))
-        x = vision.post_layernorm(x + last.mlp(last.layer_norm2(x)))[0]
+        x = vision.post_layernorm(last_block(last, x, self._way, size))[0]
         if self._kind == "clip":
             return self._model.visual_projection(x[1:])
         return _pool_alone(vision.head, x)
@@ -144,6 +158,13 @@ def _pool_alone(head: Any, x: torch.Tensor) -> torch.Tensor:
     weight, bias = attention.in_proj_weight.chunk(3)[2], attention.in_proj_bias.chunk(3)[2]
     x = attention.out_proj(F.linear(x, weight, bias))
     return x + head.mlp(head.layernorm(x))
+
+
+def _way_of(source: str) -> tuple[str, Way | None]:
+    """A source without its way, and the way; None where it says none."""
+    place, at, said = source.rpartition("@")
+    way = next((each for each in WAYS if each == said), None)
+    return (place, way) if at and way else (source, None)
 
 
 def find_folder(source: str) -> Path:
