@@ -3,7 +3,7 @@
     python scripts/measure_vision.py hf:openai/clip-vit-base-patch16 --data data/rooms-1 --out out/clip
     python scripts/measure_vision.py rooms --data data/rooms-1 --rooms 8 --out out/rooms
 
-ScanNet's words, over every point: what its pictures show alone, and beside shapes; labels of points and votes of things.
+ScanNet's words, over every point: its pictures alone, and beside shapes; labels of points, and votes of things.
 OUT holds vision.json and demo.png. A room takes as long as its pictures take the model.
 """
 

@@ -12,8 +12,8 @@ from scanwise.data.datasets import read_source, scene_paths
 from scanwise.data.shards import write_shards
 from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.formats import folder
-from scanwise.methods.segment.data import counted_classes
-from scanwise.methods.segment.evaluate import evaluate, predict
+from scanwise.methods.segment.data import MakeSample, counted_classes
+from scanwise.methods.segment.evaluate import evaluate, outputs, predict
 from scanwise.methods.segment.model import Segmenter, load_segmenter
 from scanwise.methods.segment.recipe import SegmentRecipe
 from scanwise.methods.segment.train import train
@@ -227,3 +227,33 @@ def test_a_step_in_bfloat16_is_nearly_that_in_float32(data):
         found[enabled] = losses["loss"].detach(), gradients
     torch.testing.assert_close(found[True][0], found[False][0], rtol=0.02, atol=0)
     assert torch.nn.functional.cosine_similarity(found[True][1], found[False][1], 0) > 0.98
+
+
+def test_offsets_are_taught_beside_the_words(tmp_path):
+    """The loss of offsets that are all 0: the mean length of the way, as the direction of nothing has cosine 0."""
+    scene = labelled_scene(0)
+    scene.instances = np.where(scene.labels == 0, 7, -1).astype(np.int32)
+    settings = recipe(tmp_path, offsets=2.0)
+    sample = MakeSample(settings)(scene, np.random.default_rng(0))
+    batch = collate([sample])
+    inside = ~np.isnan(sample.offsets).any(1)
+    assert 0 < inside.sum() < len(sample)
+    np.testing.assert_allclose(
+        (sample.centers + sample.offsets)[inside], np.tile(sample.centers[inside].mean(0), (inside.sum(), 1)), atol=1e-4
+    )
+    model = Segmenter(settings, list(scene.classes))
+    assert model.offsets is not None
+    torch.nn.init.zeros_(model.offsets[-1].weight)
+    torch.nn.init.zeros_(model.offsets[-1].bias)
+    found = model.training_step(batch, 0.0)
+    assert float(found["offset"]) == pytest.approx(np.abs(sample.offsets[inside]).sum(1).mean(), rel=1e-4)
+    torch.testing.assert_close(
+        found["loss"].detach(), found["entropy"] + settings.lovasz * found["lovasz"] + 2 * found["offset"]
+    )
+    probabilities, offsets = outputs(model, scene)
+    assert offsets is not None
+    assert offsets.shape == (len(scene), 3)
+    np.testing.assert_allclose(probabilities.sum(1), 1, atol=1e-5)
+    assert outputs(Segmenter(recipe(tmp_path), list(scene.classes)), scene)[1] is None
+    with pytest.raises(InputError, match="offsets"):
+        MakeSample(settings)(replace(scene, instances=None), np.random.default_rng(0))
