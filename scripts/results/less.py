@@ -133,7 +133,7 @@ def why(data: Path) -> str:
 
 def fair(data: Path) -> str:
     """Both at as many steps and in as much time; means of the seeds."""
-    table = Table("", "equal", "steps", "CPU seconds a run", *METRICS.values(), *SURE.values())
+    table = Table("", "equal", "steps", *METRICS.values(), *SURE.values())
     for name, equal in ((LESS, "steps"), (TWO_STAGE, "steps"), (TWO_STAGE, "time")):
         for second, more in ((False, ""), (True, ", with the second pass")):
             rows = find(_measured(data), name, part="fair", equal=equal, second_pass=second)
@@ -155,9 +155,8 @@ def fair_why(data: Path) -> str:
 
 def _budget(rows: list[Row]) -> list[str]:
     if not rows:
-        return [NOT_RUN] * 2
-    steps, seconds = fmean(row["params"]["steps"] for row in rows), fmean(row["cpu_seconds"] or 0 for row in rows)
-    return [f"{round(steps)}", f"{round(seconds)}"]
+        return [NOT_RUN]
+    return [f"{round(fmean(row['params']['steps'] for row in rows))}"]
 
 
 def presence(data: Path) -> str:

@@ -65,7 +65,7 @@ def knn(data: Path) -> str:
 
 def fair(data: Path) -> str:
     """At as many steps and in as much time, each by the best of its features."""
-    table = Table("", "equal", "steps", "CPU seconds a run", "linear", "kNN")
+    table = Table("", "equal", "steps", "linear", "kNN")
     for equal in ("steps", "time"):
         for name in FAIR:
             rows = find(_measured(data), name, part="fair", equal=equal)
@@ -77,21 +77,17 @@ def fair(data: Path) -> str:
 
 def _fair_cells(rows: list[Row], name: str) -> list[str]:
     if not rows:
-        return [NOT_RUN] * 4
+        return [NOT_RUN] * 3
     seeds = sorted({row["seed"] for row in rows})
-    steps, seconds = ({row["seed"]: value(row) for row in rows}.values() for value in (_steps, _seconds))
+    steps = {row["seed"]: _steps(row) for row in rows}.values()
     known = {seed: [row for row in rows if row["seed"] == seed] for seed in seeds}
     probes = ([_best(known[seed], probe, name, seed) for seed in seeds] for probe in ("linear", "knn"))
     means = (mean_of([value for value in values if value is not None]) for values in probes)
-    return [f"{round(fmean(steps))}", f"{round(fmean(seconds))}", *means]
+    return [f"{round(fmean(steps))}", *means]
 
 
 def _steps(row: Row) -> int:
     return int(row["params"]["steps"])
-
-
-def _seconds(row: Row) -> float:
-    return float(row["cpu_seconds"] or 0)
 
 
 def margins(data: Path) -> str:
