@@ -3,6 +3,7 @@
     OMP_NUM_THREADS=1 python scripts/things_runs.py choose       # rules of votes, on validation rooms
     OMP_NUM_THREADS=1 python scripts/things_runs.py calibrate    # temperatures, on validation rooms
     OMP_NUM_THREADS=1 python scripts/things_runs.py test         # labels, objects and confidence, on test rooms
+    OMP_NUM_THREADS=1 python scripts/things_runs.py network      # the 3D network by itself, on all test rooms
 
 Validation rooms are those that the network of things was not taught on (a quarter of `val`). A room takes 20 to 60
 seconds of one thread at first, and a few when its pictures' scores are in the cache. Rows go to
@@ -12,6 +13,7 @@ docs/results/data/things.json, `make results` writes the page.
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from commands import scanwise
 from results.rows import DATA as ROWS
 from results.rows import add_row, make_row, this_command
 from results.things import CLUSTERED, MERGED, POINTS, TRUE, VOTES
@@ -51,13 +54,13 @@ UNSURE = (0.3, 0.5, 0.7, 0.9)
 def main() -> None:
     """Runs the parts that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=["choose", "calibrate", "test"])
+    parser.add_argument("part", choices=["choose", "calibrate", "test", "network"])
     parser.add_argument("--data", type=Path, default=DATA, help=f"[default: {DATA}]")
     parser.add_argument("--rooms", type=int, default=0, help="the first so many; 0 = all")
     parser.add_argument("--shapes", type=Path, default=SHIPPED, help=f"the 3D network. [default: {SHIPPED}]")
     parser.add_argument("--things", type=Path, default=THINGS, help=f"[default: {THINGS}]")
     arguments = parser.parse_args()
-    {"choose": choose, "calibrate": calibrate, "test": test}[arguments.part](arguments)
+    {"choose": choose, "calibrate": calibrate, "test": test, "network": network}[arguments.part](arguments)
 
 
 @dataclass(eq=False)
@@ -264,6 +267,16 @@ def test(arguments: argparse.Namespace) -> None:
     for least in UNSURE:
         share, right = sure["after"].above(least)
         record("unsure", {"left": 100 * share, "right": 100 * right}, **{**params, "part": "unsure", "least": least})
+
+
+def network(arguments: argparse.Namespace) -> None:
+    """The 3D network by itself."""
+    out = Path("out") / arguments.shapes.name
+    if not (out / "test.json").exists():
+        scanwise("evaluate", "segment", arguments.shapes, arguments.data, "--split", "test", "--out", out)
+    for which, values in json.loads((out / "test.json").read_text()).items():
+        metrics = {key: 100 * values[key] for key in ("miou", "macc", "accuracy")}
+        record(str(arguments.shapes), metrics, part="network", models=which)
 
 
 def true_instances(room: Room) -> np.ndarray:

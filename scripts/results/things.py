@@ -64,4 +64,21 @@ def unsure(data: Path) -> str:
     return str(table)
 
 
-TABLES = {"rules": rules, "labels": labels, "objects": objects, "confidence": confidence, "unsure": unsure}
+def network(data: Path) -> str:
+    """The 3D network by itself."""
+    table = Table("weights", "points", "mIoU", "mean accuracy", "accuracy")
+    words = {"all": "all", "seen": "of objects whose model training had", "unseen": "of objects of held-out models"}
+    for row in _rows(data, "network"):
+        cells = [number(row, key) for key in ("miou", "macc", "accuracy")]
+        table.add([row["name"], words[row["params"]["models"]], *cells], [row])
+    return str(table)
+
+
+TABLES = {
+    "network": network,
+    "rules": rules,
+    "labels": labels,
+    "objects": objects,
+    "confidence": confidence,
+    "unsure": unsure,
+}

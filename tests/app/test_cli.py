@@ -57,7 +57,7 @@ def test_label_leaves_cloud_summary_picture_and_page(run, corner, tmp_path):
     assert summary["peak_memory_bytes"] > 1e7
     assert {"reading", "2d features", "lifting", "pooling"} <= set(summary["seconds"])
     assert summary["models"]["colour"] == {"colours": "1"}
-    assert list(summary["models"]["shapes"]) == ["segment-rooms-small.safetensors"]
+    assert list(summary["models"]["shapes"]) == ["segment-things.safetensors"]
     assert Image.open(out / "picture.png").size[0] > 1000
     html.parser.HTMLParser().feed((out / "view.html").read_text())
 

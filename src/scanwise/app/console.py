@@ -70,16 +70,19 @@ def _bars() -> Iterator[Callable[[str, float], None]]:
 
 
 class _Lines:
-    """A line when a stage begins, every ten seconds, and when it ends."""
+    """A line every ten seconds, and when a stage ends that took a second; one that says how far it is, also at once."""
 
     def __init__(self) -> None:
         self.started: dict[str, float] = {}
-        self.said = 0.0
+        self.told: set[str] = set()
+        self.said = time.monotonic()
 
     def __call__(self, stage: str, done: float) -> None:
         now = time.monotonic()
-        new = stage not in self.started
-        self.started.setdefault(stage, now)
-        if new or done >= 1 or now - self.said >= 10:
+        taken = now - self.started.setdefault(stage, now)
+        first = stage not in self.told and done > 0
+        ended = done >= 1 and (taken >= 1 or stage in self.told)
+        if ended or (done < 1 and (first or now - self.said >= 10)):
             self.said = now
-            note(f"{stage}: {100 * done:.0f} % after {now - self.started[stage]:.0f} s")
+            self.told.add(stage)
+            note(f"{stage}: {100 * done:.0f} % after {taken:.0f} s")

@@ -21,6 +21,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from scanwise.data.shards import index_shards
+from scanwise.data.splits import listed_scenes
 from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.formats import drives
 from scanwise.formats.registry import find_scenes, read_scene
@@ -121,7 +122,8 @@ class SceneDataset(Dataset[Any]):
 def scene_paths(root: Path, split: str, share: float = 1.0) -> list[Source]:
     """The scenes of a split, in an order that is the same every time.
 
-    They are the first of these that are there: those that `index.json` of a made set names; the scene folders below
+    They are the first of these that are there: those that `index.json` of a made set names; those that a list of the
+    data set's own names ("scannetv2_train.txt", see `data.splits`); the scene folders below
     `root/split`; the scenes of the shards (.tar) in it; whatever else `read_scene` reads in it, at any depth (files,
     recordings, scenes of data sets, the frames of drives). Where there is no such folder, the same of `root` itself;
     a warning says so where other splits are trained on then. Symbolic links are followed. Hidden names are unfinished,
@@ -136,7 +138,7 @@ def scene_paths(root: Path, split: str, share: float = 1.0) -> list[Source]:
     Raises:
         InputError: no scenes are there.
     """
-    paths = _indexed(root, split) or _found(root / split)
+    paths = _indexed(root, split) or [*listed_scenes(root, split)] or _found(root / split)
     if not paths and not (root / split).exists():
         paths = _found(root)
         if paths and split != "train":

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -98,6 +99,14 @@ class Prepared:
         self._segmenter = check_shapes(shapes, self.scene)
         self._joiner = check_things(things)
 
+    @contextmanager
+    def _stage(self, name: str) -> Iterator[None]:
+        """Takes the time of what may take more than a second, and tells of it."""
+        self._progress(name, 0.0)
+        with self._watch(name):
+            yield
+        self._progress(name, 1.0)
+
     # What is made of the scene
 
     @cached_property
@@ -132,10 +141,10 @@ class Prepared:
     @cached_property
     def weights(self) -> np.ndarray | None:
         """(M, K) by which voxels are pooled over their neighbours; None = they are not."""
-        with self._watch("geometry"):
+        with self._stage("geometry"):
             _ = self.surface.neighbours, self.surface.normals
         features = self.lifted.features
-        with self._watch("affinity"):
+        with self._stage("affinity"):
             return pooling_weights(self.surface, features, self.vision, self._purify, self.device)
 
     @cached_property
@@ -143,7 +152,7 @@ class Prepared:
         """What a 3D network makes of the scan; None = none was asked."""
         if self._segmenter is None:
             return None
-        with self._watch("shapes"):
+        with self._stage("shapes"):
             return predict_shapes(self.surface, self._segmenter, self.device)
 
     @cached_property
@@ -152,7 +161,7 @@ class Prepared:
         if self._joiner is None:
             return None
         shapes = self.shapes
-        with self._watch("things"):
+        with self._stage("things"):
             _ = self.surface.neighbours, self.surface.normals
             return things_of(self.surface, shapes, self._joiner)
 
@@ -272,7 +281,7 @@ class Prepared:
         assert self.vision is not None
         with self._watch("texts"):
             embeddings = self.vision.encode_texts(texts)
-        with self._watch("pooling"):
+        with self._stage("pooling"):
             scores = chunked_matmul(self.lifted.features, embeddings.T) * self.vision.scale
             return scores, pooled(scores, self.surface, self.weights, self.device)
 

@@ -27,7 +27,7 @@ from scanwise.scene import Scene
 from scanwise.training.checkpoints import is_shipped, load, locate
 from scanwise.vision.rooms import UNNAMED, embed_texts
 
-SHIPPED = Path("segment-rooms-small")
+SHIPPED = Path("segment-things")
 SHARPNESS, ALIKE = 20.0, 0.6  # of cosines; the one at which a text and a class begin to mean the same
 SHAPES_WRONG = 0.1  # how often what shapes say is wrong altogether; chosen as `FusionWeights` were
 _VERSION = "3"

@@ -21,7 +21,7 @@ class ThingsRecipe(Recipe):
         noise: deviation of what is added to the facts, over their own.
     """
 
-    network: str = "segment-rooms-small"
+    network: str = "segment-things"
     split: str = "val"
     held_out: int = Field(4, ge=2)
     hidden: int = Field(64, ge=1)
