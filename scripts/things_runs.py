@@ -3,6 +3,7 @@
     OMP_NUM_THREADS=1 python scripts/things_runs.py choose       # rules of votes, on validation rooms
     OMP_NUM_THREADS=1 python scripts/things_runs.py calibrate    # temperatures, on validation rooms
     OMP_NUM_THREADS=1 python scripts/things_runs.py test         # labels, objects and confidence, on test rooms
+    OMP_NUM_THREADS=1 python scripts/things_runs.py objects      # objects alone
     OMP_NUM_THREADS=1 python scripts/things_runs.py network      # the 3D network by itself, on all test rooms
 
 Validation rooms are those that the network of things was not taught on (a quarter of `val`). A room takes 20 to 60
@@ -54,13 +55,14 @@ UNSURE = (0.3, 0.5, 0.7, 0.9)
 def main() -> None:
     """Runs the parts that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=["choose", "calibrate", "test", "network"])
+    parts = {"choose": choose, "calibrate": calibrate, "test": test, "objects": objects, "network": network}
+    parser.add_argument("part", choices=list(parts))
     parser.add_argument("--data", type=Path, default=DATA, help=f"[default: {DATA}]")
     parser.add_argument("--rooms", type=int, default=0, help="the first so many; 0 = all")
     parser.add_argument("--shapes", type=Path, default=SHIPPED, help=f"the 3D network. [default: {SHIPPED}]")
     parser.add_argument("--things", type=Path, default=THINGS, help=f"[default: {THINGS}]")
     arguments = parser.parse_args()
-    {"choose": choose, "calibrate": calibrate, "test": test, "network": network}[arguments.part](arguments)
+    parts[arguments.part](arguments)
 
 
 @dataclass(eq=False)
@@ -256,17 +258,31 @@ def test(arguments: argparse.Namespace) -> None:
     for (name, evidence, which), confusion in confusions.items():
         metrics = {key: 100 * value for key, value in confusion.metrics().items()}
         record(name, metrics, evidence=evidence, models=which, **params)
-    of_ways = dict[str, dict[str, Matches]]()
-    for (way, word), found_matches in matches.items():
-        of_ways.setdefault(way, {})[word] = found_matches
-    for way, found_of in of_ways.items():
-        values = {key: 100 * value for key, value in mean_metrics(found_of).items()}
-        record(way, values, **{**params, "part": "objects"})
+    record_objects(matches, count)
     for name, reliability in sure.items():
         record(name, {"ece": 100 * reliability.error, "bins": reliability.table()}, **{**params, "part": "confidence"})
     for least in UNSURE:
         share, right = sure["after"].above(least)
         record("unsure", {"left": 100 * share, "right": 100 * right}, **{**params, "part": "unsure", "least": least})
+
+
+def objects(arguments: argparse.Namespace) -> None:
+    """Objects alone, as `test` measures them."""
+    matches, count = dict[tuple[str, str], Matches](), 0
+    for room in rooms(arguments, "test"):
+        count += 1
+        match_objects(room, matches)
+    record_objects(matches, count)
+
+
+def record_objects(matches: dict[tuple[str, str], Matches], count: int) -> None:
+    """Rows of the ways to find objects, means over words."""
+    of_ways = dict[str, dict[str, Matches]]()
+    for (way, word), found in matches.items():
+        of_ways.setdefault(way, {})[word] = found
+    for way, found_of in of_ways.items():
+        values = {key: 100 * value for key, value in mean_metrics(found_of).items()}
+        record(way, values, part="objects", rooms=count)
 
 
 def network(arguments: argparse.Namespace) -> None:

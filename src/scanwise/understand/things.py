@@ -31,7 +31,7 @@ SHIPPED = Path("things-rooms")
 SCALES = (6.0, 4.0, 2.0)
 """Mean logits down to which parts are joined, from parts of things to whole ones; chosen on validation rooms
 (docs/results/things.md)."""
-WHOLE = 0.0
+WHOLE = -1.0
 """The same, of parts that have the same word: they are one object."""
 _VERSION = "1"
 
