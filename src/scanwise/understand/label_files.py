@@ -84,9 +84,7 @@ def write_labels(
         write_text(place / "objects.json", _json({"scene": labels.scene.name, "objects": objects}))
         write_label_picture(labels, place / "picture.png")
         write_label_page(labels, place / "view.html")
-        if split:
-            _write_objects(labels, cloud, place / "objects", suffix)
-        names = sorted([*(path.name for path in place.iterdir()), "labels.json"])
+        names = sorted([*(path.name for path in place.iterdir()), "labels.json", *(["objects"] if split else [])])
         facts = dict(labels.facts)
         facts["seconds"] = facts.get("seconds", {}) | {"writing": round(time.perf_counter() - started, 3)}
         counts = {
@@ -96,12 +94,9 @@ def write_labels(
             "unlabelled": int((labels.indices < 0).sum()),
         }
         write_text(place / "labels.json", _json(dict(summary or {}) | counts | facts | {"files": names}))
-        parts = place / "objects"
-        if parts.is_dir():
-            with replacing_folder(folder / "objects") as new:
-                for file in sorted(parts.iterdir()):
-                    file.rename(new / file.name)
-            parts.rmdir()
+        if split:
+            with replacing_folder(folder / "objects") as parts:
+                _write_objects(labels, cloud, parts, suffix)
     _remove(folder, [name for name in before if name not in names])
     return [folder / name for name in names]
 
@@ -174,7 +169,6 @@ def _of(column: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
 
 def _write_objects(labels: Labels, cloud: Scene, folder: Path, suffix: str) -> None:
     """One cloud an object, named after it."""
-    folder.mkdir()
     for each in labels.objects:
         name = re.sub(r"[^\w-]+", "-", each.name).strip("-") or f"object-{each.id}"
         target = folder / f"{name}.{suffix}"
