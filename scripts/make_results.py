@@ -13,7 +13,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from results import dos, geopurify, label, less, performance, rooms_1, segment, stellar, things
+from results import ask, dos, geopurify, label, less, performance, rooms_1, segment, stellar, things
 from results.tables import fill
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -26,6 +26,7 @@ PAGES: dict[str, Mapping[str, Callable[[Path], str]]] = {
     "results/segment.md": segment.TABLES,
     "results/stellar.md": stellar.TABLES,
     "results/things.md": things.TABLES,
+    "results/ask.md": ask.TABLES,
     "performance.md": performance.TABLES,
 }
 

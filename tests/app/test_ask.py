@@ -32,10 +32,10 @@ def test_ask_writes_cloud_picture_and_facts(weights: Path, tmp_path: Path) -> No
     assert result.exit_code == 0, result.output
     report = json.loads((out / "answers.json").read_text())
     assert [answer["text"] for answer in report["answers"]] == ["the chair", "the lamp"]
-    written = scanwise.read_scene(out / "answer-2.ply")
+    written = scanwise.read_scene(out / "answers.ply")
     answers = scanwise.ask(scanwise.read_scene(tmp_path / "scan.ply"), ["the chair", "the lamp"], model=weights)
-    assert np.array_equal(written.attributes["mask"].astype(bool), answers[1].mask)
-    assert np.allclose(written.attributes["score"], answers[1].scores, atol=1e-6)
+    assert np.array_equal(written.attributes["mask_2"].astype(bool), answers[1].mask)
+    assert np.allclose(written.attributes["score_2"], answers[1].scores, atol=1e-6)
     assert answers[1].scores[3] == 0
     assert (out / "answer-1.png").stat().st_size > 1000
     assert (out / "answer-1-crop.png").exists() is (report["answers"][0]["object"] is not None)
@@ -56,11 +56,11 @@ def test_a_scan_that_lies_on_its_side(weights: Path, tmp_path: Path) -> None:
     ]
     result = CliRunner().invoke(app, [*arguments, "--up", "y"])
     assert result.exit_code == 0, result.output
-    written = scanwise.read_scene(tmp_path / "out" / "answer-1.ply")
+    written = scanwise.read_scene(tmp_path / "out" / "answers.ply")
     np.testing.assert_array_equal(written.points, lying.points)  # in the file's own frame
     stood = scanwise.stand_up(scanwise.read_scene(tmp_path / "scan.ply"), "y")
     answer = scanwise.ask(stood, "the chair", model=weights)
-    np.testing.assert_allclose(written.attributes["score"], answer.scores, atol=1e-6)
+    np.testing.assert_allclose(written.attributes["score_1"], answer.scores, atol=1e-6)
     result = CliRunner().invoke(app, [*arguments, "--up", "sky"])
     assert isinstance(result.exception, InputError)
 
@@ -88,11 +88,11 @@ def test_answers_are_in_the_files_own_frame_and_unit(weights: Path, tmp_path: Pa
     options = ["--model", str(weights), "--out", str(tmp_path / "out"), "--up", "y", "--unit", "mm"]
     result = CliRunner().invoke(app, ["ask", str(tmp_path / "scan.ply"), "the chair", *options])
     assert result.exit_code == 0, result.output
-    assert " mm, presence" in result.output
+    assert " mm, confidence" in result.output
     (found,) = json.loads((tmp_path / "out" / "answers.json").read_text())["answers"]
-    written = scanwise.read_scene(tmp_path / "out" / "answer-1.ply")
+    written = scanwise.read_scene(tmp_path / "out" / "answers.ply")
     np.testing.assert_array_equal(written.points, cloud.points)
-    its = written.points[written.attributes["mask"].astype(bool)]
+    its = written.points[written.attributes["mask_1"].astype(bool)]
     assert found["unit"] == "mm"
     np.testing.assert_allclose(found["object"]["up"], [0, 1, 0], atol=0.5)
     np.testing.assert_allclose(found["object"]["center"], (its.min(0) + its.max(0)) / 2, atol=300)

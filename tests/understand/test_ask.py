@@ -28,7 +28,12 @@ def test_one_sentence_gives_one_answer(weights: Path) -> None:
     answer = scanwise.ask(random_scan(), "the  chair ", model=load_trained(weights))
     assert answer.text == "the chair"
     assert answer.mask.shape == (600,)
-    assert answer.found is (answer.presence >= 0.5 and bool(answer.mask.any()))
+    assert answer.found is (answer.confidence >= 0.5)
+    assert answer.status in ("found", "not sure", "not here")
+    assert [each.id for each in answer.candidates] == list(range(1, len(answer.candidates) + 1))
+    alone = scanwise.ask(random_scan(), "the  chair ", model=load_trained(weights), things="off")
+    assert alone.found is (alone.presence >= 0.5 and bool(alone.mask.any()))
+    assert alone.candidates == []
 
 
 @pytest.mark.parametrize(("texts", "part"), [([""], "empty"), ([], "give a sentence"), (["x" * 501], "501")])
@@ -91,5 +96,6 @@ def test_shipped_weights_are_found_by_their_name(
     content = safetensors.torch.save(halves, {"facts": json.dumps(own.facts)})
     (tmp_path / "less-rooms.safetensors").write_bytes(content)
     monkeypatch.setattr(checkpoints, "SHIPPED", tmp_path)
-    shipped, trained = scanwise.ask(random_scan(), "the chair"), scanwise.ask(random_scan(), "the chair", model=weights)
+    shipped = scanwise.ask(random_scan(), "the chair", things="off", shapes="off")
+    trained = scanwise.ask(random_scan(), "the chair", model=weights, things="off", shapes="off")
     assert np.allclose(shipped.scores, trained.scores, atol=0.02)

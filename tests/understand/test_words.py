@@ -6,7 +6,7 @@ import torch
 
 from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.understand import words
-from scanwise.understand.answer import check_sentences
+from scanwise.understand.answer import check_plain, check_sentences
 from scanwise.understand.labels import check_texts
 from scanwise.understand.prepared import Prepared
 from tests.worlds import COLOURS, ColourVision, corner_scene
@@ -38,7 +38,7 @@ def test_the_words_that_are_known_stay_as_they_are():
 
 @pytest.mark.parametrize("text", ["not the sofa", "no sofa", "anything but the sofa", "everything except chairs"])
 def test_what_a_thing_is_not_is_refused(text):
-    for check in (check_texts, check_sentences):
+    for check in (check_texts, check_plain):
         with pytest.raises(InputError, match=f'"{text}".* not what|"{text}".* by what it is not'):
             check([text, "wall"])
 
@@ -53,7 +53,7 @@ def test_what_a_thing_is_not_is_refused(text):
 )
 def test_several_things_at_once_are_refused_with_each_of_them(text, parts):
     with pytest.raises(InputError, match="several things at once") as caught:
-        check_sentences([text])
+        check_plain([text])
     assert str(caught.value).endswith("(" + ", ".join(f'"{part}"' for part in parts) + ")")
     with pytest.raises(InputError, match="separate them by commas"):
         check_texts([text, "wall"])
@@ -70,6 +70,7 @@ def test_several_things_at_once_are_refused_with_each_of_them(text, parts):
 )  # fmt: skip
 def test_other_sentences_with_such_words_are_asked_as_they_are(text):
     assert check_sentences([text]) == [text]
+    check_plain([text])
     assert check_texts([text, "floor"]) == [text, "floor"]
     assert words.understood(text) == text
 

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from scanwise.app.console import note
+from scanwise.app.console import note, progress
 from scanwise.app.options import (
     ColumnsOption,
     DeviceOption,
     ResultsOption,
     SceneArgument,
+    ShapesOption,
+    ThingsOption,
     UnitOption,
     UpOption,
+    VisionOption,
     read_scan,
 )
-
-if TYPE_CHECKING:
-    from scanwise.understand.answer import Answer
 
 
 def ask(
@@ -28,17 +28,26 @@ def ask(
     model: Annotated[
         Path, typer.Option("--model", "-m", help="best.ckpt of a `scanwise train less` run, its folder, or a name.")
     ] = Path("less-rooms"),
+    vision: VisionOption = None,
+    shapes: ShapesOption = None,
+    things: ThingsOption = None,
+    without: Annotated[
+        list[str], typer.Option(help="Do not look at: words, relations, less; may be given more than once.")
+    ] = [],  # noqa: B006
     out: ResultsOption = None,
     device: DeviceOption = "auto",
     up: UpOption = "auto",
     unit: UnitOption = None,
     columns: ColumnsOption = None,
 ) -> None:
-    """Find the one thing that a sentence describes; several sentences cost far less than several commands.
+    """Find what a sentence describes among the things of a scan; many sentences cost little more than one.
 
-    Writes of each sentence answer-1.ply (the scene's points with mask and score), answer-1.png and, of what was found,
-    answer-1-crop.png from the picture that shows it best; and answers.json with centre, oriented box, the objects one
-    by one where "all" are asked for, runners-up and the words that mattered.
+    Nouns are told as labels are (by pictures, and by shape), relations by geometry, the rest by LESS; an answer says
+    how likely it is right, "not sure" with the likeliest three where it is not, or "not here".
+
+    Writes answers.json (status, confidence, centre, oriented box, objects one by one, candidates), the scan with
+    mask_N and score_N of each sentence, answer-N.png, answer-N-crop.png from the picture that shows it best, and
+    ask.html with all of them in 3D.
 
     Examples:
 
@@ -46,34 +55,32 @@ def ask(
 
         scanwise ask scan.ply "the lamp" "all chairs at the table" --model best.ckpt --out out/asked
 
-        scanwise ask scan.ply "the lamp" --up -y
+        scanwise ask scan.ply "everything but the floor" "a chair that is not red" "the two lamps"
+
+        scanwise ask scan.ply "the mug left of the laptop" --without less
     """
     from scanwise import devices
-    from scanwise.app.results import check_out, new_folder, write_answers
+    from scanwise.app.results import check_out, in_words, new_folder, write_answers
     from scanwise.geometry.units import unit_of
     from scanwise.understand.answer import check_sentences
+    from scanwise.understand.choosing.asking import check_without
     from scanwise.understand.prepared import Prepared, load_model
 
     texts = check_sentences(sentences)
+    check_without(without)
     where = devices.find(device)
     out = out or new_folder(scene, verb="ask")
     check_out(out, scene)
     network = load_model(model).to(where)
     scan = read_scan(scene, up, unit, columns)
-    answers = Prepared(scan, model=network, shapes="off", device=where, up=None).ask(texts, explain=True)
+    with progress() as tell:
+        prepared = Prepared(
+            scan, vision=vision, shapes=shapes, things=things, model=network, device=where, up=None, progress=tell
+        )
+        answers = prepared.ask(texts, explain=True, without=without)
     write_answers(out, scan, answers, {"scene": str(scene), "model": str(model)})
     for number, answer in enumerate(answers, 1):
-        print(f"{number}. {answer.text}: {_in_words(answer, unit_of(scan))}")
+        print(f"{number}. {answer.text}: {in_words(answer, unit_of(scan))}")
     if up == "auto" and not scan.views and not any(answer.found for answer in answers):
         note("nothing was found: if this scan's z axis does not point up, say which does (--up y, --up -y, ...)")
     print(out)
-
-
-def _in_words(answer: Answer, unit: str) -> str:
-    if answer.place is None:
-        return "nothing like it here"
-    center = ", ".join(f"{value:.2f}" for value in answer.place.center)
-    nearest = "" if answer.found else "not here; the nearest is "
-    several = f"{len(answer.objects)} objects, " if len(answer.objects) > 1 else ""
-    what = f"{nearest}{several}{int(answer.mask.sum()):,} points"
-    return f"{what} about ({center}) {unit}, presence {answer.presence:.2f}"

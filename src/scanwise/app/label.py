@@ -13,8 +13,11 @@ from scanwise.app.options import (
     DeviceOption,
     ResultsOption,
     SceneArgument,
+    ShapesOption,
+    ThingsOption,
     UnitOption,
     UpOption,
+    VisionOption,
     read_scan,
 )
 from scanwise.progress import Stopwatch
@@ -27,32 +30,15 @@ def label(
     scene: SceneArgument,
     text: Annotated[list[str], typer.Option("--text", help="Words or phrases, separated by commas; may be repeated.")],
     out: ResultsOption = None,
-    vision: Annotated[
-        str | None,
-        typer.Option("--vision", help="2D model: rooms[:WEIGHTS], conse, or hf:PATH_OR_ID for CLIP or SigLIP."),
-    ] = None,
+    vision: VisionOption = None,
     purify: Annotated[
         str | None,
         typer.Option(
             "--purify", metavar="off|geometry|learned|PATH", help="How labels are cleaned. [default: geometry]"
         ),
     ] = None,
-    shapes: Annotated[
-        str | None,
-        typer.Option(
-            "--shapes",
-            metavar="off|WEIGHTS",
-            help="A 3D network that has a say too. [default: ours, for rooms in colour]",
-        ),
-    ] = None,
-    things: Annotated[
-        str | None,
-        typer.Option(
-            "--things",
-            metavar="off|WEIGHTS",
-            help="What says which parts of the scan are one thing, whose points vote together. [default: ours]",
-        ),
-    ] = None,
+    shapes: ShapesOption = None,
+    things: ThingsOption = None,
     unsure: Annotated[
         float,
         typer.Option("--unsure", metavar="P", min=0, max=1, help="Leave unlabelled what is less sure than this, 0..1."),

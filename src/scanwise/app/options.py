@@ -59,6 +59,26 @@ WeightsArgument = Annotated[
     Path, typer.Argument(metavar="WEIGHTS", help="best.ckpt of a run, its folder, or shipped weights by name.")
 ]
 DataArgument = Annotated[Path, typer.Argument(metavar="DATA", help="Root of labelled scenes.")]
+VisionOption = Annotated[
+    str | None,
+    typer.Option("--vision", help="2D model: rooms[:WEIGHTS], conse, or hf:PATH_OR_ID for CLIP or SigLIP."),
+]
+ShapesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--shapes",
+        metavar="off|WEIGHTS",
+        help="A 3D network that has a say too. [default: ours, for rooms in colour]",
+    ),
+]
+ThingsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--things",
+        metavar="off|WEIGHTS",
+        help="What says which parts of the scan are one thing. [default: ours]",
+    ),
+]
 SplitOption = Annotated[str, typer.Option("--split", help="Which scenes.")]
 ScenesOption = Annotated[int, typer.Option("--scenes", min=0, help="The first so many of them; 0 = all.")]
 MetricsOption = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the metrics. [default: the run's]")]

@@ -9,19 +9,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from scanwise.app.crop import FOUND, crop_of, muted
 from scanwise.errors import OutputError
-from scanwise.files import adding_files, write_text
+from scanwise.files import adding_files, read_bytes, write_text
 from scanwise.formats.registry import write_scene
 from scanwise.geometry.units import unit_of
 from scanwise.scene import Scene
+from scanwise.show.page import ClassLayer, ColorLayer, Layer, write_page
 from scanwise.show.raster import rasterise
-from scanwise.understand.answer import Answer
+from scanwise.show.report import report_font
+from scanwise.understand.answer import Answer, Candidate
+from scanwise.understand.label_files import output_suffix
 
 _SIZE = (1600, 900)  # of an answer's picture
-_RUNNERS_UP = np.array([40, 120, 220])
+_RUNNERS_UP, _THIRD = np.array([40, 120, 220]), np.array([110, 170, 60])
+_UNSURE, _ABSENT = np.array([240, 160, 20]), np.array([60, 60, 60])
+_STRIPE = 0.04  # metres
+_CAPTION, _LONGEST = 76, 110  # pixels, characters
 
 
 def new_folder(scan: Path, *, verb: str = "") -> Path:
@@ -56,8 +62,11 @@ def check_out(folder: Path, source: Path) -> None:
 # Answers
 
 
-def write_answers(folder: Path, scene: Scene, answers: Sequence[Answer], summary: dict[str, Any]) -> None:
-    """Writes answer-N.ply, answer-N.png, answer-N-crop.png of what was found, and answers.json; all of it, or nothing.
+def write_answers(folder: Path, scene: Scene, answers: Sequence[Answer], summary: dict[str, Any]) -> list[Path]:
+    """Writes the folder; all of it, or nothing. What an earlier run left, and this one has not, goes.
+
+    answers.ply (or the scan's own format) has of sentence N the columns mask_N and score_N; answer-N.png shows the
+    scan, answer-N-crop.png what was found or comes nearest; ask.html all of them in 3D; answers.json the rest.
 
     Args:
         folder: for the results; other files there stay.
@@ -65,26 +74,50 @@ def write_answers(folder: Path, scene: Scene, answers: Sequence[Answer], summary
         answers: numbered from 1.
         summary: what answers.json says first.
 
+    Returns:
+        The files' paths.
+
     Raises:
         OutputError: the folder cannot be written, or the disk is full.
     """
+    before = _answers_before(folder)
     shown = scene.finite
     normals = None if scene.normals is None else scene.normals[shown]
     raster = rasterise(scene.points[shown], size=_SIZE, normals=normals)
+    columns: dict[str, np.ndarray] = {}
     with adding_files(folder) as place:
         for number, answer in enumerate(answers, 1):
-            columns = {"mask": answer.mask.astype(np.uint8), "score": answer.scores}
-            write_scene(scene.with_columns(**columns), place / f"answer-{number}.ply")
-            colors = muted(scene)
-            for other in answer.runners_up:
-                colors[other.rows] = _RUNNERS_UP
-            colors[answer.mask] = FOUND
-            picture = raster.paint(colors[shown].clip(0, 255).astype(np.uint8))
-            Image.fromarray(picture).save(place / f"answer-{number}.png")
+            columns |= {f"mask_{number}": answer.mask.astype(np.uint8), f"score_{number}": answer.scores}
+            picture = raster.paint(_painted(scene, answer)[shown].clip(0, 255).astype(np.uint8))
+            _captioned(picture, number, answer).save(place / f"answer-{number}.png")
             if answer.place is not None:
                 Image.fromarray(crop_of(scene, answer.place)).save(place / f"answer-{number}-crop.png")
-        facts = {"answers": [answer_summary(scene, each) for each in answers]}
+        suffix = output_suffix(scene)
+        write_scene(scene.with_columns(**columns), place / f"answers.{suffix}")
+        _write_answer_page(place / "ask.html", scene, answers)
+        names = sorted([*(path.name for path in place.iterdir()), "answers.json"])
+        facts = {"answers": [answer_summary(scene, each) for each in answers], "files": names}
         _write_summary(place / "answers.json", summary | facts)
+    for name in before:
+        if name not in names:
+            (folder / name).unlink(missing_ok=True)
+    return [folder / name for name in names]
+
+
+def in_words(answer: Answer, unit: str) -> str:
+    """An answer in one line."""
+    if answer.place is None:
+        return "nothing like it here"
+    center = ", ".join(f"{value:.2f}" for value in answer.place.center)
+    several = f"{len(answer.objects)} objects, " if len(answer.objects) > 1 else ""
+    what = f"{several}{int(answer.mask.sum()):,} points about ({center}) {unit}"
+    sure = f"confidence {answer.confidence:.2f}"
+    if answer.status == "found":
+        return f"{what}, {sure}"
+    if answer.status == "not here":
+        return f"not here ({answer.reason or 'nothing fits'}); the nearest: {what}, {sure}"
+    others = ", ".join(f"{each.text} {each.confidence:.2f}" for each in answer.candidates)
+    return f"not sure ({answer.reason}); the likeliest: {others}; the first: {what}, {sure}"
 
 
 def answer_summary(scene: Scene, answer: Answer) -> dict[str, Any]:
@@ -92,13 +125,88 @@ def answer_summary(scene: Scene, answer: Answer) -> dict[str, Any]:
     return {
         "text": answer.text,
         "unit": unit_of(scene),
+        "status": answer.status,
         "found": answer.found,
+        "confidence": round(answer.confidence, 4),
         "presence": round(answer.presence, 4),
+        "reason": answer.reason,
+        "not_understood": list(answer.unread),
+        "points": int(answer.mask.sum()),
         "object": None if answer.place is None else answer.place.facts(),
         "objects": [each.facts() for each in answer.objects],
+        "candidates": [each.facts() for each in answer.candidates],
         "runners_up": [each.facts() for each in answer.runners_up],
         "words": [[word, round(share, 4)] for word, share in answer.words],
     }
+
+
+def _painted(scene: Scene, answer: Answer) -> np.ndarray:
+    """(N, 3) colours: the answer red where it was found, amber where unsure, else stripes of grey; rivals blue."""
+    colors = muted(scene)
+    for other in answer.candidates[1:] or answer.runners_up[:2]:
+        colors[other.place.rows if isinstance(other, Candidate) else other.rows] = _RUNNERS_UP
+    if answer.status == "not here":
+        stripes = np.floor(scene.points.sum(1) / _STRIPE) % 2 == 0
+        colors[answer.mask & stripes] = _ABSENT
+    else:
+        colors[answer.mask] = FOUND if answer.found else _UNSURE
+    return colors
+
+
+def _captioned(picture: np.ndarray, number: int, answer: Answer) -> Image.Image:
+    """The picture under the sentence, with a legend."""
+    result = Image.new("RGB", (picture.shape[1], picture.shape[0] + _CAPTION), "white")
+    result.paste(Image.fromarray(picture), (0, _CAPTION))
+    draw = ImageDraw.Draw(result)
+    text = answer.text if len(answer.text) <= _LONGEST else f"{answer.text[: _LONGEST - 1]}…"
+    draw.text((16, 8), f"{number}. {text}", "black", report_font(24))
+    first = {"found": ("found", FOUND), "not sure": ("not sure: the likeliest", _UNSURE)}.get(
+        answer.status, ("not here: the nearest", _ABSENT)
+    )
+    left = 16.0
+    others = [("other candidates", _RUNNERS_UP)] if answer.candidates[1:] or answer.runners_up else []
+    for name, color in [(f"{first[0]}, confidence {answer.confidence:.2f}", first[1]), *others]:
+        draw.rectangle((left, 46, left + 18, 64), fill=tuple(int(value) for value in color))
+        draw.text((left + 26, 44), name, "dimgray", report_font(18))
+        left += 60 + draw.textlength(name, report_font(18))
+    return result
+
+
+def _write_answer_page(path: Path, scene: Scene, answers: Sequence[Answer]) -> None:
+    """A page with a layer for each sentence, and one in colour."""
+    shown = scene.finite
+    layers: list[Layer] = []
+    for number, answer in enumerate(answers, 1):
+        indices = np.full(len(scene), -1, np.int32)
+        names = [f"{answer.status}, confidence {answer.confidence:.2f}"]
+        for place, other in enumerate(answer.candidates[1:], 1):
+            indices[other.place.rows] = place
+            names.append(f"or this {other.text}, {other.confidence:.2f}")
+        indices[answer.mask] = 0
+        colors = np.stack([FOUND if answer.found else _UNSURE, _RUNNERS_UP, _THIRD])[: len(names)].astype(np.uint8)
+        rest = ("everything else", (205, 205, 205))
+        layers.append(ClassLayer(f"{number}. {answer.text}", indices[shown], names, colors, rest))
+    if scene.colors is not None:
+        layers.append(ColorLayer("colour", scene.colors[shown]))
+    normals = None if scene.normals is None else scene.normals[shown]
+    write_page(path, scene.points[shown], layers, title=scene.name, first=layers[0].name, normals=normals)
+
+
+def _answers_before(folder: Path) -> list[str]:
+    """Names of the files that an earlier run says it left; the first version's where it does not say."""
+    path = folder / "answers.json"
+    if not path.is_file():
+        return []
+    try:
+        found = json.loads(read_bytes(path))
+        names = found.get("files") or [
+            f"answer-{number}{end}"
+            for number in range(1, len(found.get("answers", [])) + 1)
+            for end in (".ply", ".png", "-crop.png")
+        ]
+    except (ValueError, AttributeError):
+        return []
+    return [name for name in names if isinstance(name, str) and Path(name).name == name]
 
 
 def _write_summary(path: Path, summary: dict[str, Any]) -> None:

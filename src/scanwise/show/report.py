@@ -75,15 +75,15 @@ def write_picture(
     height = top + _PANEL[1] + _GAP + rows * _ROW_HEIGHT + (_ROW_HEIGHT if more else 0) + _GAP
     sheet = Image.new("RGB", (_PICTURE_WIDTH, height), (255, 255, 255))
     pen = ImageDraw.Draw(sheet)
-    pen.text((_GAP, 18), _shortened(title, _font(26), _PICTURE_WIDTH - 500), font=_font(26), fill=_INK)
+    pen.text((_GAP, 18), _shortened(title, report_font(26), _PICTURE_WIDTH - 500), font=report_font(26), fill=_INK)
     subtitle = f"{len(points):,} points · scanwise"
-    pen.text((_PICTURE_WIDTH - _GAP, 28), subtitle, font=_font(16), fill=_SOFT_INK, anchor="ra")
+    pen.text((_PICTURE_WIDTH - _GAP, 28), subtitle, font=report_font(16), fill=_SOFT_INK, anchor="ra")
     raster = rasterise(points, size=_PANEL, normals=normals)
     left = ("colour", colors) if colors is not None else ("height", height_colors(points))
     right = ("labels", label_colors(labels, texts))
     for k, (caption, paint) in enumerate((left, right)):
         x = _GAP + k * (_PANEL[0] + _GAP)
-        pen.text((x, _TITLE_HEIGHT + 4), caption, font=_font(16), fill=_SOFT_INK)
+        pen.text((x, _TITLE_HEIGHT + 4), caption, font=report_font(16), fill=_SOFT_INK)
         sheet.paste(Image.fromarray(raster.paint(paint)), (x, top))
     _draw_legend(pen, legend, columns, more, top + _PANEL[1] + _GAP)
     with replacing(path) as temporary:
@@ -185,7 +185,7 @@ def _legend_layout(entries: list[_Entry]) -> tuple[list[_Entry], int, int]:
 def _draw_legend(pen: ImageDraw.ImageDraw, entries: list[_Entry], columns: int, more: int, top: int) -> None:
     width = (_PICTURE_WIDTH - 2 * _GAP) // _LEGEND_COLUMNS
     rows = -(-len(entries) // columns)
-    font = _font(17)
+    font = report_font(17)
     for k, entry in enumerate(entries):
         x, y = _GAP + k // rows * width, top + k % rows * _ROW_HEIGHT
         pen.rounded_rectangle((x, y + 4, x + 21, y + 25), 5, fill=entry.color)
@@ -210,7 +210,7 @@ def _shortened(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
 
 
 @cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
+def report_font(size: int) -> ImageFont.FreeTypeFont:
     """DejaVu Sans out of matplotlib's data, for its many scripts; found without the slow import."""
     package = find_spec("matplotlib")
     assert package is not None

@@ -95,38 +95,48 @@ def label(
 
 @overload
 def ask(
-    scene: Scene, text: str, *, model: LESS | str | Path = SHIPPED_MODEL, device: str | torch.device = "auto",
-    up: str | None = "auto", unit: str | None = None, explain: bool = False,
+    scene: Scene, text: str, *, vision: Vision | str | None = None, shapes: str | Path | None = None,
+    things: str | Path | None = None, model: LESS | str | Path = SHIPPED_MODEL, device: str | torch.device = "auto",
+    up: str | None = "auto", unit: str | None = None, explain: bool = False, without: Sequence[str] = (),
 ) -> Answer: ...  # fmt: skip
 
 
 @overload
 def ask(
-    scene: Scene, text: list[str] | tuple[str, ...], *, model: LESS | str | Path = SHIPPED_MODEL,
+    scene: Scene, text: list[str] | tuple[str, ...], *, vision: Vision | str | None = None,
+    shapes: str | Path | None = None, things: str | Path | None = None, model: LESS | str | Path = SHIPPED_MODEL,
     device: str | torch.device = "auto", up: str | None = "auto", unit: str | None = None, explain: bool = False,
+    without: Sequence[str] = (),
 ) -> list[Answer]: ...  # fmt: skip
 
 
 def ask(
-    scene: Scene, text: str | Sequence[str], *, model: LESS | str | Path = SHIPPED_MODEL,
-    device: str | torch.device = "auto",
-    up: str | None = "auto", unit: str | None = None, explain: bool = False,
+    scene: Scene, text: str | Sequence[str], *, vision: Vision | str | None = None,
+    shapes: str | Path | None = None, things: str | Path | None = None, model: LESS | str | Path = SHIPPED_MODEL,
+    device: str | torch.device = "auto", up: str | None = "auto", unit: str | None = None, explain: bool = False,
+    without: Sequence[str] = (),
 ) -> Answer | list[Answer]:  # fmt: skip
-    """Finds the points that a sentence means: `prepare(scene).ask(text)`, without what only labels need.
+    """Finds the points that a sentence means: `prepare(scene).ask(text)`.
 
     Args:
         scene: a scan.
         text: a sentence, or several.
+        vision: as of `Prepared`.
+        shapes: as of `Prepared`.
+        things: as of `Prepared`; "off" = LESS alone answers.
         model: as of `Prepared`.
         device: as of `Prepared`.
         up: as of `Prepared`.
         unit: as of `Prepared`.
-        explain: say which words were attended to.
+        explain: as of `Prepared.ask`.
+        without: as of `Prepared.ask`.
 
     Raises:
         InputError: as of `Prepared.ask`, or no point is finite.
     """
     texts = check_sentences([text] if isinstance(text, str) else text)
-    prepared = Prepared(scene, model=model, shapes="off", things="off", device=device, up=up, unit=unit)
-    answers = prepared.ask(texts, explain=explain)
+    prepared = Prepared(
+        scene, vision=vision, shapes=shapes, things=things, model=model, device=device, up=up, unit=unit
+    )
+    answers = prepared.ask(texts, explain=explain, without=without)
     return answers[0] if isinstance(text, str) else answers

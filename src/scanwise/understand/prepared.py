@@ -13,23 +13,28 @@ from typing import Any, overload
 import numpy as np
 import torch
 
-from scanwise import devices
+from scanwise import cache, devices
 from scanwise.data.surface import Surface
 from scanwise.errors import InputError, ScanwiseWarning
-from scanwise.evaluation.referring import second_pass
+from scanwise.evaluation.referring import Prediction, second_pass
 from scanwise.geometry.inside import brought_inside
 from scanwise.geometry.voxels import Voxels
 from scanwise.memory import peak_memory
-from scanwise.methods.geopurify.features import lifted_features
+from scanwise.methods.geopurify.features import lifted_features, vision_key
 from scanwise.methods.geopurify.lift import Lifted
 from scanwise.methods.less.evaluate import load_trained, predict
 from scanwise.methods.less.model import LESS
 from scanwise.nn.pooling import chunked_matmul
 from scanwise.nn.sharpening import Sharpener
 from scanwise.progress import Progress, Stopwatch, silent
-from scanwise.scene import Scene
+from scanwise.scene import Scene, array_digest
 from scanwise.training.checkpoints import is_shipped
-from scanwise.understand.answer import Answer, answer_of, check_sentences
+from scanwise.understand.answer import Answer, answer_of, check_plain, check_sentences
+from scanwise.understand.choosing.asking import answer_from, check_without, meant_by
+from scanwise.understand.choosing.candidates import candidates_of
+from scanwise.understand.choosing.evidence import Evidence
+from scanwise.understand.choosing.phrases import Query, parse, tell_of_unread
+from scanwise.understand.choosing.ranker import load_ranker
 from scanwise.understand.confidence import calibrated, tell_of_confidence
 from scanwise.understand.labels import Labels, check_texts
 from scanwise.understand.objects import connected_labels, objects_in
@@ -314,17 +319,22 @@ class Prepared:
         }
 
     @overload
-    def ask(self, text: str, *, explain: bool = False) -> Answer: ...
+    def ask(self, text: str, *, explain: bool = False, without: Sequence[str] = ()) -> Answer: ...
 
     @overload
-    def ask(self, text: list[str] | tuple[str, ...], *, explain: bool = False) -> list[Answer]: ...
+    def ask(
+        self, text: list[str] | tuple[str, ...], *, explain: bool = False, without: Sequence[str] = ()
+    ) -> list[Answer]: ...
 
-    def ask(self, text: str | Sequence[str], *, explain: bool = False) -> Answer | list[Answer]:
+    def ask(
+        self, text: str | Sequence[str], *, explain: bool = False, without: Sequence[str] = ()
+    ) -> Answer | list[Answer]:
         """Finds the points that a sentence means.
 
         Args:
             text: a sentence, or several, which together cost far less than one by one.
-            explain: say which words were attended to.
+            explain: say which words LESS attended to.
+            without: what is not looked at: of "words" (nouns and colours as labels tell them), "relations", "less".
 
         Returns:
             An answer, or of several sentences a list of them.
@@ -333,17 +343,76 @@ class Prepared:
             InputError: an empty sentence, one of more than 500 characters, or a model that is none.
         """
         texts = check_sentences([text] if isinstance(text, str) else text)
-        model, scene = self.model, self.scene
-        if scene.colors is None and "color" in model.recipe.features:
+        check_without(without)
+        scene, evidence = self.scene, self.evidence
+        if evidence is None:
+            check_plain(texts)
+        less = "less" not in without
+        if less and scene.colors is None and "color" in self.model.recipe.features:
             note = "no colours: found by shape alone, which the network did not learn by; expect mistakes"
             warnings.warn(note, ScanwiseWarning, stacklevel=2)
-        tell(texts, known_words())
+        queries = [parse(each) for each in texts]
+        tell([noun for query in queries for noun in query.nouns] or texts, known_words())
+        tell_of_unread(queries)
         asked = [understood(each) for each in texts]
-        found = predict(model, scene, asked, explain=explain, surface=self.surface)
-        predictions = [second_pass(self._sharpen, *each) for each in zip(asked, found, strict=True)]
-        threshold = float(model.threshold)
-        answers = [answer_of(scene, *each, threshold) for each in zip(texts, predictions, strict=True)]
+        predictions: list[Prediction | None] = [None] * len(texts)
+        if less:
+            with self._stage("sentences"):
+                predictions = list(predict(self.model, scene, asked, explain=explain, surface=self.surface))
+        if evidence is None:
+            answers = [self._by_less(*each) for each in zip(texts, asked, predictions, strict=True)]
+        else:
+            with self._stage("choosing"):
+                answers = [self._chosen(evidence, *each, without) for each in zip(queries, predictions, strict=True)]
         return answers[0] if isinstance(text, str) else answers
+
+    def _by_less(self, text: str, asked: str, prediction: Prediction | None) -> Answer:
+        if prediction is None:
+            raise InputError("without things and without LESS nothing is left to answer by")
+        sharp = second_pass(self._sharpen, asked, prediction)
+        return answer_of(self.scene, text, sharp, float(self.model.threshold))
+
+    def _chosen(self, evidence: Evidence, query: Query, less: Prediction | None, without: Sequence[str]) -> Answer:
+        things, ranker = evidence.candidates.things, load_ranker()
+        mask = None
+        if less is not None:
+            scores = torch.from_numpy(less.scores[self.surface.finite][self.voxels.first])
+            mask = things.means(scores[:, None])[:, 0].numpy()
+        presence = 0.5 if less is None else less.presence
+        meant = meant_by(query, evidence, ranker, mask, presence, without=without)
+        of_point = things.of_voxel[self.voxels.of_point]
+        return answer_from(self.scene, query, meant, of_point, [] if less is None else less.words, ranker.threshold)
+
+    @cached_property
+    def evidence(self) -> Evidence | None:
+        """What `ask` chooses by; None where there are no things, or nothing that tells nouns."""
+        things = self.things
+        if things is None or not self.can_be_labelled:
+            return None
+        with self._stage("candidates"):
+            candidates = candidates_of(things, self.surface.centers, self.surface.colors)
+            pictures = shapes = None
+            if self.vision is not None:
+                pictures = torch.from_numpy(candidates.means(self._features_of_parts(things)))
+            if self.shapes is not None:
+                means = things.means(torch.from_numpy(np.array(self.shapes.probabilities, np.float32)))
+                shapes = replace(self.shapes, probabilities=candidates.means(means.numpy()))
+            return Evidence(candidates, pictures, self.vision, shapes)
+
+    def _features_of_parts(self, things: Things) -> np.ndarray:
+        """(P, C) float32 means of lifted features; kept in the cache, as they are a thousandth of those of voxels."""
+        assert self.vision is not None
+        key = cache.key_of("1", self.surface.content, vision_key(self.vision), array_digest(things.of_voxel))
+
+        def make() -> dict[str, np.ndarray]:
+            features = self.lifted.features
+            some = [
+                things.means(torch.from_numpy(np.array(features[:, start : start + 64], np.float32)))
+                for start in range(0, features.shape[1], 64)
+            ]
+            return {"features": torch.cat(some, 1).half().numpy()}
+
+        return np.array(cache.arrays("part-features", key, make)["features"], np.float32)
 
 
 def load_model(model: Path) -> LESS:

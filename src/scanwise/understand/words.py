@@ -211,6 +211,20 @@ def _singulars() -> dict[str, str]:
     return {many: word for word in words if (many := plural_of(word).casefold()) not in _nouns()}
 
 
+def longest_noun(words: Sequence[str]) -> tuple[str, list[str]]:
+    """The longest noun that words end with, in the singular, and the words before it; "" and all where they have none.
+
+    Args:
+        words: lower case, one by one.
+    """
+    for start in range(max(0, len(words) - _MOST_WORDS), len(words)):
+        noun = " ".join(words[start:])
+        name = _singulars().get(noun, noun)
+        if name.casefold() in _nouns():
+            return noun, list(words[:start])
+    return "", list(words)
+
+
 def _names(text: str, known: set[str]) -> bool:
     """Whether some of the words of a text in a row are a known one."""
     words = re.findall(r"[\w'-]+", text.casefold())

@@ -19,7 +19,7 @@ from PIL import Image
 
 from scanwise import cache as store
 from scanwise.errors import InputError
-from scanwise.nn.text import DIM, MiniLM, file_sha256, minilm_folder
+from scanwise.nn.text import DIM, MiniLM, file_sha256, minilm_folder, shared_minilm
 from scanwise.vision.resize import resize
 
 if TYPE_CHECKING:
@@ -113,9 +113,9 @@ class Conse:
     def _classifier(self) -> EfficientNet:
         return load_classifier(classifier_path()).to(self.device)
 
-    @cached_property
+    @property
     def _sentence_encoder(self) -> MiniLM:
-        return MiniLM()
+        return shared_minilm()
 
     @cached_property
     def _class_embeddings(self) -> torch.Tensor:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from functools import cache, cached_property
+from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from scanwise.errors import InputError
 from scanwise.files import replacing
 from scanwise.nn.dense_text import DIM, DIVISOR, DenseTextEncoder, PyramidTextEncoder
 from scanwise.nn.sparse_tokens import SparseTokens, token_config
-from scanwise.nn.text import MiniLM, file_sha256, minilm_folder
+from scanwise.nn.text import MiniLM, file_sha256, shared_minilm
 from scanwise.vision import conse
 from scanwise.vision.resize import resize
 from scanwise.vision.stellar import PatchTextEncoder
@@ -162,10 +162,9 @@ def embed_texts(texts: Sequence[str]) -> torch.Tensor:
     return F.normalize(phrasings.reshape(len(texts), len(TEMPLATES), DIM).mean(1), dim=1)
 
 
-@cache
 def text_encoder() -> MiniLM:
     """The sentence encoder, loaded once."""
-    return MiniLM(minilm_folder())
+    return shared_minilm()
 
 
 def imagenet_trunk() -> Any:
