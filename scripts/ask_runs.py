@@ -366,7 +366,11 @@ def trust_of(told: Sequence[Told]) -> dict[str, Any]:
 
 def write(what: str, name: str, count: int, values: dict[str, Any]) -> None:
     """Keeps a row."""
-    row = make_row(what, values, "share", command=this_command(), params={"name": name, "rooms": count}, seed=1)
+    shares = {
+        key: value if key in ("counts", "of_bins") or key.endswith("sentences") else 100 * value
+        for key, value in values.items()
+    }
+    row = make_row(what, shares, "%", command=this_command(), params={"name": name, "rooms": count}, seed=1)
     add_row(ROWS / "ask.json", row)
 
 

@@ -102,10 +102,10 @@ def _phrase(
     inside = [evidence.candidates.parts(each.candidate) for each in found.choices[:_MOST]]
     others = [(each.mass, name, group) for each, name, group in zip(found.choices[:most], names, inside, strict=False)]
     if phrase.noun in SURFACES and not phrase.relations and not phrase.ranks:
-        surface = evidence.surface(phrase.noun)
+        surface, sure = evidence.surface(phrase.noun)
         if surface.any():
             others[0] = (others[0][0], phrase.noun, surface)
-            return Meant(surface, surface.astype(np.float32), [surface], others, max(confidence, here), here, "")
+            return Meant(surface, surface.astype(np.float32), [surface], others, sure, sure, "")
     groups = inside[: _how_many(phrase.amount, found.choices)]
     reason = _reason(phrase, found, names, confidence, here)
     return Meant(

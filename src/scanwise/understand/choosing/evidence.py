@@ -151,10 +151,13 @@ class Evidence:
             of_shapes, known = replace(self.shapes, probabilities=self.shapes.probabilities[rows]).of_texts(words)
         return [words[place] for place in joint(pictures, of_shapes, known).argmax(1).tolist()]
 
-    def surface(self, word: str) -> np.ndarray:
-        """(P,) bool: parts whose thing, at a middling scale, is likelier this than any of `OTHERS`."""
+    def surface(self, word: str) -> tuple[np.ndarray, float]:
+        """(P,) bool: parts whose thing, at a middling scale, is likeliest this; and how sure that is, 0..1."""
         level = self.candidates.levels[_MIDDLING]
-        return self._noun(word)[level, 3] > 0
+        found = self._noun(word)[level]
+        parts, sizes = found[:, 3] > 0, self.candidates.things.sizes.numpy()
+        sure = float((np.exp(found[parts, 0]) * sizes[parts]).sum() / max(sizes[parts].sum(), 1))
+        return parts, sure
 
     def _logit(self, word: str) -> torch.Tensor:
         if word not in self._logits:
