@@ -58,8 +58,9 @@ class Candidates:
 
     @cached_property
     def usable(self) -> np.ndarray:
-        """(C,) bool: of at least eight voxels."""
-        return self.sizes >= _FEWEST
+        """(C,) bool: of at least eight voxels, or all where none is."""
+        large = self.sizes >= _FEWEST
+        return large if large.any() else np.ones(len(self), bool)
 
     def sums(self, of_parts: np.ndarray) -> np.ndarray:
         """(C, K) float32 sums over the parts of each candidate, of values (P, K)."""
