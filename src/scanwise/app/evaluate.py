@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from scanwise.app import evaluate_images
 from scanwise.app.console import progress
 from scanwise.app.options import (
     DataArgument,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from scanwise.evaluation.referring import Evaluation
 
 app = typer.Typer(no_args_is_help=True, help="Measure what was trained.")
+app.command()(evaluate_images.stellar)
 
 SpokenOption = Annotated[
     Path | None,
