@@ -177,6 +177,19 @@ def test_stellar_starts_from_mae_and_is_probed(tree, tmp_path):
     assert found["segmentation"].keys() == {"dense", "low_rank"}
 
 
+def tiny_bert(folder: Path) -> Path:
+    """A text encoder as transformers stores them, in place of RoBERTa, whose weights must be downloaded."""
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    folder.mkdir()
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "table", "chair"]
+    (folder / "vocab.txt").write_text("\n".join(words) + "\n")
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    BertModel(BertConfig(vocab_size=len(words), **sizes)).save_pretrained(folder)
+    BertTokenizerFast(vocab_file=str(folder / "vocab.txt")).save_pretrained(folder)
+    return folder
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "layout", "sizes"),
@@ -188,6 +201,7 @@ def test_stellar_starts_from_mae_and_is_probed(tree, tmp_path):
 )
 def test_under_torchrun(tree, tmp_path, words, layout, sizes):
     root, given = tree(layout)
+    sizes = sizes | {"steps": 2} | ({"text": tiny_bert(tmp_path / "bert")} if "text" in sizes else {})
     launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone", "-m", "scanwise"]
     more = ["--sentences", given] if layout is layouts.scanrefer else []
     command = [*launch, *words, *more, "--out", tmp_path / "run", "--device", "cpu", *changes(sizes | {"data": root})]

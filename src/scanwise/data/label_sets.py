@@ -96,14 +96,14 @@ def with_labels(sources: Sequence[Source], name: str) -> list[Source]:
         name: of the set; "" = the scenes as they are.
 
     Raises:
-        InputError: none has labels.
+        InputError: none has labels, or there is no such set.
     """
-    if not name:
+    if not check_label_set(name):
         return list(sources)
     kept = [source for source in sources if not isinstance(source, StoredFrame) or source.labelled]
     if not kept:
         raise InputError(f"none of the {len(sources)} frames has labels")
-    return [Relabelled(source, check_label_set(name)) for source in kept]
+    return [Relabelled(source, name) for source in kept]
 
 
 def check_label_set(name: str) -> str:

@@ -49,7 +49,7 @@ def box_ious(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
     shared = np.clip(high - low, 0, None).prod(2)
     volumes = [(each[:, 1] - each[:, 0]).prod(1) for each in (boxes, others)]
     union = volumes[0][:, None] + volumes[1][None] - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return np.divide(shared, union, out=np.zeros(shared.shape), where=union > 0)
 
 
 def _box(points: np.ndarray) -> np.ndarray:

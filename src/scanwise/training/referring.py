@@ -12,7 +12,7 @@ from torch import nn
 
 from scanwise.data.annotations import annotated_scenes
 from scanwise.data.datasets import Loader, Source, read_source, scene_paths, shared
-from scanwise.data.spoken import spoken_scenes
+from scanwise.data.spoken import Spoken, spoken_scenes
 from scanwise.data.surface import Surface
 from scanwise.errors import ScanwiseWarning
 from scanwise.evaluation.referring import Evaluation, best_threshold, metrics
@@ -66,7 +66,8 @@ def vocabulary(recipe: SentenceRecipe, paths: Sequence[Source]) -> list[str]:
     """The words of a GRU; other encoders have words of their own."""
     if recipe.text != "gru":
         return []
-    return sorted({word for path in paths for each in read_source(path).sentences for word in words_of(each.text)})
+    told = (path.referrals if isinstance(path, Spoken) else read_source(path).sentences for path in paths)
+    return sorted({word for some in told for each in some for word in words_of(each.text)})
 
 
 def fit(
