@@ -65,5 +65,5 @@ def test_what_is_not_there_is_told(tmp_path):
     with pytest.warns(ScanwiseWarning, match="1 sentences mean objects that it does not have"):
         assert [each.text for each in stranger.read().sentences] == ["a table"]
     layouts.imagenet(tmp_path / "elsewhere")
-    with pytest.raises(InputError, match="no scene folders of split|none of the 2 scenes"):
+    with pytest.raises(InputError, match=r"no scene folders of split|none of the 2 scenes"):
         spoken_scenes(tmp_path / "elsewhere", spoken, "val")
