@@ -127,15 +127,24 @@ class View:
 
 @dataclass(frozen=True)
 class Referral:
-    """A sentence and the object that it means.
+    """A sentence and the object that it means, or the objects.
 
     Attributes:
         text: the sentence.
         instance: id of the object; -1 says that nothing in the scene fits.
+        also: ids of further objects that it means.
+        group: what its data set counts it among: "unique", "multiple", "hard", ...; "" = not said.
     """
 
     text: str
     instance: int
+    also: tuple[int, ...] = ()
+    group: str = ""
+
+    @property
+    def instances(self) -> list[int]:
+        """Ids of all objects that it means."""
+        return [self.instance, *self.also] if self.instance >= 0 else []
 
 
 @dataclass(frozen=True)

@@ -302,3 +302,10 @@ def test_pictures_of_a_stream_are_written_unchanged(tmp_path):
     (tmp_path / "a.sens").write_bytes(stream())
     folder.write(Scene(np.ones((1, 3)), views=read_views(tmp_path / "a.sens")), tmp_path / "s")
     assert (tmp_path / "s/images/000002.jpg").read_bytes() == jpeg(100)
+
+
+def test_sentences_about_several_things_come_back(tmp_path):
+    said = [Referral("a chair", 0), Referral("all chairs", 0, (1, 2), "mt"), Referral("a piano", -1, (), "zt")]
+    scene = Scene(np.zeros((3, 3)), instances=np.arange(3), sentences=said)
+    folder.write(scene, tmp_path / "room")
+    assert folder.read(tmp_path / "room").sentences == said

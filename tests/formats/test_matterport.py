@@ -12,6 +12,8 @@ from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.formats.ply_elements import Element, ListColumn, Ply
 from scanwise.formats.ply_writing import write_elements
 from scanwise.formats.registry import read_scene
+from tests import layouts
+from tests.formats.recorded_room import right_paint, wall_distance
 
 MAPPING = (
     "index\traw_category\tnyu40id\tmpcat40index\tmpcat40\n"
@@ -78,3 +80,25 @@ def test_damage_is_one_line(region: Path, name: str, text: str, said: str) -> No
     region.with_suffix(name).write_text(text)
     with pytest.raises(InputError, match=said):
         read_scene(region)
+
+
+def test_pictures_that_were_taken_in_the_region(tmp_path: Path) -> None:
+    """The walls of the room as its cameras see them have the paint that their pictures show."""
+    root = layouts.matterport(tmp_path)
+    scene = read_scene(root / "v1" / "scans" / "17DRP5sb8fy" / "region_segmentations" / "region0.ply")
+    assert [view.name for view in scene.views] == ["a_i1_0", "a_i1_1", "a_i1_2"]
+    for view in scene.views:
+        rows, columns = np.indices(view.depth.shape)
+        rays = np.stack([columns, rows, np.ones(rows.shape)], -1) @ np.linalg.inv(view.intrinsics).T
+        seen = (rays * view.depth[..., None]) @ view.camera_to_world[:3, :3].T + view.camera_to_world[:3, 3]
+        assert wall_distance(seen.reshape(-1, 3)).max() < 0.01
+        assert right_paint(seen.reshape(-1, 3), view.image.reshape(-1, 3)) > 0.8
+
+
+def test_damaged_camera_parameters_are_named(tmp_path: Path) -> None:
+    root = layouts.matterport(tmp_path)
+    house = root / "v1" / "scans" / "17DRP5sb8fy"
+    conf = house / "undistorted_camera_parameters" / "17DRP5sb8fy.conf"
+    conf.write_text(conf.read_text().replace("intrinsics_matrix", "intrinsics_matrix x"))
+    with pytest.raises(InputError, match="line 2: 9 numbers are needed"):
+        read_scene(house / "region_segmentations" / "region0.ply")

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from scanwise.app import evaluate_images
 from scanwise.app.console import progress
 from scanwise.app.options import (
     DataArgument,
     DeviceOption,
+    LabelsOption,
     MetricsOption,
     ScenesOption,
     SplitOption,
@@ -22,7 +24,15 @@ if TYPE_CHECKING:
     from scanwise.evaluation.referring import Evaluation
 
 app = typer.Typer(no_args_is_help=True, help="Measure what was trained.")
+app.command()(evaluate_images.stellar)
 
+SpokenOption = Annotated[
+    Path | None,
+    typer.Option("--sentences", metavar="FILE", help="Sentences about DATA's scenes: ScanRefer_filtered_val.json, ..."),
+]
+SentenceSplitOption = Annotated[
+    str | None, typer.Option("--split", help="Which scenes. [default: test; of --sentences what they are of, or val]")
+]
 SentencesArgument = Annotated[Path, typer.Argument(metavar="DATA", help="Root of scenes with sentences.")]
 FallbackOption = Annotated[
     bool, typer.Option("--official-fallback", help="Add the 5000 likeliest points to masks of fewer than 100.")
@@ -37,6 +47,7 @@ def segment(
     weights: WeightsArgument,
     data: DataArgument,
     split: SplitOption = "test",
+    labels: LabelsOption = None,
     out: MetricsOption = None,
     device: DeviceOption = "auto",
 ) -> None:
@@ -48,33 +59,42 @@ def segment(
     Examples:
 
         scanwise evaluate segment out/segment-rooms-small data/rooms-1 --split test
+
+        scanwise evaluate segment out/dos-scannet200-linear data/scannet --split val
     """
     from scanwise.data.datasets import scene_paths
+    from scanwise.data.label_sets import LABEL_SETS, check_label_set, with_labels
+    from scanwise.evaluation.segmentation import group_line, group_metrics
     from scanwise.methods.segment.evaluate import evaluate
     from scanwise.methods.segment.model import load_segmenter
     from scanwise.training.launch import make_fabric
 
     fabric = make_fabric(device=device)
     model = load_segmenter(weights).to(fabric.device)
-    counts = evaluate(model, scene_paths(data, split), fabric)
+    name = check_label_set(model.recipe.labels if labels is None else labels)
+    counts = evaluate(model, with_labels(scene_paths(data, split), name), fabric)
     if not fabric.is_global_zero:
         return
     folder = out or _folder_of(weights)
     metrics = {name: confusion.metrics() for name, confusion in counts.items() if confusion.matrix.any()}
     left_out = {"left_out": counts["all"].left_out} if counts["all"].left_out else {}
-    write_json(folder / f"{split}.json", metrics | left_out)
+    groups = group_metrics(counts["all"], LABEL_SETS[name].groups) if name else {}
+    write_json(folder / f"{split}.json", metrics | left_out | ({"groups": groups} if groups else {}))
     write_text(folder / f"{split}.md", counts["all"].table())
     counts["all"].draw(folder / f"{split}.png")
     print(counts["all"].table(), end="")
-    for name, values in metrics.items():
-        print(f"{name}: mIoU {100 * values['miou']:.1f}, mAcc {100 * values['macc']:.1f}")
+    for part, values in metrics.items():
+        print(f"{part}: mIoU {100 * values['miou']:.1f}, mAcc {100 * values['macc']:.1f}")
+    if groups:
+        print(f"mIoU of {group_line(groups)}")
 
 
 @app.command()
 def less(
     weights: WeightsArgument,
     data: SentencesArgument,
-    split: SplitOption = "test",
+    split: SentenceSplitOption = None,
+    spoken: SpokenOption = None,
     scenes: ScenesOption = 0,
     out: MetricsOption = None,
     fallback: FallbackOption = False,
@@ -86,17 +106,20 @@ def less(
     Examples:
 
         scanwise evaluate less out/less-rooms-small data/rooms-1 --split test
+
+        scanwise evaluate less out/less-scanrefer data/scannet --sentences ScanRefer_filtered_val.json
     """
     from scanwise.methods.less.evaluate import evaluate, load_trained
 
-    _evaluate_on_sentences(load_trained, evaluate, weights, data, split, scenes, out, fallback, again, device)
+    _evaluate_on_sentences(load_trained, evaluate, weights, data, split, spoken, scenes, out, fallback, again, device)
 
 
 @app.command()
 def two_stage(
     weights: WeightsArgument,
     data: SentencesArgument,
-    split: SplitOption = "test",
+    split: SentenceSplitOption = None,
+    spoken: SpokenOption = None,
     scenes: ScenesOption = 0,
     out: MetricsOption = None,
     fallback: FallbackOption = False,
@@ -111,22 +134,31 @@ def two_stage(
     """
     from scanwise.methods.two_stage.evaluate import evaluate, load_trained
 
-    _evaluate_on_sentences(load_trained, evaluate, weights, data, split, scenes, out, fallback, again, device)
+    _evaluate_on_sentences(load_trained, evaluate, weights, data, split, spoken, scenes, out, fallback, again, device)
 
 
 def _evaluate_on_sentences(
-    load: Any, evaluate: Any, weights: Path, data: Path, split: str, scenes: int, out: Path | None, fallback: bool,
-    again: bool, device: str,
+    load: Any, evaluate: Any, weights: Path, data: Path, split: str | None, spoken: Path | None, scenes: int,
+    out: Path | None, fallback: bool, again: bool, device: str,
 ) -> None:  # fmt: skip
     from scanwise.data.datasets import scene_paths
+    from scanwise.data.spoken import split_said, spoken_scenes
     from scanwise.training.launch import make_fabric
+
+    if spoken is not None:
+        split = split or split_said(spoken) or "val"
+        sources = spoken_scenes(data, spoken, split)
+    else:
+        split = split or "test"
+        sources = scene_paths(data, split)
 
     fabric = make_fabric(device=device)
     model = load(weights).to(fabric.device)
     reach = model.recipe.voxel if again else 0.0
-    found = evaluate(model, scene_paths(data, split)[: scenes or None], fabric, fallback=fallback, reach=reach)
+    found = evaluate(model, sources[: scenes or None], fabric, fallback=fallback, reach=reach)
     if fabric.is_global_zero:
-        _show(found, float(model.threshold), (out or _folder_of(weights)) / f"{split}.json")
+        name = split if spoken is None else f"{spoken.stem}-{split}"
+        _show(found, float(model.threshold), (out or _folder_of(weights)) / f"{name}.json")
 
 
 def _show(found: Evaluation, threshold: float, path: Path) -> None:
@@ -180,6 +212,7 @@ def geopurify(
         str,
         typer.Option("--noise", metavar="KIND:AMOUNT", help="True 2D labels, spoilt: flip:0.3, region:0.3, blur:2."),
     ] = "",
+    labels: LabelsOption = None,
     out: MetricsOption = None,
     device: DeviceOption = "auto",
 ) -> None:
@@ -196,16 +229,20 @@ def geopurify(
     """
     from scanwise import devices
     from scanwise.data.datasets import scene_paths
+    from scanwise.data.label_sets import LABEL_SETS, check_label_set, with_labels
+    from scanwise.evaluation.segmentation import group_line, group_metrics
     from scanwise.methods.geopurify.evaluate import comparison_table, evaluate
     from scanwise.methods.geopurify.model import load_student
     from scanwise.methods.geopurify.noise import Noise
+    from scanwise.training.checkpoints import load
     from scanwise.vision import load_vision
 
     spoil = Noise.parse(noise) if noise else None
     where = devices.find(device)
     student = load_student(weights).to(where)
     model = load_vision(vision or student.config.vision or None).to(where)
-    sources = scene_paths(data, split)[: scenes or None]
+    own = load(weights).facts.get("recipe", {}).get("labels", "") if labels is None else labels
+    sources = with_labels(scene_paths(data, split), check_label_set(own))[: scenes or None]
     with progress() as show:
         confusions = evaluate(sources, student, model, noise=spoil, progress=show)
     folder = out or _folder_of(weights)
@@ -213,9 +250,13 @@ def geopurify(
     table = comparison_table(confusions)
     report: dict[str, Any] = {"scenes": len(sources), "vision": model.name, "noise": noise}
     report |= {pooling: confusion.metrics() for pooling, confusion in confusions.items()}
-    write_json(folder / f"{name}.json", report)
+    groups = {pooling: group_metrics(counts, LABEL_SETS[own].groups) for pooling, counts in confusions.items() if own}
+    write_json(folder / f"{name}.json", report | {"labels": own, "groups": groups})
     write_text(folder / f"{name}.md", table)
     print(table, end="")
+    for pooling, found in groups.items():
+        if found:
+            print(f"{pooling}: mIoU of {group_line(found)}")
 
 
 def _folder_of(weights: Path) -> Path:

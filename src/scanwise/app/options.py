@@ -80,6 +80,12 @@ ThingsOption = Annotated[
     ),
 ]
 SplitOption = Annotated[str, typer.Option("--split", help="Which scenes.")]
+LabelsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--labels", metavar="SET", help="Set of classes: scannet200, matterport21, ... [default: the weights' own]"
+    ),
+]
 ScenesOption = Annotated[int, typer.Option("--scenes", min=0, help="The first so many of them; 0 = all.")]
 MetricsOption = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the metrics. [default: the run's]")]
 

@@ -11,7 +11,7 @@ import typer
 
 from scanwise.app.console import note
 from scanwise.app.features import load_frozen
-from scanwise.app.options import DataArgument, DeviceOption, ModelOption
+from scanwise.app.options import DataArgument, DeviceOption, LabelsOption, ModelOption
 from scanwise.errors import InputError
 from scanwise.files import write_json
 
@@ -28,6 +28,8 @@ def probe(
     scenes: Annotated[int, typer.Option("--scenes", min=0, help="Instead: so many training scenes.")] = 0,
     voxels: Annotated[int, typer.Option("--voxels", min=1, help="Most labelled voxels of a training scene.")] = 1000,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="How often, with other voxels drawn.")] = 1,
+    points: Annotated[float, typer.Option("--points", help="Of a training scene's labelled points, 0..1.")] = 1.0,
+    labels: LabelsOption = None,
     knn: Annotated[bool, typer.Option("--knn", help="Nearest neighbours in place of a linear layer.")] = False,
     random: Annotated[bool, typer.Option("--random", help="The same network with random weights.")] = False,
     on: Annotated[Path | None, typer.Option("--on", help="Test on this one labelled scan instead.")] = None,
@@ -44,23 +46,30 @@ def probe(
 
         scanwise probe data/rooms-1 --model out/dos-rooms-tiny --share 0.01
 
+        scanwise probe data/rooms-1 --model out/dos-rooms-tiny --scenes 20 --points 0.001
+
         scanwise probe data/streets-1 --model out/dos-streets-tiny --on sequences/00/velodyne/000000.bin --random
     """
     from scanwise.data.classes import with_joined_classes
-    from scanwise.data.datasets import read_source, scene_paths
+    from scanwise.data.datasets import read_source, scene_paths, shared
+    from scanwise.data.few_labels import WithFewLabels
+    from scanwise.data.label_sets import check_label_set, with_labels
     from scanwise.evaluation.probes import fit_and_measure, mean_and_spread
 
     if not 0 < share <= 1:
         raise InputError(f"--share {share}: is a share of the scenes, more than 0 and at most 1")
     frozen = load_frozen(model, device, random=random)
-    if scenes:
-        share = min(1.0, scenes / len(scene_paths(data, "train")))
-    known, classes = with_joined_classes(scene_paths(data, "train", share))
+    if not 0 < points <= 1:
+        raise InputError(f"--points {points}: is a share of the labelled points, more than 0 and at most 1")
+    name = check_label_set(labels or "")
+    sources = with_labels(scene_paths(data, "train"), name)
+    sources = shared(sources, min(1.0, scenes / len(sources)) if scenes else share)
+    known, classes = with_joined_classes([WithFewLabels(each, points) for each in sources] if points < 1 else sources)
     if not classes:
         raise InputError(f"{data}: none of its training scenes has labels to fit on")
     tested: Sequence[Source | Scene]
     if on is None:
-        tested = scene_paths(data, split)
+        tested = with_labels(scene_paths(data, split), name)
     else:
         scan = replace(read_source(on), name=str(on))
         if scan.labels is None:

@@ -13,6 +13,7 @@ from scanwise.app.console import note, progress
 from scanwise.app.options import DeviceOption, RecipeArgument, RunOption, SetOption
 from scanwise.errors import InputError
 
+SCANREFER = Path(__file__).parents[3] / "recipes" / "less-scanrefer.yaml"
 app = typer.Typer(no_args_is_help=True, help="Train on labelled scenes, alone or under torchrun.")
 
 
@@ -45,8 +46,15 @@ def segment(
 @app.command()
 def less(
     recipe: Annotated[
-        Path | None, typer.Argument(metavar="[RECIPE]", help="YAML file; left out, that of the --init weights.")
+        Path | None,
+        typer.Argument(
+            metavar="[RECIPE|DATA]",
+            help="YAML file; left out, that of the --init weights; a folder of scenes: the paper's, on them.",
+        ),
     ] = None,
+    spoken: Annotated[
+        str, typer.Option("--sentences", metavar="FILE", help="About the scenes: ScanRefer_filtered_train.json, ...")
+    ] = "",
     annotations: Annotated[
         str, typer.Option("--from", metavar="FILE", help="Sentences and masks of your own, from `scanwise annotate`.")
     ] = "",
@@ -64,6 +72,8 @@ def less(
         scanwise train less --from ours.jsonl --init less-rooms
 
         scanwise train less recipes/less-rooms-tiny.yaml --set text=gru --set share=0.1
+
+        scanwise train less data/scannet --sentences ScanRefer_filtered_train.json --out out/less-scanrefer
     """
     import yaml
 
@@ -71,7 +81,10 @@ def less(
     from scanwise.methods.less.recipe import LESSRecipe
     from scanwise.methods.less.train import recipe_to_go_on, train
 
-    given = {"annotations": annotations, "init": init}
+    given = {"annotations": annotations, "init": init, "spoken": spoken}
+    if recipe is not None and recipe.is_dir():
+        given["data"], name = str(recipe), f"less-{recipe.name}"
+        out, recipe = out or Path("out") / name, _paper_recipe(SCANREFER)
     changes = [f"{key}={json.dumps(value)}" for key, value in given.items() if value] + (changes or [])
     if recipe is None:
         if not (annotations and init):
@@ -81,6 +94,13 @@ def less(
         if not recipe.exists():
             write_text(recipe, yaml.safe_dump(recipe_to_go_on(Path(init)), sort_keys=False))
     _train_on_sentences(LESSRecipe, train, recipe, out, changes, device)
+
+
+def _paper_recipe(path: Path) -> Path:
+    if not path.is_file():
+        text = f"a folder of scenes is trained on by {path.name} of scanwise's recipes, which is not installed here"
+        raise InputError(f"{text}; name a recipe and its data: RECIPE --set data=FOLDER")
+    return path
 
 
 @app.command()

@@ -169,6 +169,8 @@ def _joined_names(lists: Sequence[list[str]]) -> list[str]:
 
 def _stored_names(source: Source) -> list[str] | None:
     """The classes that a scene folder names, without reading its points; None = not known without."""
+    if isinstance(names := getattr(source, "classes", None), tuple):
+        return list(names)  # a scene brought to a list
     if not isinstance(source, Path):
         return None
     try:

@@ -21,7 +21,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from scanwise.data.shards import index_shards
-from scanwise.data.splits import listed_scenes
+from scanwise.data.splits import WORDS, listed_scenes, of_nuscenes, sequences_of
 from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.formats import drives
 from scanwise.formats.registry import find_scenes, read_scene
@@ -93,6 +93,12 @@ class StoredFrame:
         """The scene. Raises InputError when it is damaged."""
         return _frames(self.folder).frame(self.index)
 
+    @property
+    def labelled(self) -> bool:
+        """Whether its points have labels, as far as that is known without reading it; Waymo labels some frames."""
+        known = _frames(self.folder).labelled
+        return known is None or known(self.index)
+
 
 _frames = cache(drives.frames)
 
@@ -123,11 +129,11 @@ def scene_paths(root: Path, split: str, share: float = 1.0) -> list[Source]:
     """The scenes of a split, in an order that is the same every time.
 
     They are the first of these that are there: those that `index.json` of a made set names; those that a list of the
-    data set's own names ("scannetv2_train.txt", see `data.splits`); the scene folders below
-    `root/split`; the scenes of the shards (.tar) in it; whatever else `read_scene` reads in it, at any depth (files,
-    recordings, scenes of data sets, the frames of drives). Where there is no such folder, the same of `root` itself;
-    a warning says so where other splits are trained on then. Symbolic links are followed. Hidden names are unfinished,
-    and passed over.
+    data set's own names ("scannetv2_train.txt", see `data.splits`), or that are known to be a split of SemanticKITTI or
+    nuScenes; the scene folders below `root/split` (or `root/training`, `root/validation`, `root/testing`); the scenes
+    of the shards (.tar) in it; whatever else `read_scene` reads in it, at any depth (files, recordings, scenes of data
+    sets, the frames of drives). Where there is no such folder, the same of `root` itself; a warning says so where other
+    splits are trained on then. Symbolic links are followed. Hidden names are unfinished, and passed over.
 
     Args:
         root: folder of the splits, or of the scenes of one; or one scene.
@@ -138,8 +144,10 @@ def scene_paths(root: Path, split: str, share: float = 1.0) -> list[Source]:
     Raises:
         InputError: no scenes are there.
     """
-    paths = _indexed(root, split) or [*listed_scenes(root, split)] or _found(root / split)
-    if not paths and not (root / split).exists():
+    places = [root / word for word in WORDS.get(split, (split,))]
+    place = next((each for each in places if each.exists()), places[0])
+    paths = _indexed(root, split) or [*listed_scenes(root, split)] or _known_split(root, split) or _found(place)
+    if not paths and not place.exists():
         paths = _found(root)
         if paths and split != "train":
             taken = f"every scene in it ({len(paths)}) is taken for {split}, those of train too"
@@ -150,10 +158,20 @@ def scene_paths(root: Path, split: str, share: float = 1.0) -> list[Source]:
             f"{root}: no scene folders of split {split!r}, nor shards, recordings or point clouds; "
             "`scanwise synth rooms` makes some"
         )
-    if share < 1:
-        shuffled = np.random.default_rng(0).permutation(len(paths))
-        paths = [paths[index] for index in sorted(shuffled[: max(1, round(share * len(paths)))])]
-    return paths
+    return shared(paths, share)
+
+
+def shared(sources: Sequence[Source], share: float) -> list[Source]:
+    """The first of a fixed shuffle of scenes, in their own order.
+
+    Args:
+        sources: the scenes.
+        share: of them, 0..1, at least one.
+    """
+    if share >= 1:
+        return list(sources)
+    shuffled = np.random.default_rng(0).permutation(len(sources))
+    return [sources[index] for index in sorted(shuffled[: max(1, round(share * len(sources)))])]
 
 
 def _indexed(root: Path, split: str) -> list[Source]:
@@ -164,6 +182,19 @@ def _indexed(root: Path, split: str) -> list[Source]:
         return []
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{root / 'index.json'}: not an index of scenes ({error})") from error
+
+
+def _known_split(root: Path, split: str) -> list[Source]:
+    """The frames of a split that a data set does not list, and that is known all the same."""
+    if not root.is_dir():
+        return []
+    if drives.is_nuscenes(root):
+        return [StoredFrame(root, index) for index in of_nuscenes(_frames(root).names, split)]
+    return [source for path in sequences_of(root, split) for source in _stored_frames(path)]
+
+
+def _stored_frames(folder: Path) -> list[Source]:
+    return [StoredFrame(folder, index) for index in range(len(_frames(folder).names))]
 
 
 def _found(place: Path) -> list[Source]:
@@ -194,7 +225,7 @@ def _read_as_formats(place: Path) -> list[Source]:
     sources: list[Source] = []
     for path in paths:
         if path.is_dir() and drives.recognises(path):
-            sources += [StoredFrame(path, index) for index in range(len(_frames(path).names))]
+            sources += _stored_frames(path)
         else:
             sources.append(path)
     return sources

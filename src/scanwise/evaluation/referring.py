@@ -20,6 +20,7 @@ from scanwise.data.referring import names_many, plural
 from scanwise.data.surface import Surface
 from scanwise.evaluation import metrics as measures
 from scanwise.evaluation.absence import KINDS, absence_of, names_here, object_names
+from scanwise.evaluation.several import part_f1
 from scanwise.geometry.objects import surest_part
 from scanwise.geometry.voxels import voxelize
 from scanwise.nn.sharpening import Sharpener
@@ -28,6 +29,7 @@ from scanwise.scene import Scene
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
+_UNIQUE = {"unique": True, "multiple": False}
 RELATIONS = {
     "near": r"next to|near|beside|close|by the|at the",
     "between": r"between",
@@ -38,6 +40,7 @@ RELATIONS = {
     "order": r"\w+est\b|farthest|furthest",
 }
 _FEW, _FALLBACK = 100, 5000
+_ANY_NUMBER = ("zt", "st", "mt")  # how Multi3DRefer's groups begin: zero, single and multiple targets
 _PATTERNS = {name: re.compile(pattern, re.IGNORECASE) for name, pattern in RELATIONS.items()}
 
 
@@ -73,6 +76,8 @@ class SentenceResult:
         name_right: it has at least the name of the one that is meant; None where that has no name.
         ceiling: IoU of the true mask rounded to the model's voxels; None where nothing is meant, or not asked for.
         absence: of `absence.KINDS`: how that which is not here is absent, guessed from the sentence; "" = it is here.
+        group: what its data set counts the sentence among; "" = not said.
+        f1: at .25 and at .5 of the mask's parts, see `evaluation.several`; None where the sentence means one thing.
     """
 
     iou: float
@@ -85,6 +90,8 @@ class SentenceResult:
     name_right: bool | None = None
     ceiling: float | None = None
     absence: str = ""
+    group: str = ""
+    f1: tuple[float, float] | None = None
 
 
 @dataclass
@@ -157,18 +164,27 @@ def _judged(scene: Scene, found: Sequence[Prediction], fallback: bool, voxel: fl
     ceilings = _ceilings(scene, voxel) if voxel else {}
     results = []
     for each, prediction in zip(scene.sentences, found, strict=True):
+        any_number = bool(each.also) or each.group[:2] in _ANY_NUMBER
+        several = prediction.several if any_number else None
+        mask = mask_of(prediction.scores if several is None else several, fallback=fallback)
+        f1 = part_f1(scene.points, mask, scene.instances, each.instances) if any_number else None
         if each.instance < 0:
             absence = absence_of(each.text, here)
-            results.append(SentenceResult(0.0, prediction.presence, False, None, each.text, absence=absence))
+            results.append(
+                SentenceResult(
+                    0.0, prediction.presence, False, None, each.text, absence=absence, group=each.group, f1=f1
+                )
+            )
             continue
-        mask = mask_of(prediction.scores, fallback=fallback)
         ious = measures.object_ious(mask, scene.instances)
         best = int(ious.argmax()) if ious.any() else -1
         name = names.get(each.instance)
+        told = _UNIQUE.get(each.group, unique.get(each.instance))
         result = SentenceResult(
-            measures.iou(scene.instances == each.instance, mask), prediction.presence, True, unique.get(each.instance),
-            each.text, object_right=best == each.instance, nothing=best < 0,
-            name_right=None if name is None else names.get(best) == name, ceiling=ceilings.get(each.instance),
+            measures.iou(np.isin(scene.instances, each.instances), mask), prediction.presence, True,
+            None if each.also else told, each.text, object_right=best in each.instances, nothing=best < 0,
+            name_right=None if name is None else names.get(best) == name,
+            ceiling=None if each.also else ceilings.get(each.instance), group=each.group, f1=f1,
         )  # fmt: skip
         results.append(result)
     return results
@@ -251,14 +267,19 @@ def metrics(results: Iterable[SentenceResult], threshold: float = 0.5) -> dict[s
     Returns:
         miou, acc25, acc50 over sentences that mean something here, all 0..1, and `sentences`, how many those are; the
         same of "unique" and "multiple" objects; "found", the share of them said to be here, "not_here", the share of
-        the others said not to be, and "balanced", the mean of the two. What has no sentences is left out.
+        the others said not to be, and "balanced", the mean of the two. What has no sentences is left out. Where the
+        sentences are of a set with groups of its own, the same of each; of sentences about any number of things
+        "f1_25" and "f1_50" (see `evaluation.several`), where what is said not to be here counts as an empty mask.
     """
     results = list(results)
     here, absent = [each for each in results if each.here], [each for each in results if not each.here]
     result = _summary(here)
-    for name, value in (("unique", True), ("multiple", False)):
-        part = _summary([each for each in here if each.unique is value])
-        result |= {f"{name}_{key}": metric for key, metric in part.items()}
+    parts = {name: [each for each in here if each.unique is value] for name, value in _UNIQUE.items()}
+    for name in sorted({each.group for each in here} - {"", *_UNIQUE}):
+        parts[name] = [each for each in here if each.group == name]
+    for name, some in parts.items():
+        result |= {f"{name}_{key}": metric for key, metric in _summary(some).items()}
+    result |= _f1_metrics(results, threshold)
     if here:
         result["found"] = sum(each.presence >= threshold for each in here) / len(here)
     if absent:
@@ -266,6 +287,24 @@ def metrics(results: Iterable[SentenceResult], threshold: float = 0.5) -> dict[s
     if here and absent:
         result["balanced"] = (result["found"] + result["not_here"]) / 2
     return result
+
+
+def _f1_metrics(results: Sequence[SentenceResult], threshold: float) -> dict[str, float]:
+    counted = [each for each in results if each.f1 is not None]
+    found: dict[str, float] = {}
+    for name in ("", *sorted({each.group for each in counted} - {""})):
+        pairs = [_f1(each, threshold) for each in counted if name in ("", each.group)]
+        if pairs:
+            low, high = np.mean(pairs, 0).tolist()
+            found |= {f"{name}_f1_25".strip("_"): low, f"{name}_f1_50".strip("_"): high}
+    return found
+
+
+def _f1(result: SentenceResult, threshold: float) -> tuple[float, float]:
+    assert result.f1 is not None
+    if result.presence >= threshold:
+        return result.f1
+    return (0.0, 0.0) if result.here else (1.0, 1.0)
 
 
 def breakdown(results: Iterable[SentenceResult]) -> Mapping[str, dict[str, float]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -99,3 +99,27 @@ class Confusion:
             axes.text(column, row, text, ha="center", va="center", fontsize=7, color=color)
         with replacing(path) as temporary:
             figure.savefig(temporary, dpi=110)
+
+
+def group_metrics(counts: Confusion, groups: Mapping[str, frozenset[str]]) -> dict[str, float]:
+    """MIoU and mAcc over groups of classes, 0..1: "head_miou", "head_macc", ...; of those that the truth has.
+
+    Args:
+        counts: over all classes.
+        groups: names of classes of each, as those of a `data.label_sets.LabelSet`.
+    """
+    found: dict[str, float] = {}
+    for group, names in groups.items():
+        rows = np.isin(np.array(counts.classes), [*names]) & (counts.matrix.sum(1) > 0)
+        if rows.any():
+            found |= {f"{group}_miou": float(counts.iou[rows].mean())}
+            found |= {f"{group}_macc": float(counts.accuracy[rows].mean())}
+    return found
+
+
+def group_line(metrics: Mapping[str, float]) -> str:
+    """What `group_metrics` found, in one line; "" where it found nothing."""
+    groups = [key.removesuffix("_miou") for key in metrics if key.endswith("_miou")]
+    return ", ".join(
+        f"{group} {100 * metrics[f'{group}_miou']:.1f} (mAcc {100 * metrics[f'{group}_macc']:.1f})" for group in groups
+    )

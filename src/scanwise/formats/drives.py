@@ -24,12 +24,14 @@ class Frames:
         aliases: other names of the same frames -> index.
         frame: index -> Scene.
         span: (first, last index) -> Scene of them all; None = frames have no common one.
+        labelled: index -> whether its points have labels; None = as the frames themselves say.
     """
 
     names: list[str]
     frame: Callable[[int], Scene]
     aliases: dict[str, int] = field(default_factory=dict)
     span: Callable[[int, int], Scene] | None = None
+    labelled: Callable[[int], bool] | None = None
 
     def __iter__(self) -> Iterator[Scene]:
         return (self.frame(index) for index in range(len(self.names)))
@@ -108,12 +110,21 @@ def _waymo(path: Path) -> Frames:
     for name in sorted(file.stem for file in (path / "lidar").glob("*.parquet")):
         segments[name] = read_segment(path, name)
     places = [(name, index) for name, segment in segments.items() for index in range(len(segment))]
-    return Frames([f"{name}-{index}" for name, index in places], lambda at: segments[places[at][0]][places[at][1]][0])
+    return Frames(
+        [f"{name}-{index}" for name, index in places],
+        lambda at: segments[places[at][0]][places[at][1]][0],
+        labelled=lambda at: segments[places[at][0]].is_labelled(places[at][1]),
+    )
+
+
+def is_nuscenes(path: Path) -> bool:
+    """Whether a folder holds nuScenes' tables, or is them."""
+    return (path / "sample.json").is_file() or any(path.glob("v1.0-*/sample.json"))
 
 
 _LAYOUTS: tuple[tuple[Callable[[Path], bool], Callable[[Path], Frames]], ...] = (
     (lambda path: (path / "velodyne").is_dir() and (path / "calib.txt").is_file(), _sequence),
     (lambda path: (path / "velodyne").is_dir() and (path / "calib").is_dir(), _objects),
-    (lambda path: (path / "sample.json").is_file() or any(path.glob("v1.0-*/sample.json")), _nuscenes),
+    (is_nuscenes, _nuscenes),
     (lambda path: any((path / "lidar").glob("*.parquet")), _waymo),
 )

@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import shutil
 import warnings
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,7 @@ def read(path: Path) -> Scene:
             boxes=[_read_box(box) for box in record.get("boxes", [])],
             classes=record["classes"],
             views=[_read_view(path, view) for view in record["views"]],
-            sentences=[Referral(text, instance) for text, instance in record["sentences"]],
+            sentences=[_referral(*row) for row in record["sentences"]],
             name=record["name"],
             to_source=_matrix(record["to_source"], (4, 4)),
             attributes={name: _array(path, file) for name, file in names},
@@ -151,7 +152,7 @@ def write(scene: Scene, path: Path, *, compact: bool = False) -> None:
             "arrays": arrays,
             "attributes": list(scene.attributes),
             "boxes": [asdict(box) for box in scene.boxes],
-            "sentences": [[referral.text, referral.instance] for referral in scene.sentences],
+            "sentences": [_row(referral) for referral in scene.sentences],
             "views": [_write_view(folder, index, view) for index, view in enumerate(scene.views)],
         }
         (folder / "scene.json").write_text(json.dumps(record, indent=1) + "\n")
@@ -306,3 +307,13 @@ def _copied(folder: Path, stem: str, source: Path) -> str:
         raise InputError(f"{source}: cannot read ({error.strerror})") from error
     shutil.copyfile(source, folder / file)
     return file
+
+
+def _referral(text: str, instance: int, also: Sequence[int] = (), group: str = "") -> Referral:
+    return Referral(text, instance, tuple(also), group)
+
+
+def _row(referral: Referral) -> list[Any]:
+    """Text and object; further objects and the group where there are any."""
+    more = [list(referral.also), referral.group] if referral.also or referral.group else []
+    return [referral.text, referral.instance, *more]

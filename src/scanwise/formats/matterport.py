@@ -10,6 +10,7 @@ import numpy as np
 
 from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.formats import ply
+from scanwise.formats.matterport_views import region_views
 from scanwise.formats.scannet_labels import read_tsv, to_scannet20
 from scanwise.formats.segments import read_objects
 from scanwise.scene import Scene
@@ -29,7 +30,8 @@ def read(path: Path) -> Scene:
 
     With category_mapping.tsv in the folder or one of the four above: labels are mpcat40, `classes` its names, and the
     attributes `nyu40` (0 = none) and `scannet20` (-1 = none) hold the other sets. Without it, a warning, and the
-    attribute `category` alone. Instances are the objects of .semseg.json, found by .fsegs.json, with a box each.
+    attribute `category` alone. Instances are the objects of .semseg.json, found by .fsegs.json, with a box each. Views
+    are the undistorted pictures that were taken in the region, where they lie beside region_segmentations.
 
     Raises:
         InputError: damaged, or the files do not fit each other.
@@ -41,7 +43,8 @@ def read(path: Path) -> Scene:
     category = cloud.raw.extras.ply.elements["face"].columns.get("category_id")
     if not isinstance(category, np.ndarray):
         raise InputError(f"{path}: its faces have no property category_id; take the ply of region_segmentations")
-    scene = replace(cloud, name=path.stem, raw=None, source_format="")
+    views = region_views(path.resolve().parents[1], cloud.points)
+    scene = replace(cloud, name=path.stem, raw=None, source_format="", views=views)
     scene = _with_categories(scene, category.astype(np.int64), corners, path)
     return _with_objects(scene, corners, path)
 

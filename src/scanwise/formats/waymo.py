@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,19 @@ class Segment(Sequence[tuple[Scene, np.ndarray]]):
 
     def __iter__(self) -> Iterator[tuple[Scene, np.ndarray]]:
         return (self[index] for index in range(len(self)))
+
+    def is_labelled(self, index: int) -> bool:
+        """Whether the points of a frame have labels, as those of about one frame in eight do."""
+        return int(self.times[index]) in self._labelled_times
+
+    @cached_property
+    def _labelled_times(self) -> frozenset[int]:
+        path = self._path("lidar_segmentation")
+        return (
+            frozenset(_value(row, _TIME, path) for row in _rows(path, columns=[_TIME]))
+            if path.is_file()
+            else frozenset()
+        )
 
     def _path(self, component: str) -> Path:
         return self.root / component / f"{self.name}.parquet"
@@ -197,8 +211,8 @@ def _box(row: Row, number: int, from_world: np.ndarray, path: Path) -> Box:
     )
 
 
-def _rows(path: Path, time: int | None = None) -> list[Row]:
-    """The rows of a component, all or those of one frame."""
+def _rows(path: Path, time: int | None = None, columns: list[str] | None = None) -> list[Row]:
+    """The rows of a component, all or those of one frame; with all columns, or some."""
     try:
         from pyarrow import ArrowException, parquet  # type: ignore[import-untyped]
     except ImportError as error:
@@ -206,7 +220,8 @@ def _rows(path: Path, time: int | None = None) -> list[Row]:
     if not path.is_file():
         raise InputError(f"{path}: no such component; see docs/data-outdoor.md for what to download")
     try:
-        return parquet.read_table(path, filters=None if time is None else [(_TIME, "=", time)]).to_pylist()
+        filters = None if time is None else [(_TIME, "=", time)]
+        return parquet.read_table(path, columns=columns, filters=filters).to_pylist()
     except (ArrowException, OSError) as error:
         raise InputError(f"{path}: damaged parquet file ({str(error).splitlines()[0]})") from error
 

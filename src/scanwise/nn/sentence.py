@@ -148,6 +148,8 @@ class TransformersEncoder(SentenceEncoder):
 
             model = _from_pretrained(AutoModel, name)
         self.model = model
+        if getattr(model, "pooler", None) is not None:
+            model.pooler.requires_grad_(False)  # not read here; DDP waits for the gradient of whatever may have one
         self.width = int(model.config.hidden_size)
 
     def _read(self, sentences: Sequence[str]) -> list[tuple[torch.Tensor, torch.Tensor, list[str]]]:

@@ -80,7 +80,7 @@ def read_recipe(path: Path, kind: type[R], changes: Sequence[str] = ()) -> R:
     Args:
         path: of the file.
         kind: the recipe's class.
-        changes: "key=value" each, over what the file says; values are YAML.
+        changes: "key=value" each, over what the file says; values are YAML, and nothing is the empty text.
 
     Raises:
         InputError: no such file, not YAML, or a wrong key or value; the nearest right key is named.
@@ -96,13 +96,18 @@ def read_recipe(path: Path, kind: type[R], changes: Sequence[str] = ()) -> R:
         if not equals:
             raise InputError(f"{change}: write key=value, such as steps=500", option="changes")
         try:
-            values[key.strip()] = yaml.safe_load(value)
+            values[key.strip()] = yaml.safe_load(value) if value or not _is_text(kind, key.strip()) else ""
         except yaml.YAMLError as error:
             raise InputError(f"{change}: the value is not YAML", option="changes") from error
     try:
         return kind.model_validate(values)
     except ValidationError as error:
         raise InputError(f"{path}: {_first_fault(error, kind)}") from error
+
+
+def _is_text(kind: type[Recipe], key: str) -> bool:
+    """Whether a key's value is a text, which `key=` leaves empty."""
+    return key in kind.model_fields and kind.model_fields[key].annotation is str
 
 
 def _first_fault(error: ValidationError, kind: type[Recipe]) -> str:

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 from torch import nn
 
 from scanwise.data.annotations import annotated_scenes
-from scanwise.data.datasets import Loader, Source, read_source, scene_paths
+from scanwise.data.datasets import Loader, Source, read_source, scene_paths, shared
+from scanwise.data.spoken import Spoken, spoken_scenes
 from scanwise.data.surface import Surface
 from scanwise.errors import ScanwiseWarning
 from scanwise.evaluation.referring import Evaluation, best_threshold, metrics
@@ -51,15 +52,22 @@ def sources(recipe: SentenceRecipe) -> tuple[list[Source], list[Source]]:
         text = f"{recipe.annotations}: validation is on what is trained on, as no `data` is given"
         warnings.warn(text, ScanwiseWarning, stacklevel=2)
         return own, own
-    validation = scene_paths(recipe.data, "val")
-    return own + scene_paths(recipe.data, "train", recipe.share), validation[: recipe.validate_scenes or None]
+    if recipe.spoken:
+        each = recipe.sentences if recipe.epoch == "sentences" else 0
+        found = spoken_scenes(recipe.data, Path(recipe.spoken), "train", each=each)
+        trained = shared(found, recipe.share)
+        validation = spoken_scenes(recipe.data, Path(recipe.spoken), "val")
+    else:
+        trained, validation = scene_paths(recipe.data, "train", recipe.share), scene_paths(recipe.data, "val")
+    return own + trained, validation[: recipe.validate_scenes or None]
 
 
 def vocabulary(recipe: SentenceRecipe, paths: Sequence[Source]) -> list[str]:
     """The words of a GRU; other encoders have words of their own."""
     if recipe.text != "gru":
         return []
-    return sorted({word for path in paths for each in read_source(path).sentences for word in words_of(each.text)})
+    told = (path.referrals if isinstance(path, Spoken) else read_source(path).sentences for path in paths)
+    return sorted({word for some in told for each in some for word in words_of(each.text)})
 
 
 def fit(

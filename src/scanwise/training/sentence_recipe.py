@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, model_validator
 
@@ -17,6 +18,9 @@ class SentenceRecipe(Recipe):
 
     Attributes:
         annotations: a file of `scanwise annotate`, whose scenes are trained on beside those of `data`, or alone.
+        spoken: a file of sentences about scenes of `data` in place of their own, such as ScanRefer_filtered_train.json;
+            those of `val` are in the file beside it that has that word in its name, see `data.spoken`.
+        epoch: an epoch is all of "scenes", each with some of its sentences; or, of `spoken`, all "sentences".
         media: channels of the U-Net's finest level; level l has l + 1 times as many.
         levels: of the U-Net.
         blocks: residual blocks of a side of each level.
@@ -36,6 +40,8 @@ class SentenceRecipe(Recipe):
 
     data: Path = Path()
     annotations: str = ""
+    spoken: str = ""
+    epoch: Literal["scenes", "sentences"] = "scenes"
     media: int = Field(32, ge=4)
     levels: int = Field(5, ge=2, le=7)
     blocks: int = Field(2, ge=1)
@@ -55,6 +61,10 @@ class SentenceRecipe(Recipe):
     def _has_scenes(self) -> SentenceRecipe:
         if not (self.has_data or self.annotations):
             raise ValueError("give data, annotations, or both")
+        if self.spoken and not self.has_data:
+            raise ValueError("spoken: sentences about scenes of `data`; give it too")
+        if self.epoch == "sentences" and not self.spoken:
+            raise ValueError("epoch: sentences needs spoken, a file of them")
         return self
 
     @property

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import AliasChoices, Field, ValidationInfo, field_validator
 
 from scanwise.data.clouds import Feature
+from scanwise.data.label_sets import LabelSetName
 from scanwise.methods.dos.data import VIEW_AUGMENTATIONS, MakeViews
 from scanwise.training.recipe import BackboneName, Recipe
 
@@ -16,6 +17,7 @@ class DOSRecipe(Recipe):
     """A run without labels. The defaults are the paper's, for rooms; each step of its ladder is one value.
 
     Attributes:
+        labels: set of classes that validation is by, of `data.label_sets`; "" = the scenes' own.
         backbone: its name, of `nn.backbone`; `size` in older recipes.
         voxel: edge in metres.
         features: inputs of each voxel, of `data.clouds.FEATURES`.
@@ -43,6 +45,7 @@ class DOSRecipe(Recipe):
             fewer.
     """
 
+    labels: LabelSetName = ""
     backbone: BackboneName = Field("small", validation_alias=AliasChoices("backbone", "size"))
     voxel: float = Field(0.08, gt=0)
     features: tuple[Feature, ...] = ("color", "normal")

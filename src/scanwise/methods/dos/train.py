@@ -9,6 +9,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from scanwise.data.datasets import SceneDataset, scene_paths
+from scanwise.data.label_sets import with_labels
 from scanwise.methods.dos.data import collate_views
 from scanwise.methods.dos.evaluate import draw, validation_of
 from scanwise.methods.dos.model import DOS
@@ -35,7 +36,7 @@ def train(recipe: DOSRecipe, out: Path, fabric: Fabric, **options: Any) -> dict[
     paths = scene_paths(recipe.data, "train", recipe.share)
     model = run.build(lambda: DOS(recipe))
     loader = run.loader(SceneDataset(paths, recipe.views()), collate_views)
-    validation = scene_paths(recipe.data, "val")[: recipe.probe_scenes]
+    validation = with_labels(scene_paths(recipe.data, "val"), recipe.labels)[: recipe.probe_scenes]
 
     def picture(module: nn.Module, folder: Path) -> None:
         assert isinstance(module, DOS)

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from scanwise.data.label_sets import LabelSetName
 from scanwise.training.recipe import Recipe
 
 
@@ -13,6 +14,7 @@ class GeoPurifyRecipe(Recipe):
     """A run without labels. The paper's sizes: reduced 512, hidden 512, channels 128, blocks 4, anchors 4096, crop 0.
 
     Attributes:
+        labels: set of classes that validation is by, of `data.label_sets`; "" = the scenes' own.
         vision: 2D model whose features are lifted.
         teacher: checkpoint or shipped weights of a backbone of ours, or Sonata's released ones, or "random".
         scenes: how many to train on, chosen from the training scenes.
@@ -31,6 +33,7 @@ class GeoPurifyRecipe(Recipe):
         val_scenes: scenes that are measured at each validation.
     """
 
+    labels: LabelSetName = ""
     vision: str = "conse"
     teacher: str = "random"
     scenes: int = Field(20, ge=1)

@@ -14,6 +14,7 @@ from torch import nn
 
 from scanwise.data.classes import with_joined_classes
 from scanwise.data.datasets import Draw, Source, read_source, scene_paths
+from scanwise.data.label_sets import with_labels
 from scanwise.data.surface import Surface
 from scanwise.files import replacing
 from scanwise.methods.geopurify.data import SampleDataset, TrainingScene, collate, training_scene
@@ -77,7 +78,8 @@ def train(
         return SampleDataset(scenes, recipe.crop, recipe.anchors)
 
     loader = run.loader(dataset(sources), collate)
-    validation, _ = with_joined_classes(scene_paths(recipe.data, "val")[: recipe.val_scenes])
+    shown = with_labels(scene_paths(recipe.data, "val")[: recipe.val_scenes], recipe.labels)
+    validation, _ = with_joined_classes(shown)
     labelled = [
         labelled_scene(scene, student, vision, device=run.device, progress=run.progress)
         for scene in map(read_source, validation)

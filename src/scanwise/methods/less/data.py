@@ -78,7 +78,7 @@ class MakeReferSample:
         """
         recipe = self.recipe
         referrals, free = draw_sentences(scene, recipe.sentences, generator)
-        meant = [(each.text, [each.instance] if each.instance >= 0 else []) for each in referrals]
+        meant = [(each.text, each.instances) for each in referrals]
         if recipe.several and generator.random() < recipe.several:
             meant[-1:] = all_of_a_kind(scene, generator) or meant[-1:]
         if recipe.strange and generator.random() < recipe.strange:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from scanwise.data.augment import Augmentation
 from scanwise.data.classes import class_counts, class_names
 from scanwise.data.clouds import Cloud, Sample, sample_of, sample_with_objects
 from scanwise.data.datasets import Source
+from scanwise.data.few_labels import few_labels
 from scanwise.errors import InputError
 from scanwise.files import write_json
 from scanwise.methods.segment.recipe import SegmentRecipe
@@ -52,6 +53,8 @@ class MakeSample:
             raise InputError(
                 f"{scene.name}: has no instances, and `offsets` teaches the way to their middles; set it to 0"
             )
+        if self.recipe.labelled < 1:
+            scene = replace(scene, labels=few_labels(scene.labels, self.recipe.labelled, scene.name))
         cloud = SCENE_AUGMENTATIONS[self.recipe.augment](Cloud.of(scene), generator)
         if self.recipe.crop:
             cloud = Augmentation(crop=self.recipe.crop)(cloud, generator)

@@ -15,9 +15,10 @@ from torch import nn
 from torch.nn import functional
 
 from scanwise.data.clouds import Batch, channels_of
+from scanwise.errors import InputError
 from scanwise.methods.segment.losses import lovasz_softmax
 from scanwise.methods.segment.recipe import SegmentRecipe
-from scanwise.nn.backbone import build_backbone
+from scanwise.nn.backbone import PointTransformer, build_backbone
 from scanwise.nn.offsets import offset_head, offset_loss
 from scanwise.nn.processes import mean_over_processes
 from scanwise.nn.sparse import SparseTensor
@@ -45,6 +46,8 @@ class Segmenter(nn.Module):
         self.recipe, self.classes = recipe, classes
         self.register_buffer("weights", None if weights is None else torch.tensor(weights), persistent=False)
         self.backbone.requires_grad_(not recipe.freeze)
+        if recipe.freeze == "encoder":
+            self._decoder().requires_grad_(True)
 
     def forward(self, batch: Batch) -> torch.Tensor:
         """Logits (N, K)."""
@@ -55,11 +58,18 @@ class Segmenter(nn.Module):
         voxels = SparseTensor(batch.coords, batch.feats, batch.batch)
         if self.recipe.freeze:
             self.backbone.eval()
-            with torch.no_grad():
-                feats = self.backbone(voxels)
-        else:
+        if self.recipe.freeze == "encoder":
+            self._decoder().train(self.training)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.recipe.freeze is not True):
             feats = self.backbone(voxels)
         return self.norm(feats)
+
+    def _decoder(self) -> nn.Module:
+        """What learns beside the head where the encoder alone is frozen."""
+        if not isinstance(self.backbone, PointTransformer):
+            text = f"freeze: encoder needs a Point Transformer; {self.recipe.backbone} has no decoder of its own"
+            raise InputError(text)
+        return self.backbone.network.decoder
 
     def heads(self, batch: Batch) -> list[torch.Tensor]:
         """Probabilities (N, K), and where they were taught offsets (N, 3) in metres, float32."""

@@ -10,7 +10,8 @@ from torch import nn
 
 from scanwise.data.classes import with_joined_classes
 from scanwise.data.clouds import collate
-from scanwise.data.datasets import SceneDataset, scene_paths
+from scanwise.data.datasets import SceneDataset, scene_paths, shared
+from scanwise.data.label_sets import with_labels
 from scanwise.methods.segment.data import MakeSample, counted_classes
 from scanwise.methods.segment.evaluate import evaluate
 from scanwise.methods.segment.losses import root_weights
@@ -34,7 +35,8 @@ def train(recipe: SegmentRecipe, out: Path, fabric: Fabric, **options: Any) -> d
         The metrics of the best validation, those of `Confusion.metrics`.
     """
     run = Run(recipe, out, fabric, **options)
-    paths = scene_paths(recipe.data, "train", recipe.share)
+    paths = with_labels(scene_paths(recipe.data, "train"), recipe.labels)
+    paths = shared(paths, recipe.scenes / len(paths) if recipe.scenes else recipe.share)
     weighted = recipe.class_weights == "sqrt"
     classes, points = counted_classes(paths, out / "classes.json", points=weighted, progress=run.progress)
     weights = root_weights(points) if weighted else None
@@ -44,7 +46,7 @@ def train(recipe: SegmentRecipe, out: Path, fabric: Fabric, **options: Any) -> d
         same = not recipe.freeze and load(Path(recipe.init)).facts.get("classes") == classes
         start_from(model, Path(recipe.init), kind="segment" if same else "")
     loader = run.loader(SceneDataset(paths, MakeSample(recipe)), collate)
-    validation = scene_paths(recipe.data, "val")
+    validation = with_labels(scene_paths(recipe.data, "val"), recipe.labels)
 
     def validate(module: nn.Module) -> dict[str, float]:
         assert isinstance(module, Segmenter)
