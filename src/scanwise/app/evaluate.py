@@ -16,7 +16,6 @@ from scanwise.app.options import (
     SplitOption,
     WeightsArgument,
 )
-from scanwise.files import write_json, write_text
 
 if TYPE_CHECKING:
     from scanwise.evaluation.referring import Evaluation
@@ -50,6 +49,7 @@ def segment(
         scanwise evaluate segment out/segment-rooms-small data/rooms-1 --split test
     """
     from scanwise.data.datasets import scene_paths
+    from scanwise.files import write_json, write_text
     from scanwise.methods.segment.evaluate import evaluate
     from scanwise.methods.segment.model import load_segmenter
     from scanwise.training.launch import make_fabric
@@ -131,6 +131,7 @@ def _evaluate_on_sentences(
 
 def _show(found: Evaluation, threshold: float, path: Path) -> None:
     from scanwise.evaluation.referring import breakdown, failures, metrics
+    from scanwise.files import write_json
 
     result, parts = metrics(found.sentences, threshold), breakdown(found.sentences)
     why, timing = failures(found.sentences), found.timing()
@@ -196,6 +197,7 @@ def geopurify(
     """
     from scanwise import devices
     from scanwise.data.datasets import scene_paths
+    from scanwise.files import write_json, write_text
     from scanwise.methods.geopurify.evaluate import comparison_table, evaluate
     from scanwise.methods.geopurify.model import load_student
     from scanwise.methods.geopurify.noise import Noise

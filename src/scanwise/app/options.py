@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from scanwise.devices import check_name
-from scanwise.formats.registry import read_scene
-from scanwise.scene import Scene
+
+if TYPE_CHECKING:
+    from scanwise.scene import Scene
 
 # Scans, and what becomes of them
 
@@ -81,6 +82,7 @@ def read_scan(path: Path, up: str = "auto", unit: str | None = None, columns: st
     Raises:
         InputError: it cannot be read, its numbers cannot be metres, or there is no such axis or unit.
     """
+    from scanwise.formats.registry import read_scene
     from scanwise.geometry.inside import brought_inside
 
     return brought_inside(read_scene(path, columns=named(columns)), up=up, unit=unit)
