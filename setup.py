@@ -1,4 +1,4 @@
-"""What pyproject.toml cannot say: recipes/ lies beside src/ in the clone, and within the package where it is installed."""
+"""What pyproject.toml cannot say: recipes/ lies beside src/ in the clone, and in the package where it is installed."""
 
 from setuptools import find_packages, setup
 

@@ -11,8 +11,10 @@ from scanwise.app.console import note
 from scanwise.app.options import (
     ColumnsOption,
     DeviceOption,
+    ProcessesOption,
+    RayOption,
     ResultsOption,
-    SceneArgument,
+    ScansArgument,
     UnitOption,
     UpOption,
     read_scan,
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def ask(
-    scene: SceneArgument,
+    scene: ScansArgument,
     sentences: Annotated[list[str], typer.Argument(metavar="SENTENCE...", help="One thing each, in quotes.")],
     model: Annotated[
         Path, typer.Option("--model", "-m", help="best.ckpt of a `scanwise train less` run, its folder, or a name.")
@@ -33,6 +35,8 @@ def ask(
     up: UpOption = "auto",
     unit: UnitOption = None,
     columns: ColumnsOption = None,
+    processes: ProcessesOption = 0,
+    ray: RayOption = None,
 ) -> None:
     """Find the one thing that a sentence describes; several sentences cost far less than several commands.
 
@@ -47,7 +51,14 @@ def ask(
         scanwise ask scan.ply "the lamp" "all chairs at the table" --model best.ckpt --out out/asked
 
         scanwise ask scan.ply "the lamp" --up -y
+
+        scanwise ask "scans/*.laz" "the fire extinguisher" --out out/asked
     """
+    given = dict(locals())
+    from scanwise.app.scans import are_many
+
+    several = are_many(scene)
+
     from scanwise import devices
     from scanwise.app.results import check_out, new_folder, write_answers
     from scanwise.geometry.units import unit_of
@@ -55,6 +66,10 @@ def ask(
     from scanwise.understand.prepared import Prepared, load_model
 
     texts = check_sentences(sentences)
+    if several:
+        from scanwise.app.many import run_many
+
+        return run_many("ask", given, processes=processes, ray=ray)
     where = devices.find(device)
     out = out or new_folder(scene, verb="ask")
     check_out(out, scene)

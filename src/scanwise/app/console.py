@@ -149,7 +149,7 @@ def any_letters() -> None:
 
 @contextmanager
 def notes_for_warnings() -> Iterator[None]:
-    """Shows each ScanwiseWarning once, as a note, without a source line; others are told with -v, and kept in the log."""
+    """Shows each ScanwiseWarning once, as a note, without a source line; others are for -v and the log."""
     said: set[str] = set()
 
     def show(message: Warning | str, category: type[Warning], filename: str, lineno: int, *rest: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 _HINTS = re.compile(r"'([^']+)'")
@@ -39,7 +40,7 @@ def _bad_value(hint: str, why: str, arguments: Sequence[str]) -> str:
 
 def _values(option: str, arguments: Sequence[str]) -> list[str]:
     """What was given for an option."""
-    apart = [after for word, after in zip(arguments, arguments[1:], strict=False) if word == option]
+    apart = [after for word, after in pairwise(arguments) if word == option]
     return apart + [word.partition("=")[2] for word in arguments if word.startswith(f"{option}=")]
 
 

@@ -17,6 +17,18 @@ if TYPE_CHECKING:
 SceneArgument = Annotated[
     Path, typer.Argument(metavar="SCENE", help="A point cloud, a mesh, or the folder of an RGB-D recording.")
 ]
+ScansArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="SCENE", help="A point cloud, mesh or recording; or many: a folder of them, 'a/*.ply', or @LIST."
+    ),
+]
+ProcessesOption = Annotated[
+    int, typer.Option("--processes", min=0, help="Of many scans: so many at a time. [default: free cores and memory]")
+]
+RayOption = Annotated[
+    str | None, typer.Option("--ray", metavar="ADDRESS", help="Of many scans: on this Ray cluster; local starts one.")
+]
 UpOption = Annotated[
     str,
     typer.Option("--up", metavar="AXIS", help="The file's axis that points up: x, y, z, -x, -y, -z; auto finds it."),

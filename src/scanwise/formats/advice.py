@@ -41,15 +41,21 @@ _LAYOUTS = {
     "transforms.json (Nerfstudio)": (
         _part("transforms.json", "transforms_train.json", "*/transforms.json"), _part("images"),
     ),
-    "Polycam's raw data": (_part("keyframes/cameras|keyframes/corrected_cameras"), _part("keyframes/images"), _part("keyframes/depth")),
+    "Polycam's raw data": (
+        _part("keyframes/cameras|keyframes/corrected_cameras"), _part("keyframes/images"), _part("keyframes/depth"),
+    ),
     "Record3D": (_part("metadata", "metadata.json"), _part("rgbd", "rgb")),
     "COLMAP": (
-        _part("sparse/0/cameras.bin|sparse/0/cameras.txt|sparse/cameras.*", "*/sparse/0/cameras.bin", "cameras.bin"), _part("images"),
+        _part("sparse/0/cameras.bin|sparse/0/cameras.txt|sparse/cameras.*", "*/sparse/0/cameras.bin", "cameras.bin"),
+        _part("images"),
     ),
     "SemanticKITTI": (_part("velodyne/*.bin", "*.bin"), _part("poses.txt"), _part("calib.txt")),
     "KITTI object": (_part("velodyne/*.bin", "*.bin"), _part("image_2/*.png"), _part("calib/*.txt")),
     "nuScenes": (_part("v1.0-*/sample.json"), _part("samples/LIDAR_TOP")),
-    "Waymo": (_part("lidar/*.parquet", "*.parquet", "*.tfrecord"), _part("lidar_calibration/*.parquet"), _part("vehicle_pose/*.parquet")),
+    "Waymo": (
+        _part("lidar/*.parquet", "*.parquet", "*.tfrecord"), _part("lidar_calibration/*.parquet"),
+        _part("vehicle_pose/*.parquet"),
+    ),
     "Pointcept's arrays": (_part("coord.npy"), _part("color.npy")),
     "S3DIS": (_part("Annotations/*.txt"),),
 }  # fmt: skip

@@ -139,6 +139,19 @@ def _read(path: Path, columns: Sequence[str] | None) -> Scene:
     raise InputError(f"{path}: unknown format; known are {known}, and folders of recordings")
 
 
+def check_there(path: Path) -> None:
+    """Refuses a path that leads nowhere, before anything is loaded to read it.
+
+    Args:
+        path: as of `read_scene`.
+
+    Raises:
+        InputError: nothing is there; a name that is close is told.
+    """
+    if not path.exists() and not ("#" in path.name and path.with_name(path.name.rpartition("#")[0]).is_dir()):
+        raise InputError(f"{path}: no such file or folder{_did_you_mean(path)}")
+
+
 def read_scenes(path: str | os.PathLike[str]) -> Iterator[Scene]:
     """The scenes at a path one after the other, each read when its turn comes.
 
