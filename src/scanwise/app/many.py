@@ -128,8 +128,8 @@ def _announce(
         return
     where = f"on the Ray cluster {ray}" if ray is not None else f"by {count} process{'es' * (count > 1)}"
     most = max(_memory_of(scan) for scan in left)
-    note(f"{len(scans)} scans{done}; {len(left)} to do, {size / 1e6:,.0f} MB, {where}, up to about {most / 1e9:.1f} GB of "
-         "memory each; how long it takes is told after the first")  # fmt: skip
+    needs = f"{where}, up to about {most / 1e9:.1f} GB of memory each; how long it takes is told after the first"
+    note(f"{len(scans)} scans{done}; {len(left)} to do, {size / 1e6:,.0f} MB, {needs}")
     if ray is None and count * most > free_memory():
         note(f"note: {free_memory() / 1e9:.1f} GB are free; fewer --processes need less")
 

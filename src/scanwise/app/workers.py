@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import multiprocessing
 import os
 import signal
@@ -42,7 +43,11 @@ def do(verb: str, options: Mapping[str, Any], scan: Scan, out: Path) -> Done:
     started, processor, said, reason = time.perf_counter(), time.process_time(), io.StringIO(), ""
     try:
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said), notes_for_warnings():
-            {"label": label, "ask": ask}[verb](**options | {"scene": scan.path, "out": out / scan.name})
+            asked = {**options, "scene": scan.path, "out": out / scan.name}
+            if verb == "label":
+                label(**asked)
+            else:
+                ask(**asked)
             _thumbnail(out / scan.name)
     except ScanwiseError as error:
         reason = str(error)
@@ -91,8 +96,12 @@ def in_processes(verb: str, options: Mapping[str, Any], scans: Sequence[Scan], o
         while waiting or at_work:
             while waiting and len(at_work) < count:
                 process, pipe = idle.pop() if idle else _start(verb, options, out, count)
+                try:
+                    pipe.send(waiting[-1])
+                except OSError:  # it died while it had nothing to do
+                    process.join()
+                    continue
                 scan = waiting.pop()
-                pipe.send(scan)
                 at_work[pipe] = (process, scan, time.perf_counter())
             for ready in wait(list(at_work)):
                 assert isinstance(ready, Connection)
@@ -100,7 +109,7 @@ def in_processes(verb: str, options: Mapping[str, Any], scans: Sequence[Scan], o
                 try:
                     yield ready.recv()
                     idle.append((process, ready))
-                except EOFError:
+                except (EOFError, ConnectionError):
                     process.join()
                     yield _died(scan, process.exitcode, time.perf_counter() - began)
     finally:
@@ -169,7 +178,7 @@ def on_ray(
         raise InputError("ray is not installed: pip install 'scanwise[ray]'") from error
     if not ray.is_initialized():
         try:
-            ray.init(address=None if address == "local" else address, log_to_driver=False, logging_level="error")
+            ray.init(address=None if address == "local" else address, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, ValueError) as error:
             raise InputError(f"{address}: no Ray cluster there ({error})", option="ray") from error
     task = ray.remote(max_retries=retries, num_cpus=1)(do)
