@@ -133,8 +133,7 @@ def _run() -> None:
         _stopped(130)
     if sys.stdout is not None:
         sys.stdout.flush()
-    if code:
-        raise SystemExit(code)
+    raise SystemExit(code if isinstance(code, int) else 0)
 
 
 _ctrl_c: list[int] = []
