@@ -27,6 +27,7 @@ ROOMS = [
     ["devices"],
     ["cache"],
     ["lazy"],
+    ["shipped"],
     ["progress"],
     ["threads"],
     ["memory"],

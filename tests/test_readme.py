@@ -12,6 +12,7 @@ from PIL import Image
 
 import scanwise
 from scanwise.app import cli
+from scanwise.app.workers import do
 from scanwise.methods.segment.model import Segmenter
 from scanwise.methods.segment.recipe import SegmentRecipe
 from scanwise.synth.world import SCANNET_20
@@ -40,6 +41,7 @@ def desk(tmp_path, monkeypatch):
     """A folder with everything that the README's commands name."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("scanwise.understand.prepared.load_vision", lambda name: AnyWord())
+    monkeypatch.setattr("scanwise.app.many.in_processes", here)
     scene = corner_scene()
     scanwise.write_scene(scene, tmp_path / "recordings" / "kitchen")
     Image.fromarray(scene.views[0].image).save(tmp_path / "photo.jpg")
@@ -49,6 +51,11 @@ def desk(tmp_path, monkeypatch):
     shutil.copytree(Path(__file__).parents[1] / "recipes", tmp_path / "recipes")
     save_segmenter(tmp_path / "out" / "segment-rooms-small" / "best.ckpt")
     return tmp_path
+
+
+def here(verb, options, scans, out, count):
+    """Many scans in this process, which sees them with the colour model."""
+    return (do(verb, options, scan, out) for scan in scans)
 
 
 def write_rooms(root):
@@ -74,11 +81,24 @@ def test_there_are_commands_to_try():
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_command_runs(command, desk, monkeypatch, capsys):
+    command = command.replace("data/rooms -n 11", "data/made -n 2")  # the same in less time
     monkeypatch.setattr(sys, "argv", shlex.split(command))
     with pytest.raises(SystemExit) as stop:
         cli.main()
     assert not stop.value.code
     assert capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_lines_that_train_run_in_their_order_from_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    lines = [command for command in COMMANDS if "data/rooms" in command]
+    assert [line.split()[1] for line in lines] == ["synth", "train", "evaluate", "evaluate", "pretrain"]
+    for line in lines:
+        monkeypatch.setattr(sys, "argv", shlex.split(line))
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        assert not stop.value.code, (line, capsys.readouterr().err)
 
 
 @pytest.mark.parametrize("code", PYTHON)

@@ -14,31 +14,30 @@
 trained lives in `scanwise.methods`, a package a paper; `scanwise.interop` loads the official weights.
 """
 
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from scanwise.formats.registry import read_scene, write_scene
 from scanwise.lazy import lazily
-from scanwise.scene import Referral, Scene, View
 
 if TYPE_CHECKING:
+    from scanwise.formats.registry import read_scene, write_scene
     from scanwise.geometry.upright import stand_up
+    from scanwise.scene import Referral, Scene, View
     from scanwise.understand.answer import Answer
     from scanwise.understand.calls import ask, label, prepare
     from scanwise.understand.labels import Labels
     from scanwise.understand.prepared import Prepared
 
-try:
-    __version__ = version("scanwise")
-except PackageNotFoundError:  # a source tree that is not installed
-    __version__ = "0+source"
+__version__ = "0.2.0"
 
 __all__ = [
     "Answer", "Labels", "Prepared", "Referral", "Scene", "View", "ask", "label", "prepare", "read_scene", "stand_up",
     "write_scene",
 ]  # fmt: skip
 
-_UNDERSTAND = ("Answer", "Labels", "Prepared", "ask", "label", "prepare")
-__getattr__, __dir__ = lazily(
-    __name__, {"stand_up": "scanwise.geometry.upright", **dict.fromkeys(_UNDERSTAND, "scanwise.understand")}
-)
+_HOMES = {  # imported when they are touched, so that nothing is loaded that a command does not need
+    "scanwise.scene": ("Referral", "Scene", "View"),
+    "scanwise.formats.registry": ("read_scene", "write_scene"),
+    "scanwise.geometry.upright": ("stand_up",),
+    "scanwise.understand": ("Answer", "Labels", "Prepared", "ask", "label", "prepare"),
+}
+__getattr__, __dir__ = lazily(__name__, {name: home for home, names in _HOMES.items() for name in names})

@@ -165,7 +165,7 @@ def test_a_parameter_that_the_verb_has_not_is_not_named(run, corner, monkeypatch
     def fail(path: object, **_: object) -> None:
         raise InputError("odd", option="vision")
 
-    monkeypatch.setattr("scanwise.app.info.read_scene", fail)
+    monkeypatch.setattr("scanwise.formats.registry.read_scene", fail)
     assert run("info", corner) == (2, "", "error: odd\n")
 
 

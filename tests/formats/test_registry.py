@@ -101,7 +101,7 @@ def test_what_cannot_be_read(tmp_path):
     _one_line(tmp_path / ("long" * 100), "cannot read")
     _one_line(tmp_path / "kitchen.ply/inside.ply", "no such file")
     _one_line(_files(tmp_path / "none"), "the folder is empty")
-    _one_line(_files(tmp_path / "other", "a.mp3", "b.doc"), "looked for scene.json")
+    _one_line(_files(tmp_path / "other", "a.mp3", "b.doc"), "1 .mp3")
     _one_line(_files(tmp_path / "clouds", "a.ply", "b.las"), "holds 2 clouds")
     (tmp_path / "film.mp4").write_bytes(b"")
     _one_line(tmp_path / "film.mp4", "known are ply, pcd, las")

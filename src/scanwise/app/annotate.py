@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 
 from scanwise.app.options import ColumnsOption, SceneArgument, UnitOption, UpOption, named, read_scan
 from scanwise.errors import InputError
-from scanwise.files import replacing
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from scanwise.scene import Scene
 
 
@@ -53,6 +53,8 @@ def annotate(
 
         scanwise train less --from ours.jsonl --init less-rooms
     """
+    import numpy as np
+
     from scanwise.data.annotations import Annotation, append
     from scanwise.geometry.selection import select_box, select_clicks, select_lasso
     from scanwise.geometry.units import unit_of
@@ -83,6 +85,8 @@ def annotate(
 
 
 def _numbers(text: str, option: str, count: int | None = None) -> np.ndarray:
+    import numpy as np
+
     try:
         values = np.array([float(part) for part in text.split(",")])
     except ValueError:
@@ -97,6 +101,7 @@ def _draw(scan: Scene, mask: np.ndarray, path: Path) -> None:
     from PIL import Image
 
     from scanwise.app.crop import FOUND, muted
+    from scanwise.files import replacing
     from scanwise.show.raster import draw_cloud
 
     colors = muted(scan)
@@ -104,5 +109,5 @@ def _draw(scan: Scene, mask: np.ndarray, path: Path) -> None:
     shown = scan.finite
     normals = None if scan.normals is None else scan.normals[shown]
     with replacing(path) as temporary:
-        drawn = draw_cloud(scan.points[shown], colors[shown].astype(np.uint8), normals=normals)
+        drawn = draw_cloud(scan.points[shown], colors[shown].astype("uint8"), normals=normals)
         Image.fromarray(drawn).save(temporary)

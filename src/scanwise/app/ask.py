@@ -11,8 +11,10 @@ from scanwise.app.console import note, progress
 from scanwise.app.options import (
     ColumnsOption,
     DeviceOption,
+    ProcessesOption,
+    RayOption,
     ResultsOption,
-    SceneArgument,
+    ScansArgument,
     ShapesOption,
     ThingsOption,
     UnitOption,
@@ -23,7 +25,7 @@ from scanwise.app.options import (
 
 
 def ask(
-    scene: SceneArgument,
+    scene: ScansArgument,
     sentences: Annotated[list[str], typer.Argument(metavar="SENTENCE...", help="One thing each, in quotes.")],
     model: Annotated[
         Path, typer.Option("--model", "-m", help="best.ckpt of a `scanwise train less` run, its folder, or a name.")
@@ -39,6 +41,8 @@ def ask(
     up: UpOption = "auto",
     unit: UnitOption = None,
     columns: ColumnsOption = None,
+    processes: ProcessesOption = 0,
+    ray: RayOption = None,
 ) -> None:
     """Find what a sentence describes among the things of a scan; many sentences cost little more than one.
 
@@ -58,7 +62,14 @@ def ask(
         scanwise ask scan.ply "everything but the floor" "a chair that is not red" "the two lamps"
 
         scanwise ask scan.ply "the mug left of the laptop" --without less
+
+        scanwise ask "scans/*.laz" "the fire extinguisher" --out out/asked
     """
+    given = dict(locals())
+    from scanwise.app.scans import are_many
+
+    several = are_many(scene)
+
     from scanwise import devices
     from scanwise.app.results import check_out, in_words, new_folder, write_answers
     from scanwise.geometry.units import unit_of
@@ -68,6 +79,10 @@ def ask(
 
     texts = check_sentences(sentences)
     check_without(without)
+    if several:
+        from scanwise.app.many import run_many
+
+        return run_many("ask", given, processes=processes, ray=ray)
     where = devices.find(device)
     out = out or new_folder(scene, verb="ask")
     check_out(out, scene)

@@ -8,22 +8,25 @@ import signal
 import sys
 import traceback
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
+from scanwise import __version__
 from scanwise.app import cache, evaluate, furniture, pretrain, synth, train
 from scanwise.app.annotate import annotate
 from scanwise.app.ask import ask
-from scanwise.app.console import any_letters, note, notes_for_warnings
+from scanwise.app.console import Manner, any_letters, keep, manner_of, note, speaking
 from scanwise.app.convert import convert
 from scanwise.app.demo import demo
+from scanwise.app.doctor import doctor
+from scanwise.app.extras import missing_part
 from scanwise.app.features import features
 from scanwise.app.info import info
 from scanwise.app.label import label
+from scanwise.app.mistyped import mistyped
 from scanwise.app.probe import probe
 from scanwise.app.tokens import reconstruct, similar, tokens
-from scanwise.cache import kept
 from scanwise.errors import ScanwiseError
 from scanwise.threads import use_free_cores
 
@@ -33,23 +36,35 @@ app = typer.Typer(
     name="scanwise",
     help="3D scenes, understood from few labels: label every point of a scan with any words.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for verb in (demo, label, ask, info, convert, annotate, features, probe, tokens, reconstruct, similar):
+for verb in (demo, label, ask, info, convert, annotate, features, probe, tokens, reconstruct, similar, doctor):
     app.command()(verb)
 for group in (synth, furniture, pretrain, train, evaluate, cache):
     app.add_typer(group.app, name=group.__name__.rpartition(".")[2])
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"scanwise {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def _settings(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but results and errors.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more: each stage, other libraries.")] = False,
+    log: Annotated[Path | None, typer.Option("--log", metavar="FILE", help="Keep all that is said in a file.")] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
-    pass  # `main` looks for --debug itself, so that it also covers errors in parsing
+    """3D scenes, understood from few labels: label every point of a scan with any words."""
+    # `main` looks for all but --version itself, so that they may stand anywhere and cover errors in parsing
 
 
 def main() -> None:
@@ -58,14 +73,23 @@ def main() -> None:
     Exit codes: 0; 1 for a fault of ours; 2 for an error that the user can mend; 130 after Ctrl-C and 143 after SIGTERM;
     141 where nobody reads the output any more.
     """
-    debug = "--debug" in sys.argv
-    sys.argv = [word for word in sys.argv if word != "--debug"]  # wherever it was put
     any_letters()
-    use_free_cores()
     signal.signal(signal.SIGTERM, _terminate)
+    _watch_for_ctrl_c()
     try:
-        with notes_for_warnings():
-            _run()
+        manner, arguments = manner_of(sys.argv[1:])
+    except ScanwiseError as error:
+        _fail(str(error), debug=False)
+    sys.argv[1:] = arguments
+    with speaking(manner, arguments):
+        use_free_cores()
+        _run_to_its_end(manner)
+
+
+def _run_to_its_end(manner: Manner) -> None:
+    debug = manner.debug
+    try:
+        _run()
     except ScanwiseError as error:
         _fail(str(error) + _to_type(error.option, sys.argv[1:]), debug)
     except BrokenPipeError:
@@ -78,6 +102,14 @@ def main() -> None:
     except KeyboardInterrupt:
         _stopped(130)
     except Exception as error:
+        if _ctrl_c:  # what was being imported has made another error of it
+            _stopped(130)
+        if hasattr(error, "format_message"):  # Click's, of what was typed
+            if not str(error).strip():  # a group without a verb, whose help it has shown
+                raise SystemExit(2) from None
+            _fail(mistyped(error, sys.argv[1:]), debug)
+        if isinstance(error, ModuleNotFoundError) and (part := missing_part(error.name or "")):
+            _fail(part, debug)
         if _out_of_memory(error):
             on_gpu = "not enough memory on the GPU; --device cpu goes on without it, a training with a lower batch"
             here = "not enough memory for this scan; make it smaller with `scanwise convert`"
@@ -88,32 +120,54 @@ def main() -> None:
 def _run() -> None:
     """The verb, and its output to the end; Typer turns Ctrl-C and a pipe that is closed into exits of its own."""
     try:
-        app()
+        if not sys.argv[1:]:
+            sys.argv.append("--help")
+        code = app(standalone_mode=False)
     except SystemExit as stop:
         if isinstance(stop.__context__, BrokenPipeError):
             raise stop.__context__ from None
         if stop.code in (130, 143):
             _stopped(int(stop.code))
-        if sys.stdout is not None:
-            sys.stdout.flush()
         raise
+    if code == 130:
+        _stopped(130)
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    raise SystemExit(code if isinstance(code, int) else 0)
+
+
+_ctrl_c: list[int] = []
+
+
+def _watch_for_ctrl_c() -> None:
+    """Remembers Ctrl-C, as an import that it breaks off may end in an error of another name."""
+
+    def note_it(number: int, frame: object) -> None:
+        _ctrl_c.append(number)
+        raise KeyboardInterrupt
+
+    _ctrl_c.clear()
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, note_it)
 
 
 def _terminate(number: int, frame: object) -> None:
     raise SystemExit(128 + number)  # rather than ending at once, so that unfinished files are removed
 
 
-def _stopped(code: int) -> None:
-    folder = kept()
+def _stopped(code: int) -> NoReturn:
+    cache = sys.modules.get("scanwise.cache")  # where it was not loaded, nothing is in it
+    folder = cache.kept() if cache else None
     going_on = f", parts of the work in {folder} too: the same command goes on from there" if folder else ""
-    note(f"stopped; files that were finished are kept{going_on}")
+    note(f"stopped; files that were finished are kept{going_on}", error=True)
     raise SystemExit(code) from None
 
 
-def _fail(text: str, debug: bool, code: int = 2) -> None:
+def _fail(text: str, debug: bool, code: int = 2) -> NoReturn:
+    keep(traceback.format_exc())
     if debug:
         raise
-    note("error: " + " ".join(text.split()))
+    note("error: " + " ".join(text.split()), error=True)
     raise SystemExit(code) from None
 
 

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from scanwise.app.options import ColumnsOption, SceneArgument, UnitOption, named
-from scanwise.formats.registry import read_scene, write_scene
 
 
 def convert(
@@ -33,6 +32,8 @@ def convert(
 
         scanwise convert Area_1_office_7.npy office.ply --columns x,y,z,r,g,b,label
     """
+    from scanwise.formats.registry import read_scene, write_scene
+
     converted = read_scene(scene, unit=unit, columns=named(columns))
     write_scene(converted, out)
     print(f"{out}: {len(converted):,} points")

@@ -18,7 +18,6 @@ from scanwise.app.options import (
     SplitOption,
     WeightsArgument,
 )
-from scanwise.files import write_json, write_text
 
 if TYPE_CHECKING:
     from scanwise.evaluation.referring import Evaluation
@@ -65,6 +64,7 @@ def segment(
     from scanwise.data.datasets import scene_paths
     from scanwise.data.label_sets import LABEL_SETS, check_label_set, with_labels
     from scanwise.evaluation.segmentation import group_line, group_metrics
+    from scanwise.files import write_json, write_text
     from scanwise.methods.segment.evaluate import evaluate
     from scanwise.methods.segment.model import load_segmenter
     from scanwise.training.launch import make_fabric
@@ -163,6 +163,7 @@ def _evaluate_on_sentences(
 
 def _show(found: Evaluation, threshold: float, path: Path) -> None:
     from scanwise.evaluation.referring import breakdown, failures, metrics
+    from scanwise.files import write_json
 
     result, parts = metrics(found.sentences, threshold), breakdown(found.sentences)
     why, timing = failures(found.sentences), found.timing()
@@ -231,6 +232,7 @@ def geopurify(
     from scanwise.data.datasets import scene_paths
     from scanwise.data.label_sets import LABEL_SETS, check_label_set, with_labels
     from scanwise.evaluation.segmentation import group_line, group_metrics
+    from scanwise.files import write_json, write_text
     from scanwise.methods.geopurify.evaluate import comparison_table, evaluate
     from scanwise.methods.geopurify.model import load_student
     from scanwise.methods.geopurify.noise import Noise

@@ -6,9 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
-from PIL import Image
 
 from scanwise.app.options import (
     ColumnsOption,
@@ -19,7 +17,6 @@ from scanwise.app.options import (
     UpOption,
     read_scan,
 )
-from scanwise.files import adding_files
 
 if TYPE_CHECKING:
     from scanwise.nn.frozen import Frozen
@@ -45,8 +42,12 @@ def features(
 
         scanwise features sweep.bin --model out/dos-streets-small --out out/sweep
     """
+    import numpy as np
+    from PIL import Image
+
     from scanwise.app.results import check_out
     from scanwise.evaluation.features import pca_colors
+    from scanwise.files import adding_files
     from scanwise.show.report import draw_cloud
 
     folder = out or Path("out") / f"features-{scene.resolve().stem or 'scan'}"

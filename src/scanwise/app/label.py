@@ -11,8 +11,10 @@ from scanwise.app.console import progress
 from scanwise.app.options import (
     ColumnsOption,
     DeviceOption,
+    ProcessesOption,
+    RayOption,
     ResultsOption,
-    SceneArgument,
+    ScansArgument,
     ShapesOption,
     ThingsOption,
     UnitOption,
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def label(
-    scene: SceneArgument,
+    scene: ScansArgument,
     text: Annotated[list[str], typer.Option("--text", help="Words or phrases, separated by commas; may be repeated.")],
     out: ResultsOption = None,
     vision: VisionOption = None,
@@ -54,6 +56,8 @@ def label(
     up: UpOption = "auto",
     unit: UnitOption = None,
     columns: ColumnsOption = None,
+    processes: ProcessesOption = 0,
+    ray: RayOption = None,
 ) -> None:
     """Label every point of a scan with the likeliest of your words, and find the objects of each.
 
@@ -75,7 +79,14 @@ def label(
         scanwise label tile.laz --text ground,tree,building --shapes out/streets --las-classes
 
         scanwise label scan/ --text chair,floor --purify out/geopurify-rooms-tiny
+
+        scanwise label scans/ --text chair,floor --out out/scans --processes 2
     """
+    given = dict(locals())
+    from scanwise.app.scans import are_many
+
+    several = are_many(scene)
+
     from scanwise import devices
     from scanwise.app.results import check_out, new_folder
     from scanwise.understand.calls import prepare
@@ -83,6 +94,10 @@ def label(
     from scanwise.understand.purification import check_purify
 
     texts, purify = check_texts([part for option in text for part in option.split(",")]), check_purify(purify)
+    if several:
+        from scanwise.app.many import run_many
+
+        return run_many("label", given, processes=processes, ray=ray)
     where = devices.find(device)
     out = out or new_folder(scene)
     check_out(out, scene)

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from scanwise.devices import check_name
-from scanwise.formats.registry import read_scene
-from scanwise.scene import Scene
+
+if TYPE_CHECKING:
+    from scanwise.scene import Scene
 
 # Scans, and what becomes of them
 
 SceneArgument = Annotated[
     Path, typer.Argument(metavar="SCENE", help="A point cloud, a mesh, or the folder of an RGB-D recording.")
+]
+ScansArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="SCENE", help="A point cloud, mesh or recording; or many: a folder of them, 'a/*.ply', or @LIST."
+    ),
+]
+ProcessesOption = Annotated[
+    int, typer.Option("--processes", min=0, help="Of many scans: so many at a time. [default: free cores and memory]")
+]
+RayOption = Annotated[
+    str | None, typer.Option("--ray", metavar="ADDRESS", help="Of many scans: on this Ray cluster; local starts one.")
 ]
 UpOption = Annotated[
     str,
@@ -107,6 +120,7 @@ def read_scan(path: Path, up: str = "auto", unit: str | None = None, columns: st
     Raises:
         InputError: it cannot be read, its numbers cannot be metres, or there is no such axis or unit.
     """
+    from scanwise.formats.registry import read_scene
     from scanwise.geometry.inside import brought_inside
 
     return brought_inside(read_scene(path, columns=named(columns)), up=up, unit=unit)

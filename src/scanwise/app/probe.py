@@ -13,7 +13,6 @@ from scanwise.app.console import note
 from scanwise.app.features import load_frozen
 from scanwise.app.options import DataArgument, DeviceOption, LabelsOption, ModelOption
 from scanwise.errors import InputError
-from scanwise.files import write_json
 
 if TYPE_CHECKING:
     from scanwise.data.datasets import Source
@@ -87,4 +86,6 @@ def probe(
     around = "" if spread is None else f" ± {100 * spread:.1f}"
     print(f"mIoU {100 * mean:.1f}{around} from {len(known)} scenes, {result.voxels:,} voxels")
     if out is not None:
+        from scanwise.files import write_json
+
         write_json(out, metrics)

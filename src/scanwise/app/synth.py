@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from scanwise.app.console import progress
+from scanwise.app.console import note, progress
 from scanwise.errors import InputError
 
 app = typer.Typer(no_args_is_help=True, help="Make labelled scenes: rooms and streets with known truth.")
@@ -75,6 +75,8 @@ def _synth(
         raise InputError(f"say how many with -n, or which set with --set (such as {kind}-1), one of the two")
     if config.kind != kind:
         raise InputError(f"{chosen} describes {config.kind}; use `scanwise synth {config.kind}`")
+    if not config.splits.get("val"):
+        note(f"note: none of {sum(config.splits.values())} is there to validate on, as training needs; -n 11 has one")
     with progress() as show:
         index = write_set(config, out, workers=workers or os.cpu_count() or 1, progress=show)
     scenes = index["scenes"]

@@ -10,7 +10,6 @@ import typer
 from scanwise.app.console import progress
 from scanwise.app.options import DeviceOption
 from scanwise.errors import InputError
-from scanwise.files import replacing
 
 ImagesArgument = Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Pictures.")]
 WeightsOption = Annotated[
@@ -79,6 +78,7 @@ def reconstruct(
     from PIL import Image
 
     from scanwise import devices
+    from scanwise.files import replacing
     from scanwise.methods.stellar.evaluate import load_network, read_image
 
     where = devices.find(device)

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -27,6 +27,8 @@ MODELS = {
     "RADIAL_FISHEYE": ("f", "cx", "cy", "k1", "k2"),
     "THIN_PRISM_FISHEYE": ("fx", "fy", "cx", "cy", "k1", "k2", "p1", "p2", "k3", "k4", "sx1", "sy1"),
 }
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -168,7 +170,7 @@ def _points_of_bytes(data: bytes) -> np.ndarray:
     return np.array(_whole(points, at, data), np.float64).reshape(-1, 6)
 
 
-def _whole(found: list, at: int, data: bytes) -> list:
+def _whole(found: list[_T], at: int, data: bytes) -> list[_T]:
     """What was found, where the file does not end before it."""
     if at > len(data):
         raise ValueError(f"{len(data)} bytes of {at}")

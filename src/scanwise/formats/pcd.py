@@ -9,6 +9,7 @@ import struct
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -300,7 +301,7 @@ def _format_header(scene: Scene, columns: dict[str, np.ndarray], encoding: str) 
     if not isinstance(extras, PcdExtras):
         extras = PcdExtras(len(scene), 1, "0 0 0 1 0 0 0")
     letters = {"i": "I", "u": "U", "f": "F"}
-    lines: dict[str, list] = {
+    lines: dict[str, list[Any]] = {
         "VERSION": ["0.7"],
         "FIELDS": list(columns),
         "SIZE": [column.dtype.itemsize for column in columns.values()],

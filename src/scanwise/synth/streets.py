@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from scanwise.synth import street_parts as parts
-from scanwise.synth.mesh import Mesh, joined
+from scanwise.synth.mesh import Mesh, joined, standing
 from scanwise.synth.mesh import box as block
 from scanwise.synth.street_parts import Course, Part
 from scanwise.synth.street_things import Actor, Placer, extent
@@ -157,7 +157,7 @@ class _Maker:
                 )
                 self.place.structure("pavement", "sidewalk", corner)
                 if self.generator.random() < 0.7 and x - near_x > 0.8 and y - near_y > 0.8:
-                    place = parts.standing(end * (near_x + 0.5), hand * (near_y + 0.5), KERB, 0 if hand < 0 else np.pi)
+                    place = standing(end * (near_x + 0.5), hand * (near_y + 0.5), KERB, 0 if hand < 0 else np.pi)
                     self.place.add(parts.traffic_light(self.generator), place, 0.3)
 
     def _ground(self, arm: _Arm) -> None:

@@ -23,9 +23,10 @@ from torch import nn
 
 from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.files import read_bytes, replacing
+from scanwise.shipped import HOW, weights_folder
 
 MAGIC = b"scanwise checkpoint 1\n"
-SHIPPED = Path(__file__).parents[1] / "weights"
+SHIPPED = weights_folder()
 M = TypeVar("M", bound=nn.Module)
 
 
@@ -103,12 +104,15 @@ def locate(weights: Path) -> Path:
         return SHIPPED / f"{weights}.safetensors"
     if len(weights.parts) == 1:
         known = ", ".join(sorted(path.stem for path in SHIPPED.glob("*.safetensors")))
-        raise InputError(f"{weights}: no such file, run or shipped weights; shipped are {known or 'none'}")
+        there = f"shipped are {known}" if known else f"none are installed: {HOW}"
+        raise InputError(f"{weights}: no such file, run or shipped weights; {there}")
     return weights
 
 
 def is_shipped(name: str | Path) -> bool:
-    """Whether weights of this name come with scanwise."""
+    """Whether weights of this name come with scanwise; warns where none at all are installed."""
+    if not any(SHIPPED.glob("*.safetensors")):
+        warnings.warn(f"the weights of scanwise are not installed: {HOW}", ScanwiseWarning, stacklevel=3)
     return (SHIPPED / f"{name}.safetensors").is_file()
 
 

@@ -6,7 +6,8 @@ import os
 from typing import Any, Literal
 
 from lightning_fabric import Fabric
-from lightning_fabric.strategies import DDPStrategy, FSDPStrategy
+from lightning_fabric.strategies.ddp import DDPStrategy
+from lightning_fabric.strategies.fsdp import FSDPStrategy
 
 from scanwise import devices
 from scanwise.errors import InputError

@@ -74,17 +74,47 @@ BackboneName = Annotated[str, AfterValidator(_known)]
 R = TypeVar("R", bound=Recipe)
 
 
+def recipes_folder() -> Path:
+    """The recipes that come with scanwise: beside the modules where it is installed, in the clone's `recipes`."""
+    installed = Path(__file__).parents[1] / "recipes"
+    return installed if installed.is_dir() else Path(__file__).parents[3] / "recipes"
+
+
+def find_recipe(path: Path) -> Path:
+    """The file that is meant: a file, or a recipe that comes with scanwise.
+
+    Args:
+        path: of a file; else "recipes/NAME.yaml", "NAME.yaml" or "NAME" of a shipped one.
+
+    Raises:
+        InputError: there is neither.
+    """
+    if path.is_file():
+        return path
+    inside = Path(*path.parts[1:]) if path.parts[:1] == ("recipes",) else path
+    shipped = recipes_folder() / inside.with_suffix(".yaml")
+    if not path.is_absolute() and shipped.is_file():
+        return shipped
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; a recipe is a YAML file")
+    names = [file.stem for file in recipes_folder().glob("**/*.yaml")]
+    close = difflib.get_close_matches(path.stem, names, n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]}?" if close else f"those that come with scanwise are {', '.join(sorted(names))}"
+    raise InputError(f"{path}: no such recipe; {hint}")
+
+
 def read_recipe(path: Path, kind: type[R], changes: Sequence[str] = ()) -> R:
     """A recipe from a YAML file.
 
     Args:
-        path: of the file.
+        path: of the file, as `find_recipe` takes it.
         kind: the recipe's class.
         changes: "key=value" each, over what the file says; values are YAML, and nothing is the empty text.
 
     Raises:
-        InputError: no such file, not YAML, or a wrong key or value; the nearest right key is named.
+        InputError: no such file or shipped recipe, not YAML, or a wrong key or value; the nearest right key is named.
     """
+    path = find_recipe(path)
     try:
         values = yaml.safe_load(read_bytes(path)) or {}
     except yaml.YAMLError as error:

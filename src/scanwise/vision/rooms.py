@@ -14,7 +14,6 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from scanwise.files import replacing
 from scanwise.nn.dense_text import DIM, DIVISOR, DenseTextEncoder, PyramidTextEncoder
 from scanwise.nn.sparse_tokens import SparseTokens, token_config
 from scanwise.nn.text import MiniLM, file_sha256, shared_minilm
+from scanwise.shipped import HOW, weights_folder
 from scanwise.vision import conse
 from scanwise.vision.resize import resize
 from scanwise.vision.stellar import PatchTextEncoder
@@ -181,10 +181,10 @@ def shipped_weights() -> Path:
     Raises:
         InputError: there are none.
     """
-    path = Path(str(files("scanwise") / "weights" / SHIPPED))
+    path = weights_folder() / SHIPPED
     if not path.is_file():
         raise InputError(
-            "vision rooms: no weights come with this version; train them (scanwise train vision "
+            f"vision rooms: its weights are not installed: {HOW}; or train them (scanwise train vision "
             "recipes/vision-rooms-small.yaml) and give rooms:out/vision-rooms-small/rooms-vision.safetensors",
             option="vision",
         )

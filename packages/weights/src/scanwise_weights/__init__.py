@@ -1,0 +1,1 @@
+"""The weights of scanwise, found by `scanwise.shipped`; there is nothing to import here."""
