@@ -30,7 +30,7 @@ CLASSES = (
 )
 """The 16 classes of the lidarseg challenge, in its order (which counts from 1)."""
 
-_CHALLENGE = {
+CHALLENGE = {
     "movable_object.barrier": "barrier",
     "vehicle.bicycle": "bicycle",
     "vehicle.bus.bendy": "bus",
@@ -160,8 +160,8 @@ class _Tables:
     def _class_map(self) -> np.ndarray:
         to_class = np.full(256, -1, np.int32)
         for row in self.rows["category"].values():
-            if row["name"] in _CHALLENGE and "index" in row:
-                to_class[row["index"]] = CLASSES.index(_CHALLENGE[row["name"]])
+            if row["name"] in CHALLENGE and "index" in row:
+                to_class[row["index"]] = CLASSES.index(CHALLENGE[row["name"]])
         return to_class
 
     def _load(self, name: str) -> list[Row]:
