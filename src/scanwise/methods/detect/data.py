@@ -13,6 +13,7 @@ from scanwise.data.augment import Augmentation
 from scanwise.data.box_classes import boxes_of
 from scanwise.data.clouds import Batch, Cloud, Sample, channels_of, collate, sample_of
 from scanwise.errors import InputError
+from scanwise.formats.kitti_object import in_picture
 from scanwise.geometry.box_arrays import Boxes
 from scanwise.methods.detect.losses import LEAST_RADIUS, draw_gaussian, gaussian_radius
 from scanwise.methods.detect.recipe import DetectRecipe
@@ -169,6 +170,15 @@ def ground_map(cell: np.ndarray, heights: np.ndarray, side: int) -> np.ndarray:
     return np.where(known > 0, found, usual).reshape(side, side).astype(np.float32)
 
 
+def with_labelled_points(scene: Scene) -> Scene:
+    """The scene without points where objects have no boxes: of a frame of KITTI those outside its picture."""
+    shown = in_picture(scene)
+    if shown is None:
+        return scene
+    points = np.where(shown[:, None], scene.points, np.float32(np.nan))
+    return replace(scene, points=points, source_points=scene.points_in_source())
+
+
 @dataclass(frozen=True)
 class MakeSample:
     """Scene and random numbers -> a sample to train on.
@@ -185,6 +195,7 @@ class MakeSample:
         Raises:
             InputError: no point lies on the map.
         """
+        scene = with_labelled_points(scene)
         boxes = boxes_of(scene.boxes, self.recipe.classes)
         boxes = boxes.take(boxes.classes >= 0)
         counts = np.array([len(rows) for rows in boxes.rows_inside(scene.points)], np.int64)

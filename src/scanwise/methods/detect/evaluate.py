@@ -16,7 +16,7 @@ from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.evaluation.detection import Detections
 from scanwise.evaluation.metrics import gathered
 from scanwise.geometry.box_arrays import Boxes
-from scanwise.methods.detect.data import collate_boxes, sweep_sample
+from scanwise.methods.detect.data import collate_boxes, sweep_sample, with_labelled_points
 from scanwise.methods.detect.model import Detector
 from scanwise.progress import Progress, silent
 from scanwise.scene import Scene
@@ -71,7 +71,7 @@ def evaluate(
     rank, world = (fabric.global_rank, fabric.world_size) if fabric is not None else (0, 1)
     own = sources[rank::world]
     for done, source in enumerate(own, 1):
-        scene = read_source(source)
+        scene = with_labelled_points(read_source(source))
         truth = truth_of(scene, model.classes)
         places = boxes_of(scene.boxes, model.classes).classes
         others.update(box.name for box, place in zip(scene.boxes, places, strict=True) if place < 0)
