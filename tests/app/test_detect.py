@@ -84,7 +84,7 @@ def test_no_boxes_are_results_too(trained, tmp_path, capsys):
 
 def test_what_is_far_from_the_sensor_is_said(trained, tmp_path, capsys):
     scene = boxed_sweep(9)
-    folder.write(Scene(scene.points + (500, 0, 0)), tmp_path / "far")
+    folder.write(Scene(scene.points + np.array([500, 0, 0])), tmp_path / "far")
     assert run("detect", tmp_path / "far", "--model", trained / "run", "--out", tmp_path / "out") == 2
     assert "no point within 8 m of the sensor; boxes are looked for around it" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
@@ -92,7 +92,7 @@ def test_what_is_far_from_the_sensor_is_said(trained, tmp_path, capsys):
 
 def test_points_beyond_the_map_are_counted(trained, tmp_path, capsys):
     scene = boxed_sweep(9)
-    wide = np.concatenate([scene.points, scene.points[:400] * (3, 3, 1)])
+    wide = np.concatenate([scene.points, scene.points[:400] * np.array([3, 3, 1])])
     folder.write(Scene(wide), tmp_path / "wide")
     assert run("detect", tmp_path / "wide", "--model", trained / "run", "--out", tmp_path / "out") == 0
     assert "% of the points lie beyond the 8 m around the origin" in capsys.readouterr().err

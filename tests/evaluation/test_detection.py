@@ -75,8 +75,8 @@ def test_recall_below_a_tenth_counts_nothing():
 def test_an_error_is_the_mean_over_recalls_of_the_running_mean():
     """Two of two found, errors .2 (surer) and .6: running means .2 and .4, at recalls .5 and 1.
 
-    Confidence falls from .9 at recall .5 to .5 at recall 1 in a line, and so the error rises: over recalls .11 to .50 it
-    is .2, over .51 to 1 its mean is .2 + .2 * mean(1/50 .. 50/50) = .2 + .2 * .51.
+    Confidence falls from .9 at recall .5 to .5 at recall 1 in a line, and so the error rises: over recalls .11 to .50
+    it is .2, over .51 to 1 its mean is .2 + .2 * mean(1/50 .. 50/50) = .2 + .2 * .51.
     """
     scores, errors = np.array([0.5, 0.9]), np.array([0.6, 0.2])
     _, confidence = precision_curve(scores, np.array([True, True]), 2)

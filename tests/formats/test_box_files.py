@@ -39,7 +39,8 @@ def named(boxes) -> Named:
 
 
 def test_kitti_reads_the_lines_that_are_written(frame):
-    boxes = replace(car_boxes((12.0, 3.0, 0.3), (20.0, -4.0, -2.0)), classes=np.array([0, 1]), scores=np.array([0.9, 0.4]))
+    boxes = car_boxes((12.0, 3.0, 0.3), (20.0, -4.0, -2.0))
+    boxes = replace(boxes, classes=np.array([0, 1]), scores=np.array([0.9, 0.4]))
     lines = kitti_lines(read_scene(frame), named(boxes))
     assert [line.split()[0] for line in lines] == ["Car", "Misc"]
     assert [float(line.split()[-1]) for line in lines] == [0.9, 0.4]

@@ -91,7 +91,8 @@ def _say_what_is_missing(scan: Scene, reach: float) -> None:
     away = np.abs(scan.points[scan.finite, :2]).max(1)
     beyond = float((away > reach).mean()) if len(away) else 0.0
     if beyond > 0.01:
-        text = f"{100 * beyond:.0f} % of the points lie beyond the {reach:g} m around the origin that boxes are found in"
+        share = f"{100 * beyond:.0f} % of the points"
+        text = f"{share} lie beyond the {reach:g} m around the origin that boxes are found in"
         warnings.warn(text, ScanwiseWarning, stacklevel=2)
     if "sweep" not in scan.attributes:
         text = "one sweep shows no motion: velocities are what is usual for such a thing at such a place, a guess"

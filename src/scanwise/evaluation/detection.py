@@ -6,11 +6,11 @@
     found.metrics()["nds"]
 
 A prediction is right where its middle lies within a threshold of a true box of its class that no surer prediction has
-taken, in the plan. AP is the area under precision over recall above recall 0.1 and precision 0.1, scaled to 0..1; mAP is
-its mean over classes and the four thresholds. Errors are of the pairs at 2 m, averaged over all recalls above 0.1.
+taken, in the plan. AP is the area under precision over recall above recall 0.1 and precision 0.1, scaled to 0..1; mAP
+is its mean over classes and the four thresholds. Errors are of the pairs at 2 m, averaged over all recalls above 0.1.
 
-Where this differs from the official tool: attributes are not predicted, so that AAE is left out, and NDS counts it as 1,
-its worst: what the official tool gives a submission without attributes. Classes that the truth lacks are left out of
+Where this differs from the official tool: attributes are not predicted, so that AAE is left out, and NDS counts it as
+1, its worst: what the official tool gives a submission without attributes. Classes that the truth lacks are left out of
 the means, where the official tool counts them as 0. Distances are from the frame's origin.
 """
 
@@ -191,7 +191,7 @@ class Detections:
         self.truths = self.truths + other.truths
         for mine, theirs in ((self.scores, other.scores), (self.right, other.right), (self.errors, other.errors)):
             for key, values in theirs.items():
-                mine.setdefault(key, []).extend(values)  # type: ignore[index, arg-type]
+                mine.setdefault(key, []).extend(values)  # type: ignore[arg-type]
 
     def of_class(self, index: int) -> dict[str, float]:
         """`ap_0.5` to `ap_4.0`, `ap`, `ERRORS` and `truths` of a class; NaN where it has no truth, or no such error."""
@@ -206,8 +206,8 @@ class Detections:
         result["ap"] = float(np.mean(list(result.values())))
         for name in ERRORS:
             skipped = not truths or name in UNDEFINED.get(self.classes[index], ())
-            pairs = (_joined(self.errors.get((index, key))) for key in (name, "score"))
-            result[name] = float("nan") if skipped else error_over_recall(*pairs, confidence)
+            errors, scores = (_joined(self.errors.get((index, key))) for key in (name, "score"))
+            result[name] = float("nan") if skipped else error_over_recall(errors, scores, confidence)
         return result | {"truths": truths}
 
     def metrics(self) -> dict[str, float]:
@@ -224,9 +224,9 @@ class Detections:
         """A Markdown table with a row a class that the truth has."""
         heads = ("class", "AP", *(f"AP {distance:g} m" for distance in DISTANCES), "ATE", "ASE", "AOE", "AVE", "boxes")
         lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
-        rows: list[tuple[str, Mapping[str, Any]]] = []
-        for index in np.flatnonzero(self.truths).tolist():
-            rows.append((self.classes[index], self.of_class(index)))
+        rows: list[tuple[str, Mapping[str, Any]]] = [
+            (self.classes[index], self.of_class(index)) for index in np.flatnonzero(self.truths).tolist()
+        ]
         whole = self.metrics()
         rows.append(("**mean**", whole | {"ap": whole["map"]}))
         for name, found in rows:

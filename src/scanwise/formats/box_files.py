@@ -1,8 +1,8 @@
 """Detected boxes as others read them: JSON in the scan's own frame, KITTI's lines, nuScenes' submission.
 
-    boxes.json       {"frame": ..., "boxes": [{"class", "score", "center", "size", "heading", "up", "velocity", "points"}]}
-    kitti.txt        type truncated occluded alpha  left top right bottom  height width length  x y z  rotation_y score
-    nuscenes.json    {"meta": {...}, "results": {TOKEN: [{"translation", "size", "rotation", "velocity", ...}]}}
+boxes.json       {"boxes": [{"class", "score", "center", "size", "heading", "up", "velocity", "points"}]}
+kitti.txt        type truncated occluded alpha  left top right bottom  height width length  x y z  rotation_y score
+nuscenes.json    {"meta": {...}, "results": {TOKEN: [{"translation", "size", "rotation", "velocity", ...}]}}
 """
 
 from __future__ import annotations

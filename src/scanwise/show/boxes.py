@@ -9,7 +9,7 @@ import numpy as np
 
 from scanwise.files import replacing
 from scanwise.geometry.box_arrays import EDGES, Boxes
-from scanwise.show.page import ClassLayer, ColorLayer, ObjectLayer, write_page
+from scanwise.show.page import ClassLayer, ColorLayer, Layer, ObjectLayer, write_page
 from scanwise.show.report import UNLABELLED, height_colors
 from scanwise.show.words import word_colors
 
@@ -129,12 +129,13 @@ def write_boxes_page(
     shown = [names[index] for index in used]
     colors = height_colors(whole)
     colors[len(points) :] = (214, 39, 40)
-    layers = [
+    layers: list[Layer] = [
         ColorLayer("height", colors),
         ClassLayer("boxes", place[words], shown, word_colors(shown), ("no box", UNLABELLED)),
         ObjectLayer("objects", of_all, list(texts), place[boxes.classes]),
     ]
-    write_page(path, whole, layers if len(boxes) else layers[:1], title=title, first="boxes" if len(boxes) else "height")
+    shown_layers, first = (layers, "boxes") if len(boxes) else (layers[:1], "height")
+    write_page(path, whole, shown_layers, title=title, first=first)
 
 
 def _edge_points(boxes: Boxes) -> tuple[np.ndarray, np.ndarray]:

@@ -57,14 +57,15 @@ def test_targets_decode_to_the_boxes_they_were_made_of():
 
 def test_height_is_above_the_ground_of_the_place():
     scene = boxed_sweep(3)
-    low, high = (sweep_sample(Cloud.of(each), RECIPE) for each in (scene, replace(scene, points=scene.points + (0, 0, 9))))
+    lifted = replace(scene, points=scene.points + np.array([0, 0, 9]))
+    low, high = (sweep_sample(Cloud.of(each), RECIPE) for each in (scene, lifted))
     assert low.sample.feats == pytest.approx(high.sample.feats, abs=1e-4)
     assert abs(float(np.median(low.sample.feats))) < 0.1
 
 
 def test_boxes_without_points_or_of_other_classes_are_not_taught():
     scene = boxed_sweep(2)
-    emptied = replace(scene, points=scene.points + (0, 0, 50.0))
+    emptied = replace(scene, points=scene.points + np.array([0, 0, 50]))
     sample = MakeSample(RECIPE)(emptied, np.random.default_rng(0))
     assert len(sample.values) == 0
     cars = RECIPE.model_copy(update={"classes": ("car",)})

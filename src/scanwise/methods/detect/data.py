@@ -51,7 +51,7 @@ class Grid:
     def inside(self, points: np.ndarray) -> np.ndarray:
         """(N,) bool: which points (N, 2 or more) lie on it."""
         cells = np.round(self.places(points[:, :2]))
-        return ((cells >= 0) & (cells < self.side)).all(1)
+        return np.all((cells >= 0) & (cells < self.side), axis=1)
 
     def flat(self, plan: np.ndarray) -> np.ndarray:
         """(N,) int64 number of the cell, row by row, of points (N, 2) on the map."""
