@@ -94,9 +94,8 @@ def _say_what_is_missing(scan: Scene, reach: float) -> None:
         share = f"{100 * beyond:.0f} % of the points"
         text = f"{share} lie beyond the {reach:g} m around the origin that boxes are found in"
         warnings.warn(text, ScanwiseWarning, stacklevel=2)
-    if "sweep" not in scan.attributes:
-        text = "one sweep shows no motion: velocities are what is usual for such a thing at such a place, a guess"
-        warnings.warn(text, ScanwiseWarning, stacklevel=2)
+    text = "one sweep shows no motion: velocities are what is usual for such a thing at such a place, a guess"
+    warnings.warn(text, ScanwiseWarning, stacklevel=2)
 
 
 def _write(out: Path, scan: Scene, found: Named, reach: float, summary: dict[str, Any]) -> list[Path]:

@@ -87,7 +87,7 @@ def in_picture(scene: Scene) -> np.ndarray | None:
     record = scene.raw
     if not isinstance(record, ObjectRecord):
         return None
-    seen = scene.points @ record.to_camera[:3, :3].T + record.to_camera[:3, 3]
+    seen = scene.points_in_source() @ record.to_camera[:3, :3].T + record.to_camera[:3, 3]
     pixels = seen @ record.projection[:3, :3].T + record.projection[:3, 3]
     height, width = scene.views[0].image_size
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -54,8 +54,8 @@ class Grid:
         return np.all((cells >= 0) & (cells < self.side), axis=1)
 
     def flat(self, plan: np.ndarray) -> np.ndarray:
-        """(N,) int64 number of the cell, row by row, of points (N, 2) on the map."""
-        cells = np.round(self.places(plan)).astype(np.int64)
+        """(N,) int64 number of the cell, row by row, that each of the points (N, 2) is in, or is nearest to."""
+        cells = np.clip(np.round(self.places(plan)), 0, self.side - 1).astype(np.int64)
         return cells[:, 1] * self.side + cells[:, 0]
 
 
@@ -135,7 +135,7 @@ def sweep_sample(cloud: Cloud, recipe: DetectRecipe, name: str = "") -> BoxSampl
     if not len(rows):
         raise InputError(f"{name}: no point within {recipe.reach:g} m of the sensor; boxes are looked for around it")
     sample = sample_of(cloud.take(rows), recipe.voxel, recipe.features, name)
-    cell = grid.flat(np.clip(sample.centers[:, :2], -grid.reach, np.nextafter(np.float32(grid.reach), np.float32(0))))
+    cell = grid.flat(sample.centers[:, :2])
     ground = ground_map(cell, sample.centers[:, 2], grid.side)
     if "height" in recipe.features:
         feats = sample.feats.copy()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from scanwise.data.box_classes import DETECTED
 from scanwise.data.clouds import Feature
 from scanwise.training.recipe import BackboneName, Recipe
 
 MADE = ("car", "truck", "bus", "pedestrian", "motorcycle", "bicycle", "traffic_cone")
+MOST_CELLS = 1024
+"""Along each side of a map."""
 
 
 class DetectRecipe(Recipe):
@@ -68,9 +70,11 @@ class DetectRecipe(Recipe):
             raise ValueError("a class is named twice")
         return classes
 
-    @field_validator("reach")
-    @classmethod
-    def _on_a_map(cls, reach: float) -> float:
-        if reach > 1000:
-            raise ValueError("at most 1000 metres")
-        return reach
+    @model_validator(mode="after")
+    def _fits_into_memory(self) -> DetectRecipe:
+        side = round(2 * self.reach / self.cell)
+        if side > MOST_CELLS:
+            raise ValueError(
+                f"the map would have {side} x {side} cells, more than {MOST_CELLS}; raise cell, or lower reach"
+            )
+        return self
