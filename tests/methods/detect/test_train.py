@@ -109,7 +109,7 @@ def test_nothing_to_measure_is_refused(run, tmp_path):
     [
         ({"classes": ["car", "ship"]}, "ship is no class of detection; there are car, truck"),
         ({"classes": ["car", "car"]}, "a class is named twice"),
-        ({"reach": 5000}, "the map would have 12500 x 12500 cells, more than 1024; raise cell, or lower reach"),
+        ({"reach": 5000}, r"a map of 12500 x 12500 cells is too large \(1024\); lower reach, or raise cell"),
     ],
 )
 def test_wrong_recipes_say_so(changes, said, data):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from scanwise.data.box_classes import DETECTED
 from scanwise.data.clouds import Feature
@@ -46,7 +46,7 @@ class DetectRecipe(Recipe):
     features: tuple[Feature, ...] = ("height", "intensity")
     classes: tuple[str, ...] = Field(MADE, min_length=1)
     reach: float = Field(40.0, gt=0)
-    cell: float = Field(0.8, gt=0)
+    cell: float = Field(0.8, gt=0, validate_default=True)
     channels: int = Field(64, ge=8, multiple_of=8)
     augment: Literal["none", "streets"] = "streets"
     least_points: int = Field(3, ge=1)
@@ -70,11 +70,10 @@ class DetectRecipe(Recipe):
             raise ValueError("a class is named twice")
         return classes
 
-    @model_validator(mode="after")
-    def _fits_into_memory(self) -> DetectRecipe:
-        side = round(2 * self.reach / self.cell)
+    @field_validator("cell")
+    @classmethod
+    def _fits_into_memory(cls, cell: float, others: ValidationInfo) -> float:
+        side = round(2 * others.data.get("reach", 0.0) / cell)
         if side > MOST_CELLS:
-            raise ValueError(
-                f"the map would have {side} x {side} cells, more than {MOST_CELLS}; raise cell, or lower reach"
-            )
-        return self
+            raise ValueError(f"a map of {side} x {side} cells is too large ({MOST_CELLS}); lower reach, or raise cell")
+        return cell
