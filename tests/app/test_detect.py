@@ -11,6 +11,7 @@ from PIL import Image
 from scanwise.app.cli import main
 from scanwise.formats import folder, kitti
 from scanwise.scene import Scene
+from scanwise.training.checkpoints import is_shipped
 from tests.sweeps import boxed_sweep, write_sweeps
 
 
@@ -102,3 +103,10 @@ def test_other_weights_are_refused(trained, tmp_path, capsys):
     folder.write(boxed_sweep(8), tmp_path / "scene")
     assert run("detect", tmp_path / "scene", "--model", "dos-streets-small", "--out", tmp_path / "out") == 2
     assert "holds no detector; give the best.ckpt of a `scanwise train detect` run" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(is_shipped("detect-streets"), reason="weights of a detector are shipped")
+def test_without_weights_it_says_how_to_get_some(tmp_path, capsys):
+    folder.write(boxed_sweep(8), tmp_path / "scene")
+    assert run("detect", tmp_path / "scene", "--out", tmp_path / "out") == 2
+    assert "`scanwise train detect recipes/detect-streets.yaml` makes some" in capsys.readouterr().err

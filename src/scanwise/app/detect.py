@@ -19,7 +19,7 @@ from scanwise.app.options import (
     UpOption,
     read_scan,
 )
-from scanwise.errors import ScanwiseWarning
+from scanwise.errors import InputError, ScanwiseWarning
 from scanwise.files import adding_files, write_json, write_text
 
 if TYPE_CHECKING:
@@ -51,9 +51,9 @@ def detect(
 
     Examples:
 
-        scanwise detect sweep.bin --out out/sweep
+        scanwise detect sweep.bin --model out/detect-streets --out out/sweep
 
-        scanwise detect nuscenes#scene-0103-7 --least-score 0.5
+        scanwise detect nuscenes#scene-0103-7 --model out/detect-streets --least-score 0.5
 
         scanwise detect data/streets-boxes/test/test-0000/0000 --model out/detect-streets
     """
@@ -64,7 +64,11 @@ def detect(
     from scanwise.formats.box_files import Named
     from scanwise.methods.detect.evaluate import MARGIN, predict
     from scanwise.methods.detect.model import load_detector
+    from scanwise.training.checkpoints import is_shipped
 
+    if model == Path(SHIPPED) and not model.exists() and not is_shipped(SHIPPED):
+        text = "no weights of a detector come with this scanwise; `scanwise train detect recipes/detect-streets.yaml`"
+        raise InputError(f"{text} makes some, name that run's folder", option="model")
     where = devices.find(device)
     out = out or new_folder(scene, verb="boxes")
     check_out(out, scene)

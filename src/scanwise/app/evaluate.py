@@ -86,7 +86,7 @@ def detect(
 
     Examples:
 
-        scanwise evaluate detect detect-streets data/streets-boxes --split test
+        scanwise evaluate detect out/detect-streets data/streets-boxes --split test
     """
     from scanwise.data.datasets import scene_paths
     from scanwise.methods.detect.evaluate import evaluate
