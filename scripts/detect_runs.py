@@ -2,7 +2,7 @@
 
     scanwise synth streets data/streets-boxes --set streets-boxes
     OMP_NUM_THREADS=1 python scripts/detect_runs.py starts            # scratch and DOS x 1/10/100 % x 3 seeds
-    OMP_NUM_THREADS=1 python scripts/detect_runs.py weights           # what is to be shipped: trained, measured, exported
+    OMP_NUM_THREADS=1 python scripts/detect_runs.py weights           # trains, measures, exports what is to be shipped
 
 Rows go to docs/results/data/detection.json, `make results` writes the page.
 """
