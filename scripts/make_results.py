@@ -13,11 +13,24 @@ import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from results import ask, dos, geopurify, label, less, performance, rooms_1, segment, stellar, things
+from results import (
+    ask,
+    detection,
+    dos,
+    geopurify,
+    label,
+    less,
+    performance,
+    rooms_1,
+    segment,
+    stellar,
+    things,
+)
 from results.tables import fill
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES: dict[str, Mapping[str, Callable[[Path], str]]] = {
+    "results/detection.md": detection.TABLES,
     "results/dos.md": dos.TABLES,
     "results/geopurify.md": geopurify.TABLES,
     "results/label.md": label.TABLES,

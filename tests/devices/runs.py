@@ -9,6 +9,8 @@ import torch
 from lightning_fabric import Fabric
 
 from scanwise.formats import folder
+from scanwise.methods.detect.recipe import DetectRecipe
+from scanwise.methods.detect.train import train as detect
 from scanwise.methods.dos.recipe import DOSRecipe
 from scanwise.methods.dos.train import train as dos
 from scanwise.methods.geopurify.recipe import GeoPurifyRecipe
@@ -31,6 +33,7 @@ from tests.methods.geopurify.corners import TINY, coloured
 from tests.pictures import write_folder
 from tests.rooms_with_sentences import write_rooms
 from tests.scenes import write_scenes
+from tests.sweeps import write_sweeps
 from tests.worlds import ColourVision
 
 Train = Callable[[Path, Path, Fabric], dict[str, float]]
@@ -46,6 +49,13 @@ def train_segment(data: Path, out: Path, fabric: Fabric) -> dict[str, float]:
     """Classes of points."""
     recipe = SegmentRecipe(data=_scenes(data, 1), backbone="tiny", decoder=1, **CLOUDS)
     return segment(recipe, out, fabric)
+
+
+def train_detect(data: Path, out: Path, fabric: Fabric) -> dict[str, float]:
+    """Boxes of sweeps."""
+    data = data if data.exists() else write_sweeps(data, train=2, val=1)
+    recipe = DetectRecipe(data=data, backbone="tiny", reach=8.0, channels=16, **{**CLOUDS, "voxel": 0.4})
+    return detect(recipe, out, fabric)
 
 
 def train_dos(data: Path, out: Path, fabric: Fabric) -> dict[str, float]:
@@ -105,9 +115,9 @@ def _pictures(data: Path) -> Path:
 
 
 TRAININGS: dict[str, Train] = {
-    "segment": train_segment, "dos": train_dos, "less": train_less, "two-stage": train_two_stage,
-    "geopurify": train_geopurify, "vision": train_vision, "stellar": train_stellar, "dino": train_pictures("dino"),
-    "mae": train_pictures("mae"), "supervised": train_pictures("supervised"),
+    "segment": train_segment, "detect": train_detect, "dos": train_dos, "less": train_less,
+    "two-stage": train_two_stage, "geopurify": train_geopurify, "vision": train_vision, "stellar": train_stellar,
+    "dino": train_pictures("dino"), "mae": train_pictures("mae"), "supervised": train_pictures("supervised"),
 }  # fmt: skip
 
 

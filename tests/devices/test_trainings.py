@@ -23,7 +23,7 @@ DRAWN_THERE = {"stellar", "dino", "mae"}
 """What is masked, or how colours change, is drawn on the device, and devices draw other numbers."""
 
 
-@pytest.mark.parametrize("method", ["segment", "dos", "less", "two-stage", "geopurify", "vision", "stellar"])
+@pytest.mark.parametrize("method", ["segment", "detect", "dos", "less", "two-stage", "geopurify", "vision", "stellar"])
 def test_a_training_in_half_the_bits(method, tmp_path):
     losses = seeded(TRAININGS[method], tmp_path / "data", tmp_path / "run", pretended.fabric("bf16-mixed"))
     assert torch.isfinite(torch.tensor(losses)).all()

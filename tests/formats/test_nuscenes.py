@@ -109,7 +109,7 @@ def test_the_car_moves_between_lidar_and_camera(root):
 
 
 def test_the_map_holds_the_classes_of_the_challenge():
-    assert set(nuscenes._CHALLENGE.values()) == set(nuscenes.CLASSES)
+    assert set(nuscenes.CHALLENGE.values()) == set(nuscenes.CLASSES)
     assert len(nuscenes.CLASSES) == 16
 
 

@@ -19,6 +19,7 @@ from scanwise.app.ask import ask
 from scanwise.app.console import Manner, any_letters, keep, manner_of, note, speaking
 from scanwise.app.convert import convert
 from scanwise.app.demo import demo
+from scanwise.app.detect import detect
 from scanwise.app.doctor import doctor
 from scanwise.app.extras import missing_part
 from scanwise.app.features import features
@@ -41,7 +42,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for verb in (demo, label, ask, info, convert, annotate, features, probe, tokens, reconstruct, similar, doctor):
+for verb in (demo, label, ask, detect, info, convert, annotate, features, probe, tokens, reconstruct, similar, doctor):
     app.command()(verb)
 for group in (synth, furniture, pretrain, train, evaluate, cache):
     app.add_typer(group.app, name=group.__name__.rpartition(".")[2])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -87,6 +88,47 @@ def segment(
         print(f"{part}: mIoU {100 * values['miou']:.1f}, mAcc {100 * values['macc']:.1f}")
     if groups:
         print(f"mIoU of {group_line(groups)}")
+
+
+@app.command()
+def detect(
+    weights: WeightsArgument,
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="Root of sweeps with boxes.")],
+    split: SplitOption = "test",
+    scenes: ScenesOption = 0,
+    out: MetricsOption = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """NDS and mAP as nuScenes measures them, errors of place, size, heading and velocity, a table by class.
+
+    Attributes are not detected: NDS counts their error as 1, its worst.
+
+    Examples:
+
+        scanwise evaluate detect out/detect-streets data/streets-boxes --split test
+    """
+    from scanwise.data.datasets import scene_paths
+    from scanwise.methods.detect.evaluate import evaluate
+    from scanwise.methods.detect.model import load_detector
+    from scanwise.training.launch import make_fabric
+
+    fabric = make_fabric(device=device)
+    model = load_detector(weights).to(fabric.device)
+    sources = scene_paths(data, split)[: scenes or None]
+    with progress() as show:
+        found = evaluate(model, sources, fabric, progress=show)
+    if not fabric.is_global_zero:
+        return
+    folder = out or _folder_of(weights)
+    metrics = found.metrics()
+    report = {"all": metrics} | {
+        name: found.of_class(index) for index, name in enumerate(found.classes) if found.truths[index]
+    }
+    known = {name: {key: None if isnan(value) else value for key, value in of.items()} for name, of in report.items()}
+    write_json(folder / f"{split}.json", {"scenes": len(sources), **known})
+    write_text(folder / f"{split}.md", found.table())
+    print(found.table(), end="")
+    print(f"NDS {100 * metrics['nds']:.1f} (attributes count as wrong), mAP {100 * metrics['map']:.1f}")
 
 
 @app.command()

@@ -18,7 +18,8 @@ NumberOption = Annotated[
     int | None, typer.Option("-n", "--number", min=1, help="Scenes in all, 8:1:2 for train, val and test.")
 ]
 SetOption = Annotated[
-    str | None, typer.Option("--set", help="A frozen set (rooms-1, streets-1), or a YAML file that describes one.")
+    str | None,
+    typer.Option("--set", help="A frozen set (rooms-1, streets-1, streets-boxes), or a YAML file that describes one."),
 ]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="With -n: another seed makes other scenes.")]
 WorkersOption = Annotated[int | None, typer.Option("--workers", min=1, help="Processes. [default: one a core]")]

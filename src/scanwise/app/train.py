@@ -44,6 +44,28 @@ def segment(
 
 
 @app.command()
+def detect(
+    recipe: RecipeArgument, out: RunOption = None, changes: SetOption = None, device: DeviceOption = "auto"
+) -> None:
+    """3D boxes of cars, people and other things of streets, from sweeps with boxes.
+
+    Examples:
+
+        scanwise synth streets data/streets-boxes --set streets-boxes
+
+        scanwise train detect recipes/detect-streets.yaml
+
+        scanwise train detect recipes/detect-streets.yaml --set backbone=small --set init=dos-streets-small
+    """
+    from scanwise.methods.detect.recipe import DetectRecipe
+    from scanwise.methods.detect.train import train
+
+    done = run_training(DetectRecipe, train, recipe, out, changes, device)
+    if done is not None:
+        print(f"{done[0] / 'best.ckpt'}: {_percents(done[1], 'nds', 'map')} on val")
+
+
+@app.command()
 def less(
     recipe: Annotated[
         Path | None,

@@ -47,7 +47,17 @@ class Augmentation:
         """The cloud, changed at random."""
         if self.crop:
             cloud = cropped(cloud, self.crop, generator)
-        cloud = moved(cloud, self._matrix(generator))
+        return self.changed(cloud, self.matrix(generator), generator)
+
+    def changed(self, cloud: Cloud, matrix: np.ndarray, generator: np.random.Generator) -> Cloud:
+        """The cloud under a linear map, with everything else changed at random; for clouds with boxes, which follow it.
+
+        Args:
+            cloud: stays as it is.
+            matrix: (3, 3), of `matrix`.
+            generator: of random numbers.
+        """
+        cloud = moved(cloud, matrix)
         if self.jitter:
             noise = np.clip(generator.standard_normal(cloud.points.shape, np.float32), -5, 5)
             cloud = replace(cloud, points=cloud.points + self.jitter * noise)
@@ -57,7 +67,7 @@ class Augmentation:
             cloud = replace(cloud, normals=None)
         return cloud
 
-    def _matrix(self, generator: np.random.Generator) -> np.ndarray:
+    def matrix(self, generator: np.random.Generator) -> np.ndarray:
         """(3, 3) linear map of points: rotation, mirroring and scale."""
         matrix = np.eye(3)
         if self.turn:

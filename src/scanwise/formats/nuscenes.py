@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ CLASSES = (
 )
 """The 16 classes of the lidarseg challenge, in its order (which counts from 1)."""
 
-_CHALLENGE = {
+CHALLENGE = {
     "movable_object.barrier": "barrier",
     "vehicle.bicycle": "bicycle",
     "vehicle.bus.bendy": "bus",
@@ -60,6 +60,19 @@ _TABLES = (
 )
 _LONGEST_GAP = 1.5  # seconds between annotations, beyond which a velocity says nothing; as in nuScenes' own tools
 Row = dict[str, Any]
+
+
+@dataclass(eq=False)
+class SampleRecord(kitti.SweepRecord):
+    """`Scene.raw` of a key frame.
+
+    Attributes:
+        token: of its sample.
+        to_world: (4, 4) pose of the LiDAR at its time stamp.
+    """
+
+    token: str
+    to_world: np.ndarray
 
 
 def read_samples(root: Path, version: str | None = None) -> Samples:
@@ -160,8 +173,8 @@ class _Tables:
     def _class_map(self) -> np.ndarray:
         to_class = np.full(256, -1, np.int32)
         for row in self.rows["category"].values():
-            if row["name"] in _CHALLENGE and "index" in row:
-                to_class[row["index"]] = CLASSES.index(_CHALLENGE[row["name"]])
+            if row["name"] in CHALLENGE and "index" in row:
+                to_class[row["index"]] = CLASSES.index(CHALLENGE[row["name"]])
         return to_class
 
     def _load(self, name: str) -> list[Row]:
@@ -178,9 +191,11 @@ def _read(tables: _Tables, token: str) -> Scene:
         raise InputError(f"{tables.folder / 'sample_data.json'}: sample {token} has no key frame of LIDAR_TOP")
     lidar = data["LIDAR_TOP"]
     try:
-        from_world = np.linalg.inv(tables.to_world(lidar))
+        to_world = tables.to_world(lidar)
+        from_world = np.linalg.inv(to_world)
         scene = kitti.read(tables.root / lidar["filename"])
         labels = _labels(tables, lidar["token"], len(scene))
+        assert isinstance(scene.raw, kitti.SweepRecord)
         return replace(
             scene,
             labels=labels,
@@ -188,6 +203,7 @@ def _read(tables: _Tables, token: str) -> Scene:
             boxes=[_box(tables, row, from_world) for row in tables.annotations.get(token, [])],
             views=[_view(tables, data[name], name, from_world) for name in sorted(data) if name.startswith("CAM_")],
             name=token,
+            raw=SampleRecord(scene.raw.rows, token, to_world),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{tables.folder}: a damaged row of sample {token} ({error})") from error

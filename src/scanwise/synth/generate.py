@@ -92,7 +92,7 @@ def find_config(name: str) -> SetConfig:
     """The description of a set.
 
     Args:
-        name: of a frozen set (rooms-1, streets-1), or the path of a YAML file.
+        name: of a frozen set (rooms-1, streets-1, streets-boxes), or the path of a YAML file.
 
     Raises:
         InputError: there is neither, or the file describes none.
@@ -100,7 +100,7 @@ def find_config(name: str) -> SetConfig:
     frozen = Path(str(files("scanwise") / "synth" / f"{name}.yaml"))
     path = frozen if frozen.exists() else Path(name)
     if not path.exists():
-        raise InputError(f"{name}: no frozen set (rooms-1, streets-1) and no YAML file of that name")
+        raise InputError(f"{name}: no frozen set (rooms-1, streets-1, streets-boxes) and no YAML file of that name")
     return read_config(path)
 
 
