@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from scanwise.understand.prepared import Prepared
 
 _AROUND = 12  # nearest voxels that a step reaches
-_FAR = 2.0  # voxels: what lies further is another surface
+_FAR = 1.8  # voxels: diagonals; what lies further is two steps away, or another surface
 _CRUMB = 20  # points; smaller pieces stay with the piece beside them
 
 

@@ -178,7 +178,7 @@ def _from_table(path: Path, scans: Sequence[KnownScan], words: list[str]) -> Non
             continue
         scan.known[part] = _row(words, row["word"])
     if far:
-        text = f"{path}: {far} of {len(rows)} points have no word, or lie more than {_FAR} m from the scan, and are left out"
+        text = f"{path}: {far} of {len(rows)} points have no word, or lie over {_FAR} m from the scan, and are left out"
         warnings.warn(text, ScanwiseWarning, stacklevel=4)
 
 
