@@ -53,6 +53,7 @@ from scanwise.vision import load_vision
 DATA = Path("data/rooms-1")
 KEPT = Path("out/learn")
 SCENES = (1, 5, 20)
+WAYS = ("hand", "learn", "scratch")
 OTHERS = 11  # rooms that nobody clicks in
 
 
@@ -63,6 +64,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DATA, help=f"[default: {DATA}]")
     parser.add_argument("--split", default="test")
     parser.add_argument("--rooms", type=int, default=31, help="the first so many")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[1], help="which rooms are clicked in")
     arguments = parser.parse_args()
     if arguments.part == "picture":
@@ -74,7 +76,7 @@ def main() -> None:
     for seed in arguments.seeds:
         order = np.random.default_rng(seed).permutation(len(rooms))
         clicked, others = [rooms[place] for place in order[:-OTHERS]], [rooms[place] for place in order[-OTHERS:]]
-        run(clicked[: max(SCENES)], others, seed, arguments.split)
+        run(clicked[: max(SCENES)], others, seed, arguments.split, arguments.ways)
 
 
 @dataclass(eq=False)
@@ -232,14 +234,14 @@ def labels_by(learned: Learned | None, room: Known, *, shipped: bool = True) -> 
     return room.things.votes(learned(flat, learned.words, room.shaped).exp()).argmax(1).numpy()
 
 
-def run(clicked: list[Known], others: list[Known], seed: int, split: str) -> None:
+def run(clicked: list[Known], others: list[Known], seed: int, split: str, ways: Sequence[str]) -> None:
     """Everything of one seed; one scene is five times one, each by itself."""
     before = measured([(room, labels_by(None, room)) for room in clicked])
     neighbours = measured([(room, labels_by(None, room)) for room in others])
     record("shipped", seed, split, 20, 0, {"clicked": before, "others": neighbours}, None)
     for scenes in SCENES:
         sets = [[room] for room in clicked[:5]] if scenes == 1 else [clicked[:scenes]]
-        for way in ("hand", "learn", "scratch"):
+        for way in ways:
             started = time.process_time()
             found = [corrected_by(way, rooms, others) for rooms in sets]
             for place, clicks in enumerate(CLICKS):

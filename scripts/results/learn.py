@@ -86,7 +86,7 @@ def draw(data: Path, picture: Path) -> None:
         axis.set_xticks([0, *places], ["0", *map(str, CLICKS)])
         axis.set_xlabel("clicks a room; each gives the largest wrong thing its word")
         axis.grid(alpha=0.25)
-        axis.legend(frameon=False, fontsize=9, loc="lower right")
+        axis.legend(frameon=False, fontsize=9, loc="center right" if where == "others" else "lower right")
         for side in ("top", "right"):
             axis.spines[side].set_visible(False)
     figure.savefig(picture, dpi=130)

@@ -41,7 +41,8 @@ def texts(store: CorrectionStore) -> list[str]:
 def test_what_was_added_is_read_back(store):
     before = time.time()
     said = store.add(Correction("word", mask(1, 2), "  office   chair ", how="click", whole=True, author="ann"))
-    assert said.id == 1 and before <= said.created <= time.time()
+    assert said.id == 1
+    assert before <= said.created <= time.time()
     (found,) = store.corrections()
     np.testing.assert_array_equal(found.mask, mask(1, 2))
     assert (found.kind, found.text, found.how, found.whole, found.author) == (
@@ -53,15 +54,19 @@ def test_what_was_added_is_read_back(store):
 def test_undo_and_redo(store):
     for word in ("a", "b", "c"):
         store.add(Correction("word", mask(0), word))
-    assert store.undo().text == "c" and store.undo().text == "b"
+    assert store.undo().text == "c"
+    assert store.undo().text == "b"
     assert texts(store) == ["a"]
     assert store.redo().text == "b"
     store.add(Correction("word", mask(1), "d"))
     assert texts(store) == ["a", "b", "d"]
-    assert not store.can_redo() and store.redo() is None
+    assert not store.can_redo()
+    assert store.redo() is None
     for word in ("d", "b", "a"):
-        assert store.can_undo() and store.undo().text == word
-    assert not store.can_undo() and store.undo() is None
+        assert store.can_undo()
+        assert store.undo().text == word
+    assert not store.can_undo()
+    assert store.undo() is None
 
 
 def test_undo_of_one_author_leaves_the_others(store):
@@ -70,7 +75,8 @@ def test_undo_of_one_author_leaves_the_others(store):
     assert store.undo("ann").text == "hers"
     assert texts(store) == ["his"]
     store.add(Correction("word", mask(2), "more", author="bob"))
-    assert store.can_redo("ann") and not store.can_redo("bob")
+    assert store.can_redo("ann")
+    assert not store.can_redo("bob")
     store.redo("ann")
     assert texts(store) == ["hers", "his", "more"]
 
@@ -123,7 +129,8 @@ def test_several_threads_and_stores_at_once(store):
     for thread in threads:
         thread.join()
     wanted = {f"{number}{sign}{place}" for number in range(4) for sign in "-+" for place in range(8)}
-    assert set(texts(store)) == wanted and len(texts(store)) == len(wanted)
+    assert set(texts(store)) == wanted
+    assert len(texts(store)) == len(wanted)
 
 
 SESSION = """
@@ -185,7 +192,7 @@ def test_what_is_no_correction_is_refused():
 
 
 def test_a_store_is_of_one_scan(store, tmp_path):
-    with pytest.raises(InputError, match="10 points for a scan|another scan, of 10 points"):
+    with pytest.raises(InputError, match=r"another scan, of 10 points"):
         CorrectionStore(store.path, line_of_points(11))
     moved = line_of_points()
     moved.points[3] += 0.5
@@ -216,7 +223,8 @@ def test_it_lies_beside_the_scan_or_in_the_cache(tmp_path, monkeypatch):
     assert store_path(scan) == tmp_path / "room.ply.corrections.db"
     monkeypatch.setattr("scanwise.understand.corrections._can_write", lambda folder: False)
     away = store_path(scan)
-    assert away.parent.name == "corrections" and away == store_path(scan)
+    assert away.parent.name == "corrections"
+    assert away == store_path(scan)
     with CorrectionStore(away, line_of_points()) as store:
         store.add(Correction("word", mask(1), "x"))
     from scanwise import cache

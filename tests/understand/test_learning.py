@@ -64,7 +64,8 @@ def test_a_thing_gets_its_word(scene_and_box):
     np.testing.assert_allclose(found.confidence[~box], 0.7)
     assert sorted(each.name for each in found.objects) == ["box 1", "floor 1"]
     assert found.facts["corrections"] == {"count": 1, "points": int(box.sum())}
-    assert not before.indices.any() and before.scores[0, 0] == np.float32(0.7)
+    assert not before.indices.any()
+    assert before.scores[0, 0] == np.float32(0.7)
 
 
 def test_new_words_come_last_and_later_corrections_overrule(scene_and_box):
@@ -73,7 +74,8 @@ def test_new_words_come_last_and_later_corrections_overrule(scene_and_box):
     found = corrected(labels_of(scene, box), said)
     assert found.texts == ["floor", "box", "parcel", "crate"]
     np.testing.assert_array_equal(found.indices, np.where(box, 3, -1))
-    assert not found.scores[~box].any() and [each.name for each in found.objects] == ["crate 1"]
+    assert not found.scores[~box].any()
+    assert [each.name for each in found.objects] == ["crate 1"]
     known, words = known_words(said, len(scene))
     assert words == ["crate"]
     np.testing.assert_array_equal(known, np.where(box, 0, -1))
@@ -118,12 +120,17 @@ def test_grow_and_shrink_by_voxels(scene_and_box, surface):
     middle = floor & (np.abs(scene.points[:, :2] - 0.4) < 0.1).all(1)
     grown = grow(surface, middle, 2)
     x = scene.points[grown & floor, 0]
-    assert (grown | ~middle).all() and 0.24 <= x.min() <= 0.28 and 0.52 <= x.max() <= 0.56
+    assert (grown | ~middle).all()
+    assert 0.24 <= x.min() <= 0.28
+    assert 0.52 <= x.max() <= 0.56
     smaller = shrink(surface, middle)
     x = scene.points[smaller, 0]
-    assert (middle | ~smaller).all() and 0.31 <= x.min() <= 0.345 and 0.455 <= x.max() <= 0.49
+    assert (middle | ~smaller).all()
+    assert 0.31 <= x.min() <= 0.345
+    assert 0.455 <= x.max() <= 0.49
     back = shrink(surface, grow(surface, middle))
-    assert (back & middle).sum() >= 0.95 * middle.sum() and back.sum() <= 1.3 * middle.sum()
+    assert (back & middle).sum() >= 0.95 * middle.sum()
+    assert back.sum() <= 1.3 * middle.sum()
     everything = np.ones(len(scene), bool)
     assert shrink(surface, everything).all(), "an open edge of a scan is no border"
 
@@ -135,7 +142,9 @@ def test_what_is_shrunk_away_goes_to_what_lies_beside(scene_and_box, surface):
     assert [each.text for each in said] == ["box", "floor"]
     found = corrected(labels, said)
     border = box & ~said[0].mask
-    assert border.any() and (found.indices[border] == 0).all() and (scene.points[border, 2] < 0.08).all()
+    assert border.any()
+    assert (found.indices[border] == 0).all()
+    assert (scene.points[border, 2] < 0.08).all()
     with pytest.raises(InputError, match="nothing would be left"):
         shrink_corrections(labels, surface, np.arange(len(scene)) == len(scene) - 1)
 
@@ -193,7 +202,9 @@ def test_a_few_corrections_carry_to_what_is_alike_and_no_further():
     counts[1:40:2] = [100, 0, 0, 0]
     big = Things(np.repeat(np.arange(200), 300).astype(np.int32), np.zeros((0, 2), np.int64), np.zeros(0), {})
     made = examples_of(big, features, logarithms, counts)
-    assert made.corrected == 20 and made.weights[1] == 1 and made.weights[0] == pytest.approx(0.8)
+    assert made.corrected == 20
+    assert made.weights[1] == 1
+    assert made.weights[0] == pytest.approx(0.8)
     torch.testing.assert_close(made.targets[1], torch.tensor([1.0, 0, 0]))
     head = Learned(["a", "b", "c"], *fit([made], pull=1.0), "s", {})
     after = head(logarithms, ["a", "b", "c"], Described(features, "s", "c"))
@@ -243,7 +254,8 @@ def test_learn_label_adopt_and_revert(prepared, tmp_path):
     wrong = Correction("word", before.indices == 0, "blue", how="click", whole=True)
     known, words = known_words([wrong], len(scene))
     learned = learn_head([(prepared, known)], words, texts=texts)
-    assert learned.words[0] == "blue" and set(learned.words) == set(texts)
+    assert learned.words[0] == "blue"
+    assert set(learned.words) == set(texts)
     with CorrectionStore(tmp_path / "s.db", scene) as store:
         store.adopt(learned, {"why": "a test"})
         prepared.learned = store.learned()
@@ -291,11 +303,13 @@ def test_known_from_copies_tables_and_stores(prepared, tmp_path):
     with pytest.warns(ScanwiseWarning, match="1 of 2 points have no word"):
         assert know([scan], [table]) == ["crate"]
     np.testing.assert_array_equal(scan.known == 0, part_at(prepared, spot))
-    assert scan.known[1000] == 0 and not scan.reviewed
+    assert scan.known[1000] == 0
+    assert not scan.reviewed
     with CorrectionStore(tmp_path / "corner.ply.corrections.db", scene) as store:
         store.add(Correction("word", labels == 1, "wall"))
     scan = KnownScan(tmp_path / "corner.ply", prepared)
-    assert know([scan], []) == ["wall"] and scan.reviewed
+    assert know([scan], []) == ["wall"]
+    assert scan.reviewed
     np.testing.assert_array_equal(scan.known == 0, labels == 1)
 
 
@@ -335,5 +349,6 @@ def test_a_quarter_is_kept_apart_and_measured(prepared):
     assert not ((fitted[0] >= 0) & (tested[0] >= 0)).any()
     np.testing.assert_array_equal(np.maximum(fitted[0], tested[0]), scan.known)
     found = measured([scan], fitted, tested, ["red", "green", "blue"], [])
-    assert found["shipped"]["accuracy"] > 0.9 and found["learned"]["accuracy"] >= found["shipped"]["accuracy"] - 0.02
+    assert found["shipped"]["accuracy"] > 0.9
+    assert found["learned"]["accuracy"] >= found["shipped"]["accuracy"] - 0.02
     assert 0 < found["from scratch"]["accuracy"] <= 1
