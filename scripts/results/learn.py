@@ -11,7 +11,7 @@ from .tables import Table
 CLICKS = (1, 5, 20, 100)
 WAYS = {
     "hand": "corrected by hand alone",
-    "learn": "`learn`: a head after 1, 5, 20 clicks",
+    "learn": "`learn`: a head after 1, 5, 20, 100 clicks",
     "scratch": "from scratch, on the same person's clicks",
 }
 

@@ -44,7 +44,7 @@ PULL = (
     100.0  # weight of the squares of the function; with the others chosen on validation rooms (docs/results/learn.md)
 )
 LEFT_ALONE = 1.0  # what a part counts that was left alone and is sure, over one that was corrected
-TRUST = 3.0  # corrected things of a scan from which its other labels are rather kept than changed
+TRUST = 10.0  # corrected things of a scan from which its other labels are rather kept than changed
 NO_THINGS = "learning is about things, and they are off; take them on"
 _LEAST = 1e-4  # probability, so that no word is impossible
 _ROOM = 300.0  # voxels of a part that counts 1; others by the root of their size
