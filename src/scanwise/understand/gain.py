@@ -72,21 +72,14 @@ def measured(
     ways = {"shipped": None, "learned": learned, "from scratch": scratch}
     result = {}
     for name, head in ways.items():
-        confusion = Confusion(words)
+        confusion = Confusion(learned.words)  # means are over those that the known things have
         for each, test in zip(scans, tested, strict=True):
             if (test >= 0).any():
                 found = _labels_from_scratch(each, scratch) if head is scratch else _labels(each, head, learned.words)
-                confusion.add(np.where(found < len(words), test, -1), found)
-                confusion.add(*_others(test, found, len(words)))
+                confusion.add(test, found)
         metrics = confusion.metrics()
         result[name] = {"miou": metrics["miou"], "accuracy": metrics["accuracy"]}
     return result
-
-
-def _others(test: np.ndarray, found: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Points that were given another word than any that is known: wrong, whichever of them it is."""
-    wrong = np.flatnonzero((test >= 0) & (found >= count))
-    return test[wrong], (test[wrong] + 1) % max(count, 2)
 
 
 def _labels(scan: KnownScan, head: Learned | None, names: Sequence[str]) -> np.ndarray:
