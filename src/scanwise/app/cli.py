@@ -25,6 +25,7 @@ from scanwise.app.extras import missing_part
 from scanwise.app.features import features
 from scanwise.app.info import info
 from scanwise.app.label import label
+from scanwise.app.learn import learn
 from scanwise.app.mistyped import mistyped
 from scanwise.app.probe import probe
 from scanwise.app.tokens import reconstruct, similar, tokens
@@ -42,7 +43,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for verb in (demo, label, ask, detect, info, convert, annotate, features, probe, tokens, reconstruct, similar, doctor):
+VERBS = (
+    demo, label, ask, learn, detect, info, convert, annotate, features, probe, tokens, reconstruct, similar, doctor,
+)  # fmt: skip
+for verb in VERBS:
     app.command()(verb)
 for group in (synth, furniture, pretrain, train, evaluate, cache):
     app.add_typer(group.app, name=group.__name__.rpartition(".")[2])

@@ -108,6 +108,7 @@ def detect(
         scanwise evaluate detect out/detect-streets data/streets-boxes --split test
     """
     from scanwise.data.datasets import scene_paths
+    from scanwise.files import write_json, write_text
     from scanwise.methods.detect.evaluate import evaluate
     from scanwise.methods.detect.model import load_detector
     from scanwise.training.launch import make_fabric

@@ -74,7 +74,7 @@ def stellar(
             features_of(lambda images: image_features(network, images), images, side, where)
             for images in (known, shown)
         ]
-        report["classes"] = class_accuracy(*features, len(known.classes), linear=linear)
+        report["classes"] = class_accuracy(features[0], features[1], len(known.classes), linear=linear)
         _say(report["classes"])
     else:
         note(f"{data}: train and {split} do not have the same classes, so none are probed")

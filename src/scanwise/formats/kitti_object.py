@@ -104,7 +104,7 @@ def _boxes(path: Path, to_lidar: np.ndarray) -> list[Box]:
     """The boxes of a label file in the LiDAR's frame; none where there is no such file."""
     if not path.is_file():
         return []
-    boxes = []
+    boxes = list[Box]()
     for number, line in enumerate(read_bytes(path).decode("utf-8", "replace").splitlines(), 1):
         words = line.split()
         if not words or words[0] == "DontCare":
