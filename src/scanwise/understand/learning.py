@@ -196,7 +196,11 @@ class Learned:
     def _of(cls, found: Checkpoint, where: str) -> Learned:
         if found.facts.get("kind") != KIND:
             raise InputError(f"{where}: holds nothing that was learned; give the folder of a `scanwise learn` run")
-        return cls(**found.tensors, **{name: found.facts[name] for name in ("words", "source", "kept", "facts")})
+        facts, tensors = found.facts, found.tensors
+        return cls(
+            facts["words"], tensors["weight"], tensors["bias"], tensors["mean"], tensors["spread"], facts["source"],
+            facts["kept"], facts["facts"],
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,7 +252,7 @@ def learn_head(
         raise InputError(f'"{names[0]}" is the only word; give others to tell it from')
     watch = Stopwatch()
     with watch("learning"):
-        found, kept, source = [], dict[str, float](), ""
+        found, kept, source = list[Examples](), dict[str, float](), ""
         for number, (prepared, known) in enumerate(scans):
             described = prepared.described
             if found and described.source != source:
@@ -338,10 +342,10 @@ def fit(found: Sequence[Examples], pull: float = PULL) -> tuple[torch.Tensor, to
         solver.zero_grad()
         wrong = -(targets * (base + scaled @ weight + bias).log_softmax(1)).sum(1)
         total = (weights * wrong).sum() + pull / 2 * (weight.square().sum() + bias.square().sum())
-        total.backward()  # type: ignore[no-untyped-call]
+        total.backward()
         return total
 
-    solver.step(loss)  # type: ignore[no-untyped-call]
+    solver.step(loss)
     return weight.detach(), bias.detach(), mean, spread
 
 
