@@ -20,6 +20,8 @@ from scanwise.app.options import (
 from scanwise.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from scanwise.nn.frozen import Frozen
     from scanwise.scene import Scene
 
@@ -124,7 +126,6 @@ def row_at(scan: Scene, place: str) -> int:
 def likeness_to(feats: np.ndarray, row: int) -> np.ndarray:
     """(m,) float32 likeness of features (m, C) to one of them: cosine, less their mean and over their deviations."""
     import numpy as np
-
 
     scaled = (feats - feats.mean(0)) / (feats.std(0) + 1e-6)
     scaled /= np.maximum(np.linalg.norm(scaled, axis=1, keepdims=True), 1e-9)

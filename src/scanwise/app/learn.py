@@ -99,8 +99,8 @@ def learn(
         learned.facts["gain"] = gain
         learned.save(folder / "head.ckpt")
         summary: dict[str, Any] = {
-            "command": sys.argv[1:], "scans": [str(path) for path in paths], "words": words, "texts": learned.words,
-            **learned.facts,
+            **learned.facts, "command": sys.argv[1:], "scans": [str(path) for path in paths], "words": words,
+            "texts": learned.words,
         }  # fmt: skip
         _show(gain, any(each.reviewed for each in used))
         print(f"{folder / 'head.ckpt'}: {learned.facts['corrected_things']} things of {len(words)} words, "

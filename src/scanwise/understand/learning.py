@@ -196,9 +196,11 @@ class Learned:
     def _of(cls, found: Checkpoint, where: str) -> Learned:
         if found.facts.get("kind") != KIND:
             raise InputError(f"{where}: holds nothing that was learned; give the folder of a `scanwise learn` run")
-        facts: dict[str, Any] = {name: found.facts[name] for name in ("words", "source", "kept", "facts")}
-        tensors: dict[str, Any] = dict(found.tensors)
-        return cls(**tensors, **facts)
+        facts, tensors = found.facts, found.tensors
+        return cls(
+            facts["words"], tensors["weight"], tensors["bias"], tensors["mean"], tensors["spread"], facts["source"],
+            facts["kept"], facts["facts"],
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -250,7 +252,7 @@ def learn_head(
         raise InputError(f'"{names[0]}" is the only word; give others to tell it from')
     watch = Stopwatch()
     with watch("learning"):
-        found, kept, source = list[Any](), dict[str, float](), ""
+        found, kept, source = list[Examples](), dict[str, float](), ""
         for number, (prepared, known) in enumerate(scans):
             described = prepared.described
             if found and described.source != source:
