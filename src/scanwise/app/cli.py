@@ -22,7 +22,9 @@ from scanwise.app.features import features
 from scanwise.app.info import info
 from scanwise.app.label import label
 from scanwise.app.probe import probe
+from scanwise.app.serve import serve
 from scanwise.app.tokens import reconstruct, similar, tokens
+from scanwise.app.view import view
 from scanwise.cache import kept
 from scanwise.errors import ScanwiseError
 from scanwise.threads import use_free_cores
@@ -39,7 +41,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for verb in (demo, label, ask, info, convert, annotate, features, probe, tokens, reconstruct, similar):
+for verb in (demo, label, ask, view, serve, info, convert, annotate, features, probe, tokens, reconstruct, similar):
     app.command()(verb)
 for group in (synth, furniture, pretrain, train, evaluate, cache):
     app.add_typer(group.app, name=group.__name__.rpartition(".")[2])
