@@ -69,12 +69,6 @@ def application(settings: Settings) -> FastAPI:
 
         return FileResponse(_PAGE / "index.html", headers={"cache-control": "no-cache"})
 
-    @app.middleware("http")
-    async def fresh(request: Request, call_next: Any) -> Any:
-        response = await call_next(request)
-        response.headers.setdefault("cache-control", "no-cache" if request.url.path.startswith("/page") else "no-store")
-        return response
-
     app.add_middleware(Guard, settings=settings)
     return app
 

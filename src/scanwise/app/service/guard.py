@@ -51,7 +51,8 @@ class Guard:
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 status[0] = message["status"]
-                message["headers"] = [*message.get("headers", []), *_HEADERS]
+                kept = b"no-cache" if scope["path"].startswith("/page") else b"no-store"
+                message["headers"] = [*message.get("headers", []), *_HEADERS, (b"cache-control", kept)]
             await send(message)
 
         try:
