@@ -59,21 +59,35 @@ def append(annotation: Annotation, path: Path) -> None:
         InputError: the sentence is empty, or the file is there and cannot be read.
         OutputError: it cannot be written.
     """
-    text = " ".join(annotation.text.split())
-    if not text:
-        raise InputError("the sentence is empty; say what the mask shows")
+    line = line_of(annotation, path.parent)
     before = read_bytes(path) if path.exists() else b""
     if before and not before.endswith(b"\n"):
         before += b"\n"
+    with replacing(path) as temporary:
+        temporary.write_bytes(before + line.encode() + b"\n")
+
+
+def line_of(annotation: Annotation, folder: Path) -> str:
+    """An annotation as a line of such a file, without its end.
+
+    Args:
+        annotation: what the line says.
+        folder: of the file, from which the scan is named.
+
+    Raises:
+        InputError: the sentence is empty.
+    """
+    text = " ".join(annotation.text.split())
+    if not text:
+        raise InputError("the sentence is empty; say what the mask shows")
     line = {
-        "scene": _relative(annotation.scene, path.parent), "points": len(annotation.mask), "text": text,
-        "mask": _packed(annotation.mask),
+        "scene": _relative(annotation.scene, folder), "points": len(annotation.mask), "text": text,
+        "mask": base64.b64encode(mask_bytes(annotation.mask)).decode(),
     }  # fmt: skip
     line |= {"up": annotation.up} if annotation.up != "auto" else {}
     line |= {"unit": annotation.unit} if annotation.unit is not None else {}
     line |= {"columns": list(annotation.columns)} if annotation.columns is not None else {}
-    with replacing(path) as temporary:
-        temporary.write_bytes(before + json.dumps(line, ensure_ascii=False).encode() + b"\n")
+    return json.dumps(line, ensure_ascii=False)
 
 
 def read(path: Path) -> list[Annotation]:
@@ -147,8 +161,28 @@ def _fit(mask: np.ndarray, other: np.ndarray) -> bool:
     return len(mask) == len(other) and (not (mask & other).any() or np.array_equal(mask, other))
 
 
-def _packed(mask: np.ndarray) -> str:
-    return base64.b64encode(zlib.compress(np.packbits(mask).tobytes(), 9)).decode() if mask.any() else ""
+def mask_bytes(mask: np.ndarray) -> bytes:
+    """A mask (N,) bool, one bit a point, most significant first, zlib; b"" where it is empty."""
+    return zlib.compress(np.packbits(mask).tobytes(), 9) if mask.any() else b""
+
+
+def mask_of(packed: bytes, count: int) -> np.ndarray:
+    """The mask (count,) bool that `mask_bytes` packed.
+
+    Args:
+        packed: its bytes.
+        count: points of the scan.
+
+    Raises:
+        ValueError: it is of another number of points.
+        zlib.error: it is damaged.
+    """
+    if not packed:
+        return np.zeros(count, bool)
+    bits = np.frombuffer(zlib.decompress(packed), np.uint8)
+    if len(bits) != (count + 7) // 8:
+        raise ValueError(f"a mask of {8 * len(bits)} points for a scan of {count}")
+    return np.unpackbits(bits, count=count).astype(bool)
 
 
 def _parsed(line: str, where: str, folder: Path) -> Annotation:
@@ -156,12 +190,7 @@ def _parsed(line: str, where: str, folder: Path) -> Annotation:
         entry: dict[str, Any] = json.loads(line)
         scene, text, count, packed = str(entry["scene"]), str(entry["text"]), int(entry["points"]), str(entry["mask"])
         how = str(entry.get("up", "auto")), entry.get("unit"), tuple(entry["columns"]) if "columns" in entry else None
-        if not packed:
-            return Annotation(folder / scene, text, np.zeros(count, bool), *how)
-        bits = np.frombuffer(zlib.decompress(base64.b64decode(packed, validate=True)), np.uint8)
-        if len(bits) != (count + 7) // 8:
-            raise ValueError(f"a mask of {8 * len(bits)} points for a scan of {count}")
-        return Annotation(folder / scene, text, np.unpackbits(bits, count=count).astype(bool), *how)
+        return Annotation(folder / scene, text, mask_of(base64.b64decode(packed, validate=True), count), *how)
     except (ValueError, KeyError, TypeError, binascii.Error, zlib.error) as error:
         raise InputError(f"{where}: not an annotation ({error!r}); take the line out, or annotate anew") from error
 
