@@ -19,6 +19,7 @@ from scanwise.app.service.problems import Problem, not_found
 from scanwise.app.service.records import Records, Result
 from scanwise.app.service.scans import Scans
 from scanwise.app.service.settings import Settings
+from scanwise.show.words import word_colors
 from scanwise.understand.answer import check_sentences
 from scanwise.understand.labels import check_texts
 
@@ -225,7 +226,7 @@ class Engine:
         labels, revision = self.labels(opened, result)
         return {
             "id": result.id, "scan": result.scan, "revision": revision, "texts": labels.texts,
-            "counts": labels.counts, "object_counts": labels.object_counts,
+            "colors": word_colors(labels.texts).tolist(), "counts": labels.counts, "object_counts": labels.object_counts,
             "unlabelled": int((labels.indices[labels.scene.finite] < 0).sum()), "things": things_facts(labels),
             "learned": bool(result.facts.get("learned")),
         }  # fmt: skip

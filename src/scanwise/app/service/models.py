@@ -122,6 +122,7 @@ class LabelsFacts(BaseModel):
     scan: str
     revision: int
     texts: list[str]
+    colors: list[list[int]]
     counts: list[int]
     object_counts: list[int]
     unlabelled: int
@@ -204,6 +205,15 @@ class CorrectionsRequest(_Request):
     """Corrections that are made at once."""
 
     corrections: Annotated[list[CorrectionRequest], Field(min_length=1, max_length=100)]
+    author: Annotated[str, Field(max_length=80)] = ""
+
+
+class ShrinkRequest(_Request):
+    """A thing that is shrunk; its border goes to what lies beside it."""
+
+    result: Annotated[str, Field(max_length=32)]
+    mask: Mask
+    steps: Annotated[int, Field(ge=1, le=50)] = 1
     author: Annotated[str, Field(max_length=80)] = ""
 
 

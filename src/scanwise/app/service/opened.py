@@ -6,6 +6,7 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -192,7 +193,7 @@ class Memory:
             columns=None if said.columns is None else said.columns.split(","),
         )  # fmt: skip
         prepared = Prepared(scene, up=None, progress=progress)
-        prepared.learned = store.learned()
+        prepared.learned = store.learned() if find_spec("scanwise.understand.learning") else None  # TEMPORARY
         return Opened(scan, scene, prepared, detail, content, store)
 
 

@@ -74,6 +74,19 @@ def correct(engine: Service, scan: Id, request: models.CorrectionsRequest) -> mo
     return _facts(opened)
 
 
+@router.post("/scans/{scan}/shrink", status_code=201, tags=["corrections"])
+def shrink(engine: Service, scan: Id, request: models.ShrinkRequest) -> models.CorrectionsFacts:
+    """Shrinks a thing, and keeps that: what is left of it has its word, its border that of what lies beside."""
+    from scanwise.understand.editing import shrink_corrections
+
+    opened = engine.opened(scan)
+    mask = mask_of(request.mask.model_dump(), len(opened.scene), opened.detail.order)
+    labels = _labels(engine, opened, request.result)
+    surface = opened.prepared.surface
+    engine.correct(opened, shrink_corrections(labels, surface, mask, request.steps, author=request.author))
+    return _facts(opened)
+
+
 @router.post("/scans/{scan}/undo", tags=["corrections"])
 def undo(engine: Service, scan: Id, request: models.AuthorRequest) -> models.CorrectionsFacts:
     """Takes the last correction back."""
