@@ -8,8 +8,8 @@ from scanwise.formats.registry import write_scene
 from scanwise.scene import Scene
 
 
-def small_room(step: float = 0.04) -> Scene:
-    """A floor of 2 m, a wall, and a red box of half a metre, in points 4 cm apart."""
+def small_room(step: float = 0.03) -> Scene:
+    """A floor of 2 m, a wall, and a red box of half a metre, in points 3 cm apart."""
     line = np.arange(step / 2, 2, step)
     floor = np.stack(np.meshgrid(line, line, [0.0]), -1).reshape(-1, 3)
     floor = floor[~((floor[:, :2] > 0.75) & (floor[:, :2] < 1.25)).all(1)]

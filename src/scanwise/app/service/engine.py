@@ -48,7 +48,7 @@ class Engine:
         self.scans = Scans(settings.root, self.uploads, settings.only)
         self.memory = Memory(settings)
         self.records = Records(settings.state)
-        self.jobs = Jobs(settings.queue, lambda job: self.records.job_ended(job.facts()))
+        self.jobs = Jobs(settings.queue, self.records.job_ended)
         self._notes = Notes(self.jobs)
         self._notes.__enter__()
 

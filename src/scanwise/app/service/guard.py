@@ -46,9 +46,11 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        started, status = time.perf_counter(), [0]
+        started, status, over = time.perf_counter(), [0], list[bool]()
 
         async def sending(message: Message) -> None:
+            if over and not status[0]:  # whatever the application makes of it
+                return
             if message["type"] == "http.response.start":
                 status[0] = message["status"]
                 kept = b"no-cache" if scope["path"].startswith("/page") else b"no-store"
@@ -58,14 +60,16 @@ class Guard:
         try:
             refused = self._refusal(scope, headers)
             if refused is None:
-                await self._app(scope, _bounded(receive, self._most(scope)), sending)
+                await self._app(scope, _bounded(receive, self._most(scope), over), sending)
             else:
                 await _answer(sending, *refused)
         except TooLarge:
-            if not status[0]:
-                await _answer(sending, 413, "the body is larger than what is read", "too_large")
+            log.debug("a body went on too long")
         finally:  # the path has ids alone, and neither the query nor a header is written down
             spent = 1000 * (time.perf_counter() - started)
+            if over and not status[0]:
+                over.clear()
+                await _answer(sending, 413, "the body is larger than what is read", "too_large")
             log.info("%s %s %s %.0f ms", scope["method"], scope["path"][:200], status[0] or "-", spent)
 
     def _most(self, scope: Scope) -> float:
@@ -106,7 +110,7 @@ def _is_upload(scope: Scope) -> bool:
     return bool(scope["method"] == "POST" and scope["path"].rstrip("/") == "/api/scans")
 
 
-def _bounded(receive: Receive, most: float) -> Receive:
+def _bounded(receive: Receive, most: float, over: list[bool]) -> Receive:
     read = 0
 
     async def receiving() -> Message:
@@ -114,6 +118,7 @@ def _bounded(receive: Receive, most: float) -> Receive:
         message = await receive()
         read += len(message.get("body", b""))
         if read > most:
+            over.append(True)
             raise TooLarge
         return message
 

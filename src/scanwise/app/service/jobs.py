@@ -77,10 +77,10 @@ class Jobs:
 
     Args:
         waiting: jobs that may wait at most.
-        ended: is told of each job that has ended.
+        ended: is told the facts of each job that has ended.
     """
 
-    def __init__(self, waiting: int, ended: Callable[[Job], None] = lambda job: None) -> None:
+    def __init__(self, waiting: int, ended: Callable[[dict[str, Any]], None] = lambda facts: None) -> None:
         self._most, self._ended = waiting, ended
         self._queue: deque[Job] = deque()
         self._jobs: OrderedDict[str, Job] = OrderedDict()
@@ -177,7 +177,7 @@ class Jobs:
     def _end(self, job: Job, state: str, error: str = "") -> None:
         job.error, job.ended = error, time.time()
         try:
-            self._ended(job)
+            self._ended(job.facts() | {"state": state})
         except Exception:
             log.exception("the end of job %s was not written down", job.id)
         job.state = state
