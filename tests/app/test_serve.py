@@ -240,6 +240,28 @@ def test_two_people_at_once(client, scan):
     assert [each["author"] for each in left] == ["bob"]
 
 
+@pytest.mark.usefixtures("uncorrected")
+def test_learning_makes_the_labels_follow_and_is_reverted(client, scan, labels):
+    scene, order = small_room(), order_of(client, scan)
+    before = columns_of(client, labels, len(scene))[1]
+    nothing = client.job(f"/api/scans/{scan}/learn", texts=WORDS)
+    assert nothing["state"] == "failed"
+    assert "give some things their words" in nothing["error"]
+    rows = box_rows(scene)
+    body = {"corrections": [{"kind": "word", "text": "cabinet", "mask": {"order": "rows", "rows": rows.tolist()}}]}
+    client.post(f"/api/scans/{scan}/corrections", json=body)
+    ended = client.job(f"/api/scans/{scan}/learn", texts=WORDS)
+    assert ended["state"] == "done", ended
+    assert ended["result"]["right_before"] < 0.1 < 0.9 < ended["result"]["right_after"]
+    assert client.get(f"/api/scans/{scan}/corrections").json()["learned"]
+    client.post(f"/api/scans/{scan}/undo", json={})
+    words = columns_of(client, ended["result"]["result"], len(scene))[1]
+    assert (words[np.isin(order, rows)] == WORDS.index("cabinet")).mean() > 0.9  # by itself, without the correction
+    back = client.job(f"/api/scans/{scan}/revert", texts=WORDS)
+    assert back["result"]["as_shipped"]
+    np.testing.assert_array_equal(columns_of(client, back["result"]["result"], len(scene))[1], before)
+
+
 def test_a_saved_cloud_can_be_read(client, labels, tmp_path):
     for form in ("ply", "las"):
         (tmp_path / f"x.{form}").write_bytes(

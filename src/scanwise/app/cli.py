@@ -21,6 +21,7 @@ from scanwise.app.demo import demo
 from scanwise.app.features import features
 from scanwise.app.info import info
 from scanwise.app.label import label
+from scanwise.app.learn import learn
 from scanwise.app.probe import probe
 from scanwise.app.serve import serve
 from scanwise.app.tokens import reconstruct, similar, tokens
@@ -41,7 +42,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for verb in (demo, label, ask, view, serve, info, convert, annotate, features, probe, tokens, reconstruct, similar):
+for verb in (
+    demo, label, ask, view, serve, learn, info, convert, annotate, features, probe, tokens, reconstruct, similar,
+):  # fmt: skip
     app.command()(verb)
 for group in (synth, furniture, pretrain, train, evaluate, cache):
     app.add_typer(group.app, name=group.__name__.rpartition(".")[2])

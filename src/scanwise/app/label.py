@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -53,6 +54,9 @@ def label(
             help="What says which parts of the scan are one thing, whose points vote together. [default: ours]",
         ),
     ] = None,
+    learned: Annotated[
+        Path | None, typer.Option("--learned", metavar="FOLDER", help="Labels by what `scanwise learn` learned there.")
+    ] = None,
     unsure: Annotated[
         float,
         typer.Option("--unsure", metavar="P", min=0, max=1, help="Leave unlabelled what is less sure than this, 0..1."),
@@ -88,6 +92,8 @@ def label(
 
         scanwise label tile.laz --text ground,tree,building --shapes out/streets --las-classes
 
+        scanwise label room.ply --text chair,table,wall,floor --learned out/learn-office
+
         scanwise label scan/ --text chair,floor --purify out/geopurify-rooms-tiny
     """
     from scanwise import devices
@@ -105,8 +111,9 @@ def label(
         scan = read_scan(scene, up, unit, columns)
     with progress() as show:
         prepared = prepare(
-            scan, vision=vision, purify=purify, shapes=shapes, things=things, device=where, up=None, progress=show
-        )
+            scan, vision=vision, purify=purify, shapes=shapes, things=things, learned=learned, device=where, up=None,
+            progress=show,
+        )  # fmt: skip
         prepared.seconds |= watch.seconds
         labels = prepared.label(texts, unsure=unsure)
     summary = {"scene": str(scene), "command": sys.argv[1:], "purify": purify, "unsure": unsure}

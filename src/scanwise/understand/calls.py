@@ -13,6 +13,7 @@ from scanwise.progress import Progress, silent
 from scanwise.scene import Scene
 from scanwise.understand.answer import Answer, check_sentences
 from scanwise.understand.labels import Labels, check_texts
+from scanwise.understand.learning import Learned
 from scanwise.understand.prepared import SHIPPED_MODEL, Prepared
 from scanwise.vision import Vision
 
@@ -24,6 +25,7 @@ def prepare(
     purify: str | Path | None = None,
     shapes: str | Path | None = None,
     things: str | Path | None = None,
+    learned: Learned | str | Path | None = None,
     model: LESS | str | Path = SHIPPED_MODEL,
     device: str | torch.device = "auto",
     up: str | None = "auto",
@@ -38,6 +40,7 @@ def prepare(
         purify: as of `Prepared`.
         shapes: as of `Prepared`.
         things: as of `Prepared`.
+        learned: as of `Prepared`.
         model: as of `Prepared`.
         device: as of `Prepared`.
         up: as of `Prepared`.
@@ -48,8 +51,8 @@ def prepare(
         InputError: the scene has no finite point, or no picture sees the points, or there is no such model or device.
     """
     prepared = Prepared(
-        scene, vision=vision, purify=purify, shapes=shapes, things=things, model=model, device=device, up=up,
-        unit=unit, progress=progress,
+        scene, vision=vision, purify=purify, shapes=shapes, things=things, learned=learned, model=model, device=device,
+        up=up, unit=unit, progress=progress,
     )  # fmt: skip
     if prepared.can_be_labelled:
         prepared.ready_to_label()
@@ -64,6 +67,7 @@ def label(
     purify: str | Path | None = None,
     shapes: str | Path | None = None,
     things: str | Path | None = None,
+    learned: Learned | str | Path | None = None,
     unsure: float = 0.0,
     device: str | torch.device = "auto",
     up: str | None = "auto",
@@ -78,6 +82,7 @@ def label(
         purify: as of `Prepared`.
         shapes: as of `Prepared`.
         things: as of `Prepared`.
+        learned: as of `Prepared`.
         unsure: as of `Prepared.label`.
         device: as of `Prepared`.
         up: as of `Prepared`.
@@ -88,7 +93,15 @@ def label(
     """
     texts = check_texts(texts)
     prepared = Prepared(
-        scene, vision=vision, purify=purify, shapes=shapes, things=things, device=device, up=up, unit=unit
+        scene,
+        vision=vision,
+        purify=purify,
+        shapes=shapes,
+        things=things,
+        learned=learned,
+        device=device,
+        up=up,
+        unit=unit,
     )
     return prepared.label(texts, unsure=unsure)
 

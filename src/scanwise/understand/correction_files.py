@@ -99,7 +99,7 @@ def export_csv(store: CorrectionStore, path: Path, scene: Scene) -> int:
 
 
 def csv_text(store: CorrectionStore, scene: Scene) -> str:
-    """The table of `export_csv`: corrections in force, with the box along the axes of what is marked in the file's frame.
+    """The table of `export_csv`: corrections in force, with the box of what is marked along the axes of the scan's file.
 
     Args:
         store: of the scan.

@@ -32,14 +32,16 @@ from scanwise.training.checkpoints import is_shipped
 from scanwise.understand.answer import Answer, answer_of, check_sentences
 from scanwise.understand.confidence import calibrated, tell_of_confidence
 from scanwise.understand.labels import Labels, check_texts
+from scanwise.understand.learning import NO_THINGS, Described, Learned, described_by_network, described_by_shape
 from scanwise.understand.objects import connected_labels, objects_in
 from scanwise.understand.purification import check_purify, pooled, pooling_weights
-from scanwise.understand.shapes import Shapes, check_shapes, joint, predict_shapes
+from scanwise.understand.shapes import Shapes, check_shapes, joint, predict_shapes, shape_features
 from scanwise.understand.things import Things, check_things, things_of
 from scanwise.understand.words import known_words, plain, tell, understood
 from scanwise.vision import Vision, load_vision
 
 SHIPPED_MODEL = "less-rooms"
+_REMEMBERED = 4  # lists of texts, so that learning and labelling by what was learned take no time
 
 
 class Prepared:
@@ -57,6 +59,8 @@ class Prepared:
         shapes: whether classes of a 3D network count as evidence beside the pictures, and where there are none, alone:
             "off"; weights of `scanwise train segment`; None = the shipped ones, for rooms in colour.
         things: whether labels are votes of things: "off"; weights of `scanwise train things`; None = the shipped ones.
+        learned: what was learned from corrections, of `learn_head`, or the folder of a `scanwise learn` run; None =
+            labels as shipped. It may be changed at any time.
         model: a trained LESS that sentences are asked of, a checkpoint, a run's folder, or shipped weights by name.
         device: as of `devices.find`, which "auto" leaves the choice to.
         up: axis of the scene's file that points up: "x", "y", "z", "-x", "-y", "-z"; "auto" = found, and z where
@@ -68,6 +72,7 @@ class Prepared:
         scene: as it is worked on: in metres, upright, its strays without coordinates. Rows, and what writers write, are
             those of the scene that was given.
         seconds: stage -> seconds spent.
+        segmenter: weights of the 3D network that looks at it; None = none.
 
     Raises:
         InputError: the scene has no finite point, its numbers cannot be metres, or there is no such student, network,
@@ -82,6 +87,7 @@ class Prepared:
         purify: str | Path | None = None,
         shapes: str | Path | None = None,
         things: str | Path | None = None,
+        learned: Learned | str | Path | None = None,
         model: LESS | str | Path = SHIPPED_MODEL,
         device: str | torch.device = "auto",
         up: str | None = "auto",
@@ -94,10 +100,12 @@ class Prepared:
             raise InputError(f"{scene.name}: no point with finite coordinates in it")
         self.scene = scene if up is None else brought_inside(scene, up=up, unit=unit)
         self.seconds = dict[str, float]()
+        self._log_votes = dict[tuple[str, ...], torch.Tensor]()
         self._watch, self._progress = Stopwatch(self.seconds), progress
         self._vision, self._purify, self._model = vision, purify, model
-        self._segmenter = check_shapes(shapes, self.scene)
+        self.segmenter = check_shapes(shapes, self.scene)
         self._joiner = check_things(things)
+        self.learned = learned if learned is None or isinstance(learned, Learned) else Learned.load(Path(learned))
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:
@@ -150,10 +158,10 @@ class Prepared:
     @cached_property
     def shapes(self) -> Shapes | None:
         """What a 3D network makes of the scan; None = none was asked."""
-        if self._segmenter is None:
+        if self.segmenter is None:
             return None
         with self._stage("shapes"):
-            return predict_shapes(self.surface, self._segmenter, self.device)
+            return predict_shapes(self.surface, self.segmenter, self.device)
 
     @cached_property
     def things(self) -> Things | None:
@@ -164,6 +172,21 @@ class Prepared:
         with self._stage("things"):
             _ = self.surface.neighbours, self.surface.normals
             return things_of(self.surface, shapes, self._joiner)
+
+    @cached_property
+    def described(self) -> Described:
+        """What a head learns from: of each part what the 3D network sees in its thing, or size, shape and colour.
+
+        Raises:
+            InputError: labels are of points alone.
+        """
+        if self.things is None:
+            raise InputError(f"{self.scene.name}: {NO_THINGS}")
+        if self.segmenter is None or self.shapes is None:
+            return described_by_shape(self.surface, self.things)
+        with self._stage("features"):
+            seen = shape_features(self.surface, self.segmenter, self.device)
+        return described_by_network(self.surface, self.things, self.shapes, seen)
 
     @cached_property
     def _pooled_shapes(self) -> Shapes:
@@ -186,7 +209,7 @@ class Prepared:
     @property
     def can_be_labelled(self) -> bool:
         """Whether there are pictures, or a 3D network for such a scene."""
-        return bool(self.scene.views) or self._segmenter is not None
+        return bool(self.scene.views) or self.segmenter is not None
 
     def ready_to_label(self) -> None:
         """Makes everything that `label` needs.
@@ -227,6 +250,8 @@ class Prepared:
         tell(names, *self._words())
         words = [plain(name) for name in names]
         things = self.things
+        if self.learned is not None:
+            self.learned.tell(words, None if things is None else self.described)
         if things is None:
             of_voxel, scores = self.voxels.of_point, calibrated(self._logits(words), self._evidence).numpy()
         else:
@@ -254,7 +279,29 @@ class Prepared:
         return "pictures" if self.shapes is None else "both"
 
     def _votes(self, texts: list[str], things: Things) -> torch.Tensor:
-        """(P, K) probabilities of the texts, of the things' parts."""
+        """(P, K) probabilities of the texts, of the things' parts; by what was learned, where something was."""
+        logarithms = self.log_votes(texts)
+        if self.learned is not None:
+            with self._watch("learned"):
+                logarithms = self.learned(logarithms, texts, self.described)
+        return calibrated(logarithms, f"{self._evidence} of things")
+
+    def log_votes(self, texts: Sequence[str]) -> torch.Tensor:
+        """(P, K) log-probabilities of the texts, as the things' parts vote for them without what was learned.
+
+        Raises:
+            InputError: labels are of points alone.
+        """
+        texts = [plain(text) for text in texts]
+        key = tuple(texts)
+        if key not in self._log_votes:
+            self._log_votes = {**dict([*self._log_votes.items()][-_REMEMBERED + 1 :]), key: self._made_votes(texts)}
+        return self._log_votes[key]
+
+    def _made_votes(self, texts: list[str]) -> torch.Tensor:
+        things = self.things
+        if things is None:
+            raise InputError(f"{self.scene.name}: {NO_THINGS}")
         pictures = of_shapes = known = None
         if self.shapes is not None:
             with self._watch("shapes and texts"):
@@ -266,7 +313,7 @@ class Prepared:
                 pictures = things.means((alone.softmax(1) + clean.softmax(1)) / 2).log()
         with self._watch("votes"):
             fused = joint(pictures, of_shapes, known)
-            return calibrated(things.votes(fused.softmax(1)).log(), f"{self._evidence} of things")
+            return things.votes(fused.softmax(1)).log()
 
     def _words(self) -> tuple[list[str], list[str]]:
         """Words that the models learned, and others that they know; none where one of them does not say."""
@@ -301,6 +348,7 @@ class Prepared:
             models["shapes"] = self.shapes.model_hashes
         if self.things is not None:
             models["things"] = self.things.model_hashes
+        learned = None if self.learned is None else {"words": self.learned.words} | self.learned.facts
         return {
             "points": len(self.scene),
             "voxels": len(self.voxels),
@@ -309,6 +357,7 @@ class Prepared:
             "pictures": len(self.scene.views),
             "device": str(self.device),
             "models": models,
+            "learned": learned,
             "seconds": {stage: round(seconds, 3) for stage, seconds in self.seconds.items()},
             "peak_memory_bytes": peak_memory(),
         }

@@ -157,6 +157,24 @@ def predict_shapes(surface: Surface, weights: Path, device: str | torch.device) 
     return Shapes(found["probabilities"], class_list(path), {path.name: digest}, found.get("offsets"))
 
 
+def shape_features(surface: Surface, weights: Path, device: str | torch.device) -> np.ndarray:
+    """(M, C) float16: what the network of these weights sees in each voxel, before it is a word; kept in the cache.
+
+    Raises:
+        InputError: they are of something else.
+    """
+    key = cache.key_of(_VERSION, surface.content, file_sha256(locate(weights)))
+
+    def make() -> dict[str, np.ndarray]:
+        from scanwise.methods.segment.evaluate import features
+        from scanwise.methods.segment.model import load_segmenter
+
+        found = features(load_segmenter(weights).to(device), surface.with_normals())
+        return {"features": found[surface.finite[surface.voxels.first]].astype(np.float16)}
+
+    return cache.arrays("shape-features", key, make)["features"]
+
+
 def _outputs(surface: Surface, weights: Path, device: str | torch.device) -> dict[str, np.ndarray]:
     # Here, as it takes seconds that a scan in the cache does not need.
     from scanwise.methods.segment.evaluate import outputs

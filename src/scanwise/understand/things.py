@@ -85,6 +85,14 @@ class Things:
             total += (sums / sizes[:, None])[rows]
         return total / len(self.scales)
 
+    def coarse_means(self, values: torch.Tensor) -> torch.Tensor:
+        """(P, C): of each part the mean of values (M, C) over the voxels of its group at the coarsest scale."""
+        groups = torch.from_numpy(self.scales[-1].astype(np.int64))
+        of_voxel = groups[torch.from_numpy(self.of_voxel.astype(np.int64))]
+        count = int(groups.max()) + 1
+        sums = torch.zeros(count, values.shape[1]).index_add_(0, of_voxel, values)
+        return (sums / torch.bincount(of_voxel, minlength=count)[:, None])[groups]
+
     def objects(self, labels: np.ndarray) -> np.ndarray:
         """(P,) int32 object of each part: parts of the same label that belong together; -1 where there is none.
 

@@ -26,6 +26,7 @@ from scanwise.understand.labels import check_texts
 if TYPE_CHECKING:
     from scanwise.understand.corrections import Correction
     from scanwise.understand.labels import Labels
+    from scanwise.understand.prepared import Prepared
 
 
 class Engine:
@@ -128,10 +129,11 @@ class Engine:
             known, words = known_words(opened.store.corrections(), len(opened.scene))
             if not words:
                 raise Problem("there is nothing to learn from yet: give some things their words first", 422, "nothing")
-            before = self.raw_labels(opened, self._labelled(opened, names))
             asked = list(dict.fromkeys([*names, *words]))
-            learned = learn_head([(opened.prepared, known)], words, texts=asked, progress=self.tell)
-            opened.store.adopt(learned, learned.facts)
+            before = self.raw_labels(opened, self._labelled(opened, asked))
+            scans, every = self._neighbours(opened, known, words)
+            learned = learn_head(scans, every, texts=asked, progress=self.tell)
+            opened.store.adopt(learned)
             opened.prepared.learned = learned
             result = self._labelled(opened, asked)
             return {"result": result.id, "learned": _plain(learned.facts)} | _change(
@@ -139,6 +141,23 @@ class Engine:
             )
 
         return self.jobs.add("learn", found.id, work)
+
+    def _neighbours(
+        self, opened: Opened, known: np.ndarray, words: list[str]
+    ) -> tuple[list[tuple[Prepared, np.ndarray]], list[str]]:
+        """What is known of a scan, and of others that are open and were corrected too; and the words of all."""
+        from scanwise.understand.corrected import known_words
+
+        scans, every = [(opened.prepared, known)], list(words)
+        for other in self.memory.all():
+            if other is opened or not other.prepared.can_be_labelled:
+                continue
+            rows, names = known_words(other.store.corrections(), len(other.scene))
+            if names:
+                every += [name for name in names if name not in every]
+                table = np.array([*(every.index(name) for name in names), -1], np.int32)
+                scans.append((other.prepared, table[rows]))
+        return scans, every
 
     def revert(self, scan: str, texts: list[str]) -> Job:
         """Queues the way back to what was in force before the last learning."""

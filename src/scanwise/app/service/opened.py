@@ -6,7 +6,6 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -147,6 +146,11 @@ class Memory:
             self._make_room()
         return opened
 
+    def all(self) -> list[Opened]:
+        """Every scan that is open."""
+        with self._lock:
+            return list(self._open.values())
+
     def is_open(self, number: str) -> bool:
         """Whether a scan is in memory."""
         return number in self._open
@@ -193,7 +197,7 @@ class Memory:
             columns=None if said.columns is None else said.columns.split(","),
         )  # fmt: skip
         prepared = Prepared(scene, up=None, progress=progress)
-        prepared.learned = store.learned() if find_spec("scanwise.understand.learning") else None  # TEMPORARY
+        prepared.learned = store.learned()
         return Opened(scan, scene, prepared, detail, content, store)
 
 

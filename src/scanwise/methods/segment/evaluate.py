@@ -50,6 +50,16 @@ def outputs(model: Segmenter, scene: Scene) -> tuple[np.ndarray, np.ndarray | No
     return result[:, :classes], result[:, classes:] if model.offsets is not None else None
 
 
+def features(model: Segmenter, scene: Scene) -> np.ndarray:
+    """What a segmenter's heads are given of each point of a scene, (N, C) float32; 0 for points that are not finite."""
+    recipe = model.recipe
+    sample = sample_of(Cloud.of(scene), recipe.voxel, recipe.features, scene.name)
+    values, times = sum_over_tiles(model, sample, recipe.most_voxels, model.features)
+    result = np.zeros((len(scene), values.shape[1]), np.float32)
+    result[sample.row] = (values / times)[sample.of_point]
+    return result
+
+
 def evaluate(model: Segmenter, paths: Sequence[Source], fabric: Fabric | None = None) -> Mapping[str, Confusion]:
     """Predicts scenes, shared out among the processes.
 
