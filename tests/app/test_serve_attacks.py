@@ -232,7 +232,8 @@ def test_without_the_extra(run, tmp_path, monkeypatch):
     import importlib.util
 
     usual = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "fastapi" else usual(name, *rest))
+    hidden = {"fastapi"}
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name in hidden else usual(name, *rest))
     code, _, said = run("serve", tmp_path)
     assert code == 2
     assert "pip install 'scanwise[serve]'" in said

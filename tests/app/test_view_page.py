@@ -18,9 +18,8 @@ from tests.app.service_running import running
 from tests.app.service_scene import box_rows, small_room, write_room
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-MISSING = [
-    name for name, there in (("playwright", importlib.util.find_spec("playwright")), ("chromium", CHROMIUM)) if not there
-]  # fmt: skip
+WANTED = {"playwright": importlib.util.find_spec("playwright"), "chromium": CHROMIUM}
+MISSING = [name for name, there in WANTED.items() if not there]
 if MISSING:
     warnings.warn(f"the page is NOT tested: {' and '.join(MISSING)} missing (apt install chromium)", stacklevel=1)
 pytestmark = [
@@ -201,7 +200,8 @@ def test_on_a_phone(browser, service):
     for name in ("look", "words", "ask", "correct"):
         visit.tab(name)
         outside = """Array.from(document.querySelectorAll('#sheet button, #sheet input, #toolbar button'))
-            .filter(e => e.offsetParent && (e.getBoundingClientRect().right > innerWidth + 1 || e.getBoundingClientRect().left < -1)).length"""
+            .filter(e => e.offsetParent).map(e => e.getBoundingClientRect())
+            .filter(box => box.right > innerWidth + 1 || box.left < -1).length"""
         assert page.evaluate(outside) == 0
     page.click("#fold")
     assert page.locator("#sheet").bounding_box()["y"] > box["y"]

@@ -19,14 +19,27 @@ if TYPE_CHECKING:
 
 def serve(
     root: Annotated[Path, typer.Argument(metavar="ROOT", help="Folder whose scans are served, at any depth.")],
-    host: Annotated[str, typer.Option("--host", help="Address to listen at; another than this machine's own needs a token.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option("--host", help="Address to listen at; another than this machine's own needs a token.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 = any that is free.")] = 8765,
-    name: Annotated[list[str] | None, typer.Option("--name", help="A name that requests may call this machine by; may be repeated.")] = None,
-    token_file: Annotated[Path | None, typer.Option("--token-file", help="File with the token. [default: SCANWISE_TOKEN, or a new one]")] = None,
+    name: Annotated[
+        list[str] | None, typer.Option("--name", help="A name that requests may call this machine by; may be repeated.")
+    ] = None,
+    token_file: Annotated[
+        Path | None, typer.Option("--token-file", help="File with the token. [default: SCANWISE_TOKEN, or a new one]")
+    ] = None,
     tls_cert: Annotated[Path | None, typer.Option("--tls-cert", help="Certificate (PEM).")] = None,
     tls_key: Annotated[Path | None, typer.Option("--tls-key", help="Its key (PEM).")] = None,
-    insecure: Annotated[bool, typer.Option("--insecure", help="Elsewhere than on this machine without TLS, such as behind a proxy that has it.")] = False,
-    state: Annotated[Path | None, typer.Option("--state", help="Folder for results and uploads. [default: ROOT/.scanwise]")] = None,
+    insecure: Annotated[
+        bool,
+        typer.Option(
+            "--insecure", help="Elsewhere than on this machine without TLS, such as behind a proxy that has it."
+        ),
+    ] = False,
+    state: Annotated[
+        Path | None, typer.Option("--state", help="Folder for results and uploads. [default: ROOT/.scanwise]")
+    ] = None,
     queue: Annotated[int, typer.Option("--queue", min=1, help="Jobs that may wait.")] = 32,
     scenes: Annotated[int, typer.Option("--scenes", min=1, help="Prepared scans that are kept in memory.")] = 3,
     memory: Annotated[float, typer.Option("--memory", min=0.1, help="GB that they may take together, about.")] = 6.0,
@@ -44,7 +57,7 @@ def serve(
 
         scanwise serve scans
 
-        SCANWISE_TOKEN=$(cat token) scanwise serve scans --host 0.0.0.0 --name lab.example.org --tls-cert cert.pem --tls-key key.pem
+        scanwise serve scans --host 0.0.0.0 --name lab.example.org --tls-cert cert.pem --tls-key key.pem
     """  # fmt: skip
     need_extra()
     from scanwise.app.service.settings import LOOPBACK, Settings, check_token, state_folder
@@ -121,8 +134,9 @@ def run(settings: Settings, host: str, port: int, *, tls: dict[str, Any] | None 
     address = f"{'https' if tls else 'http'}://{where}:{listening.getsockname()[1]}/"
     app = application(settings)
     config = uvicorn.Config(
-        app, log_level="warning", access_log=False, server_header=False, timeout_keep_alive=30, h11_max_incomplete_event_size=65536,
-        timeout_graceful_shutdown=3, limit_concurrency=200, **{key: str(value) for key, value in (tls or {}).items()},
+        app, log_level="warning", access_log=False, server_header=False, timeout_keep_alive=30,
+        h11_max_incomplete_event_size=65536, timeout_graceful_shutdown=3, limit_concurrency=200,
+        **{key: str(value) for key, value in (tls or {}).items()},
     )  # fmt: skip
     note(f"serving {settings.only or settings.root} at {address} (Ctrl-C ends it)")
     if opened is not None:

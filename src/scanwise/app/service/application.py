@@ -23,10 +23,10 @@ from scanwise.app.service.settings import Settings
 from scanwise.errors import ScanwiseError
 
 _PAGE = Path(__file__).parent / "page"
-_ABOUT = """Scans, understood from few labels: open a scan, label it with any words, ask it sentences, correct and learn.
+_ABOUT = """Scans, understood from few labels: open one, label it with any words, ask it sentences, correct and learn.
 
-What takes longer than a moment is a **job**: the answer is 202 with its id; `GET /api/jobs/{id}/events` streams how far it
-is. Every coordinate is in the scan's own frame and unit unless it says otherwise."""
+What takes longer than a moment is a **job**: the answer is 202 with its id; `GET /api/jobs/{id}/events` streams how far
+it is. Every coordinate is in the scan's own frame and unit unless it says otherwise."""
 
 
 def application(settings: Settings) -> FastAPI:

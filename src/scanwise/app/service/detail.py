@@ -1,4 +1,4 @@
-"""A cloud by level of detail: cubes within cubes, each with a random sample of the points that are not in those around it.
+"""A cloud by level of detail: cubes within cubes, each with a random sample of what is not in those around it.
 
 Whoever draws a cube and its parents sees an even sample of what is in it, and drawing its children adds to that and
 replaces nothing, so that any number of points is a picture of the whole (as in Scheiblauer and Wimmer, "Out-of-core

@@ -245,13 +245,13 @@ class Engine:
         labels, revision = self.labels(opened, result)
         return {
             "id": result.id, "scan": result.scan, "revision": revision, "texts": labels.texts,
-            "colors": word_colors(labels.texts).tolist(), "counts": labels.counts, "object_counts": labels.object_counts,
-            "unlabelled": int((labels.indices[labels.scene.finite] < 0).sum()), "things": things_facts(labels),
-            "learned": bool(result.facts.get("learned")),
+            "colors": word_colors(labels.texts).tolist(), "counts": labels.counts,
+            "object_counts": labels.object_counts, "unlabelled": int((labels.indices[labels.scene.finite] < 0).sum()),
+            "things": things_facts(labels), "learned": bool(result.facts.get("learned")),
         }  # fmt: skip
 
     def columns(self, opened: Opened, labels: Labels) -> bytes:
-        """Word (int16), thing (int32) and confidence (uint8) of each point, in the viewer's order, one after another."""
+        """Thing (int32), word (int16) and confidence (uint8) of the points in the viewer's order, one by one."""
         order = opened.detail.order
         confidence = np.nan_to_num(labels.confidence[order]) * 255 + 0.5
         return b"".join(

@@ -1,4 +1,4 @@
-"""Who may ask what: names of this machine, other sites' pages, tokens, sizes of bodies; and the log, without secrets."""
+"""Who may ask what: names of this machine, pages of others, tokens, sizes of bodies; a log without secrets."""
 
 from __future__ import annotations
 

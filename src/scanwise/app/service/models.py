@@ -131,7 +131,7 @@ class LabelsFacts(BaseModel):
 
 
 class Mask(_Request):
-    """Points: `bits` are base64 of deflated bits, the first point lowest; or `rows`; in the file's order or the viewer's."""
+    """Points: deflated `bits` in base64, the first point lowest, or `rows`; in the file's order or the viewer's."""
 
     order: Order = "rows"
     bits: Annotated[str, Field(max_length=20_000_000)] | None = None
@@ -161,8 +161,11 @@ class Screen(_Request):
 
 
 class Selection(_Request):
-    """Points that are meant: the thing at a point, one by its number, what a click grows to, a brush, a box, a lasso on
-    the screen, a mask as it is, or a mask grown or shrunk along the surface. Points are in the file's own frame."""
+    """Points that are meant, in one of nine ways.
+
+    The thing at a point, one by its number, what a click grows to, a brush, a box, a lasso on the screen, a mask as it
+    is, or a mask grown or shrunk along the surface. Points are in the file's own frame.
+    """
 
     kind: Literal["thing", "object", "click", "brush", "box", "screen", "mask", "grow", "shrink"]
     result: Annotated[str, Field(max_length=32)] | None = None
@@ -192,7 +195,7 @@ class PartsFacts(BaseModel):
 
 
 class CorrectionRequest(_Request):
-    """A correction: a word for points (whole: they are one thing), points that are one thing, or what a sentence meant."""
+    """A correction: a word for points (whole: they are one thing), one thing, or what a sentence meant."""
 
     kind: Literal["word", "thing", "meant"]
     mask: Mask

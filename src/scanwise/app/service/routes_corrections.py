@@ -153,5 +153,3 @@ def learn(engine: Service, scan: Id, request: models.TextsRequest) -> models.Job
 def revert(engine: Service, scan: Id, request: models.TextsRequest) -> models.JobFacts:
     """Goes back to what was in force before the last learning, and labels the scan anew."""
     return told(engine, engine.revert(scan, request.texts))
-
-

@@ -53,9 +53,7 @@ _CLOUD = {"requestBody": {"required": True, "content": {"application/octet-strea
 
 
 @router.post("/scans", status_code=201, tags=["scans"], openapi_extra=_CLOUD)
-async def upload(
-    engine: Service, request: Request, name: Annotated[str, Query(max_length=200)]
-) -> models.ScanFacts:
+async def upload(engine: Service, request: Request, name: Annotated[str, Query(max_length=200)]) -> models.ScanFacts:
     """Takes a scan: the body is the file as it is, of the name that the query gives."""
     if engine.settings.only is not None:
         raise Problem("this service shows one scan and takes no others", 403, "only")
