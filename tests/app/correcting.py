@@ -1,4 +1,4 @@
-"""A session that corrects without end, as a process of its own: it prints the number of each correction that is kept."""
+"""A session that corrects without end, as a process of its own: it prints the number of each that is kept."""
 
 import sys
 from pathlib import Path

@@ -19,12 +19,12 @@ ENDS = ("done", "failed", "cancelled")
 class Client(httpx.Client):
     """Requests to a service, and waiting for its jobs."""
 
-    def job(self, path: str, seconds: float = 120, **value) -> dict:
+    def job(self, path: str, seconds: float = 900, **value) -> dict:
         answer = self.post(path, json=value)
         assert answer.status_code == 202, answer.text
         return self.ended(answer.json()["id"], seconds)
 
-    def ended(self, job: str, seconds: float = 120) -> dict:
+    def ended(self, job: str, seconds: float = 900) -> dict:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             facts = self.get(f"/api/jobs/{job}").json()
@@ -45,7 +45,7 @@ def running(root: Path, **said) -> Iterator[Client]:
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
-    with Client(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}", timeout=60) as client:
+    with Client(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}", timeout=600) as client:
         client.app = app
         while not server.started:
             time.sleep(0.01)
