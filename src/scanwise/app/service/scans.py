@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,7 +98,7 @@ class Scans:
         return [Scan(folder.name, path.name, path, True) for folder, path in files if path is not None]
 
 
-def _clouds(folder: Path):  # type: ignore[no-untyped-def]
+def _clouds(folder: Path) -> Iterator[Path]:
     return (path for path in sorted(folder.iterdir()) if ".corrections.db" not in path.name)
 
 
