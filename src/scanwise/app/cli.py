@@ -28,7 +28,9 @@ from scanwise.app.label import label
 from scanwise.app.learn import learn
 from scanwise.app.mistyped import mistyped
 from scanwise.app.probe import probe
+from scanwise.app.serve import serve
 from scanwise.app.tokens import reconstruct, similar, tokens
+from scanwise.app.view import view
 from scanwise.errors import ScanwiseError
 from scanwise.threads import use_free_cores
 
@@ -44,7 +46,8 @@ app = typer.Typer(
 )
 
 VERBS = (
-    demo, label, ask, learn, detect, info, convert, annotate, features, probe, tokens, reconstruct, similar, doctor,
+    demo, label, ask, view, serve, learn, detect, info, convert, annotate, features, probe, tokens, reconstruct,
+    similar, doctor,
 )  # fmt: skip
 for verb in VERBS:
     app.command()(verb)
