@@ -19,6 +19,7 @@ from scanwise.app.console import any_letters, note, notes_for_warnings
 from scanwise.app.convert import convert
 from scanwise.app.demo import demo
 from scanwise.app.features import features
+from scanwise.app.index import index
 from scanwise.app.info import info
 from scanwise.app.label import label
 from scanwise.app.probe import probe
@@ -39,7 +40,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for verb in (demo, label, ask, info, convert, annotate, features, probe, tokens, reconstruct, similar):
+for verb in (demo, label, ask, info, convert, annotate, features, probe, tokens, reconstruct, index, similar):
     app.command()(verb)
 for group in (synth, furniture, pretrain, train, evaluate, cache):
     app.add_typer(group.app, name=group.__name__.rpartition(".")[2])

@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -67,6 +68,14 @@ class ImageSet:
         """
         with opened_picture(io.BytesIO(self.source.read(index)), self.source.name(index)) as picture:
             return picture.convert("RGB")
+
+    def source_facts(self, index: int) -> dict[str, Any]:
+        """Of a picture, its "name" and, where it has one, the "position" of its camera, metres."""
+        facts: dict[str, Any] = {"name": self.source.name(index)}
+        if isinstance(self.source, ViewImages):
+            place = self.source.views[index].camera_to_world[:3, 3]
+            facts["position"] = [round(float(value), 3) for value in place]
+        return facts
 
 
 def read_images(root: Path, split: str = "train", share: float = 1.0) -> ImageSet:

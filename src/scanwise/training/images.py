@@ -50,7 +50,7 @@ class ImageRecipe(Recipe):
     also: Path | None = None
     size: Literal["nano", "tiny", "small", "base", "large", "huge"] = "tiny"
     image: int = Field(32, ge=8)
-    sizes: list[int | tuple[int, int]] = []
+    sizes: list[int | tuple[int, int]] = Field(default_factory=list)
     canvas: int = Field(0, ge=0)
     patch: int = Field(4, ge=1)
     scale: float = Field(0.2, gt=0, le=1)
