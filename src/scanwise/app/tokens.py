@@ -31,7 +31,7 @@ def tokens(
     images: ImagesArgument, weights: WeightsOption = DEFAULT, side: SideOption = 0,
     out: FolderOption = Path("out/tokens"), device: DeviceOption = "auto",
 ) -> None:  # fmt: skip
-    """Draw where each token of a picture looks.
+    """Draw what the tokens of a picture see: which has which place, and the three strongest apart.
 
     Examples:
 
@@ -65,9 +65,7 @@ def reconstruct(
     images: ImagesArgument, weights: WeightsOption = DEFAULT, side: SideOption = 0,
     out: FolderOption = Path("out/reconstructed"), device: DeviceOption = "auto",
 ) -> None:  # fmt: skip
-    """Show what comes back of a picture from its tokens.
-
-    It is as large as the network's pictures are: at another --side little comes back, as the decoder knows one grid.
+    """Show what comes back of a picture from its tokens, beside the picture as the network saw it.
 
     Examples:
 
@@ -79,6 +77,7 @@ def reconstruct(
     from PIL import Image
 
     from scanwise import devices
+    from scanwise.app.sheet import draw_pair
     from scanwise.methods.stellar.evaluate import load_network, read_image
 
     where = devices.find(device)
@@ -87,14 +86,18 @@ def reconstruct(
         raise InputError(f"{weights}: reconstructs codes of a tokenizer that is not in the file; in Python, "
                          "network.reconstruct(images, tokenizer) takes one")  # fmt: skip
     for path in images:
-        _, pixels = read_image(path, network, side)
+        picture, pixels = read_image(path, network, side)
         with torch.no_grad():
             again = network.reconstruct(pixels.to(where)).clamp(0, 1).cpu()
         target = out / f"{path.stem}.png"
+        tile = (255 * again[0]).round().byte().permute(1, 2, 0).numpy()
         with replacing(target) as temporary:
-            Image.fromarray((255 * again[0]).round().byte().permute(1, 2, 0).numpy()).save(temporary)
+            Image.fromarray(tile).save(temporary)
         decibels = -10 * torch.log10((again - pixels).square().mean().clamp(min=1e-10))
+        beside = out / f"{path.stem}-beside.png"
+        draw_pair(beside, picture, tile, (f"{tile.shape[1]} x {tile.shape[0]} pixels", f"back: {decibels:.1f} dB"))
         print(f"{target}: {decibels:.1f} dB")
+        print(beside)
 
 
 def similar(
