@@ -1,13 +1,16 @@
 """Pictures on the command line: training in a minute, then tokens, reconstruct and similar."""
 
+import json
 import sys
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from safetensors.torch import save_file
 
 from scanwise.app import cli
+from scanwise.evaluation.perceptual import alexnet
 from tests.methods.stellar.test_official import TINY, official
 from tests.pictures import write_folder
 
@@ -74,6 +77,21 @@ def test_the_most_similar_picture_is_itself(trained, tmp_path, monkeypatch, caps
     assert np.abs(first - second).mean() < 10  # the picture asked, and the same picture found
     assert str(image) in lines[0]
     assert float(lines[0].split()[0]) == pytest.approx(1, abs=1e-3)
+
+
+def test_what_comes_back_is_measured(trained, tmp_path, monkeypatch, capsys):
+    arguments = ("evaluate", "reconstruction", trained / "run", trained / "data", "--out", tmp_path / "a.json")
+    assert run(monkeypatch, *arguments) == 0
+    assert "3 pictures: mse" in capsys.readouterr().out
+    found = json.loads((tmp_path / "a.json").read_text())
+    assert {"mse", "psnr", "ssim", "pictures"} == set(found)
+    state = {f"features.{name}": value for name, value in alexnet().state_dict().items()}
+    torch.save(state, tmp_path / "alexnet.pth")
+    assert run(monkeypatch, *arguments, "--lpips", tmp_path / "alexnet.pth") == 0
+    assert "lpips" in capsys.readouterr().out
+    (tmp_path / "no.pt").write_bytes(b"no network")
+    assert run(monkeypatch, *arguments, "--inception", tmp_path / "no.pt") == 2
+    assert "not a TorchScript network" in capsys.readouterr().err
 
 
 def test_an_index_is_made_gone_on_with_and_asked(trained, tmp_path, monkeypatch, capsys):

@@ -15,7 +15,8 @@ from torch.nn import functional
 from scanwise.data.image_views import centered
 from scanwise.data.images import ImageSet, to_float
 from scanwise.errors import InputError
-from scanwise.evaluation.image_probes import batches
+from scanwise.evaluation.image_probes import batches, reconstruction_errors
+from scanwise.evaluation.perceptual import LPIPS, fid
 from scanwise.files import ImageFile
 from scanwise.methods.stellar.model import Stellar
 from scanwise.methods.stellar.official import load_stellar
@@ -201,3 +202,37 @@ def similarities(
     tokens = torch.cat(found)
     spread = Spread.of(tokens.numpy())
     return similarity(spread(network.encode(query).sparse[0].cpu()), spread(tokens))
+
+
+@torch.no_grad()
+def reconstruction_report(
+    network: SparseTokens, images: ImageSet, *, lpips: Path | None = None, inception: Path | None = None
+) -> dict[str, float]:
+    """What comes back of pictures, as squares of the network's own size.
+
+    Args:
+        network: STELLAR's, of pixels.
+        images: that are reconstructed.
+        lpips: AlexNet's weights, as of `perceptual.LPIPS`; None = without.
+        inception: Inception's, as of `perceptual.fid`; None = without.
+
+    Returns:
+        "mse", "psnr", "ssim", and "lpips" and "rfid" where weights were given.
+
+    Raises:
+        InputError: weights that cannot be used.
+    """
+    side, device = network.config.encoder.image, network.tokens.device
+    distance = LPIPS(lpips) if lpips is not None else None
+
+    def again(batch: torch.Tensor) -> torch.Tensor:
+        return network.reconstruct(batch.to(device)).clamp(0, 1).cpu()
+
+    found = reconstruction_errors(network.reconstruct, images, side, str(device))
+    if distance is not None:
+        parts = [distance(batch, again(batch)) for batch in batches(images, side)]
+        found["lpips"] = float(torch.cat(parts).mean())
+    if inception is not None:
+        returned = (again(batch) for batch in batches(images, side))
+        found["rfid"] = fid(batches(images, side), returned, inception)
+    return found
