@@ -10,6 +10,7 @@ from PIL import Image
 from scanwise.files import replacing
 
 STRONGEST = 3  # tokens that stand apart on the sheet of `tokens`
+DYES = (6, 0, 4, 2, 8, 12, 18, 16, 10, 1, 5, 3, 7, 9, 13, 19, 17, 11)  # of tab20, the strongest first; greys left out
 HALO = 0.55  # share of an overlay that is the token's colour
 
 
@@ -17,7 +18,7 @@ def draw_tokens(path: Path, picture: np.ndarray, shares: np.ndarray) -> None:
     """What the tokens of a picture see: the picture, one overlay with a legend, and the three strongest apart.
 
     Each patch has the colour of the token that it looks at most, the stronger the more surely; the legend says which
-    share of the picture each token has. Those apart are bright where patches look at them as much as any does.
+    share of the places each token has. Those apart are bright where patches look at them as much as any does.
 
     Args:
         path: of the sheet.
@@ -32,22 +33,23 @@ def draw_tokens(path: Path, picture: np.ndarray, shares: np.ndarray) -> None:
     from matplotlib.patches import Patch
 
     height, width = picture.shape[:2]
-    dyes = np.array([colormaps["tab20"](number % 20)[:3] for number in range(len(shares))])
     owned = np.bincount(shares.argmax(0).ravel(), minlength=len(shares)) / shares[0].size
     mass = shares.mean((1, 2))
     order = np.lexsort((-mass, -owned))
+    dyes = np.zeros((len(shares), 3))
+    dyes[order] = [colormaps["tab20"](DYES[rank % len(DYES)])[:3] for rank in range(len(shares))]
     tiles = [("the picture", picture), ("which token has which place", _overlay(picture, shares, dyes))]
     for token in order[:STRONGEST]:
         light = 0.15 + 0.85 * _enlarged(shares[token] / shares[token].max(), width, height)
         tile = (picture * light[:, :, None]).round().clip(0, 255).astype(np.uint8)
-        tiles.append((f"token {token + 1}: {100 * mass[token]:.0f} %", tile))
+        tiles.append((f"token {token + 1}: {100 * owned[token]:.0f} % of the places", tile))
     side = 2.8
     figure = Figure(figsize=(side * len(tiles), side * height / width + 1.1), layout="constrained")
     for axis, (words, tile) in zip(figure.subplots(1, len(tiles)), tiles, strict=True):
         axis.set_axis_off()
         axis.imshow(tile)
         axis.set_title(words, fontsize=9)
-    handles = [Patch(color=dyes[token], label=f"{token + 1}: {100 * mass[token]:.0f} %") for token in order]
+    handles = [Patch(color=dyes[token], label=f"{token + 1}: {100 * owned[token]:.0f} %") for token in order]
     figure.legend(handles=handles, loc="outside lower center", ncols=min(8, len(handles)), fontsize=8, frameon=False)
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=110)
