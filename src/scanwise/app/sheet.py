@@ -17,8 +17,8 @@ HALO = 0.55  # share of an overlay that is the token's colour
 def draw_tokens(path: Path, picture: np.ndarray, shares: np.ndarray) -> None:
     """What the tokens of a picture see: the picture, one overlay with a legend, and the three strongest apart.
 
-    Each patch has the colour of the token that it looks at most, the stronger the more surely; the legend says which
-    share of the places each token has. Those apart are bright where patches look at them as much as any does.
+    Each place has the colour of the token that it looks at most; the legend says which share of the places each token
+    has. Those apart are bright where patches look at them as much as any does.
 
     Args:
         path: of the sheet.
