@@ -226,7 +226,9 @@ class ImageBatch:
 
     def to(self, device: torch.device | str) -> ImageBatch:
         """The same on another device."""
-        moved: dict[str, Any] = {name: None if value is None else value.to(device) for name, value in vars(self).items()}
+        moved: dict[str, Any] = {
+            name: None if value is None else value.to(device) for name, value in vars(self).items()
+        }
         return ImageBatch(**moved)
 
 
