@@ -5,12 +5,10 @@ import sys
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from safetensors.torch import save_file
 
 from scanwise.app import cli
-from scanwise.evaluation.perceptual import alexnet
 from tests.methods.stellar.test_official import TINY, official
 from tests.pictures import write_folder
 
@@ -85,10 +83,8 @@ def test_what_comes_back_is_measured(trained, tmp_path, monkeypatch, capsys):
     assert "3 pictures: mse" in capsys.readouterr().out
     found = json.loads((tmp_path / "a.json").read_text())
     assert {"mse", "psnr", "ssim", "pictures"} == set(found)
-    state = {f"features.{name}": value for name, value in alexnet().state_dict().items()}
-    torch.save(state, tmp_path / "alexnet.pth")
-    assert run(monkeypatch, *arguments, "--lpips", tmp_path / "alexnet.pth") == 0
-    assert "lpips" in capsys.readouterr().out
+    assert run(monkeypatch, *arguments, "--lpips", tmp_path / "alexnet.pth") == 2
+    assert "LPIPS needs pictures of 32 pixels" in capsys.readouterr().err
     (tmp_path / "no.pt").write_bytes(b"no network")
     assert run(monkeypatch, *arguments, "--inception", tmp_path / "no.pt") == 2
     assert "not a TorchScript network" in capsys.readouterr().err

@@ -28,6 +28,7 @@ from scanwise.training.checkpoints import locate
 from scanwise.training.images import load_tokens
 from scanwise.vision.stellar import Features, StellarTrunk
 
+LEAST = 32  # pixels a side that LPIPS takes
 PART = 4096  # pictures whose spread is looked at
 ENOUGH = 4  # tokens a channel; of fewer the mean alone is subtracted
 SHRINK = 1e-3  # of the mean variance, added to each direction's: chosen on Rooms-1's validation rooms
@@ -220,9 +221,11 @@ def reconstruction_report(
         "mse", "psnr", "ssim", and "lpips" and "rfid" where weights were given.
 
     Raises:
-        InputError: weights that cannot be used.
+        InputError: weights that cannot be used, or pictures too small for LPIPS.
     """
     side, device = network.config.encoder.image, network.tokens.device
+    if lpips is not None and side < LEAST:
+        raise InputError(f"LPIPS needs pictures of {LEAST} pixels a side; this network's have {side}", option="lpips")
     distance = LPIPS(lpips) if lpips is not None else None
 
     def again(batch: torch.Tensor) -> torch.Tensor:
