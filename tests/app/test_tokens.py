@@ -1,5 +1,6 @@
 """Pictures on the command line: training in a minute, then tokens, reconstruct and similar."""
 
+import json
 import sys
 
 import numpy as np
@@ -74,6 +75,44 @@ def test_the_most_similar_picture_is_itself(trained, tmp_path, monkeypatch, caps
     assert np.abs(first - second).mean() < 10  # the picture asked, and the same picture found
     assert str(image) in lines[0]
     assert float(lines[0].split()[0]) == pytest.approx(1, abs=1e-3)
+
+
+def test_what_comes_back_is_measured(trained, tmp_path, monkeypatch, capsys):
+    arguments = ("evaluate", "reconstruction", trained / "run", trained / "data", "--out", tmp_path / "a.json")
+    assert run(monkeypatch, *arguments) == 0
+    assert "3 pictures: mse" in capsys.readouterr().out
+    found = json.loads((tmp_path / "a.json").read_text())
+    assert {"mse", "psnr", "ssim", "pictures"} == set(found)
+    assert run(monkeypatch, *arguments, "--lpips", tmp_path / "alexnet.pth") == 2
+    assert "LPIPS needs pictures of 32 pixels" in capsys.readouterr().err
+    (tmp_path / "no.pt").write_bytes(b"no network")
+    assert run(monkeypatch, *arguments, "--inception", tmp_path / "no.pt") == 2
+    assert "not a TorchScript network" in capsys.readouterr().err
+
+
+def test_an_index_is_made_gone_on_with_and_asked(trained, tmp_path, monkeypatch, capsys):
+    out, sheet = tmp_path / "index", tmp_path / "sheet.png"
+    made = ("index", trained / "data/train", "--out", out, "--weights", trained / "run")
+    assert run(monkeypatch, *made) == 0
+    assert "9 frames" in capsys.readouterr().err
+    assert run(monkeypatch, "index", trained / "data/train", trained / "data/test", "--out", out) == 0
+    assert "3 frames in 0 s, 9 were there before" in capsys.readouterr().err
+    image = trained / "data/test/red/000.png"
+    assert run(monkeypatch, "similar", out, image, "-n", 2, "--out", sheet) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert str(image) in lines[0]
+    assert float(lines[0].split()[0]) == pytest.approx(1, abs=1e-3)
+    assert sheet.exists()
+    for arguments, said in [
+        (("similar", out, "a sofa"), "indexed without words"),
+        (("similar", out, "no.png"), "no such picture"),
+        (("similar", out, image, "--weights", "stellar-small"), "knows its own weights"),
+        (("index", trained / "data/test", "--out", out, "--weights", "stellar-small"), "other weights"),
+        (("index", trained / "data/test", "--out", out, "--vision", "rooms"), "begun with --vision"),
+        (("similar", trained / "data/train", image, "--approximate"), "is for an index"),
+    ]:
+        assert run(monkeypatch, *arguments) == 2
+        assert said in capsys.readouterr().err
 
 
 def test_baselines_are_trained(trained, tmp_path, monkeypatch):

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from scanwise.data.image_views import TO_YIQ, Views, centered, color_jitter, random_box
+from scanwise.data.image_views import TO_YIQ, Views, Whole, centered, color_jitter, crops, random_box
 from scanwise.data.image_views import _blurred as blurred
+from scanwise.data.image_views import _sampling as sampling
 from scanwise.data.image_views import _toned as toned
 
 
@@ -29,15 +30,56 @@ def test_the_middle_of_a_picture_and_nothing_random():
     assert sample.image.shape == (3, 10, 10)
 
 
-def test_small_crops_show_less_than_images():
-    ramp = np.linspace(0, 255, 64).astype(np.uint8)
-    picture = Image.fromarray(np.stack([np.broadcast_to(ramp, (64, 64))] * 3, 2))
-    views = Views(16, scale=(0.5, 1.0), crops=4, crop_size=8, crop_scale=(0.05, 0.1))
-    samples = [views(picture, np.random.default_rng(seed)) for seed in range(20)]
-    assert min(np.ptp(sample.image) for sample in samples) > 120
-    assert max(np.ptp(crop) for sample in samples for crop in sample.crops) < 110
-    rising = [sample.image[0, 0, 15] > sample.image[0, 0, 0] for sample in samples]
-    assert 0 < sum(rising) < 20  # some are mirrored
+@given(st.integers(0, 10_000))
+def test_crops_are_pillows(seed):
+    random = np.random.default_rng(seed)
+    side, size = random.integers(6, 40, 2)
+    picture = random.integers(0, 256, (side, side, 3)).astype(np.uint8)
+    left, right = np.sort(random.uniform(0, side, 2))
+    left, right = min(left, side - 2), max(right, min(left, side - 2) + 1.5)
+    right = min(right, side)
+    expected = Image.fromarray(picture).resize((size, side), Image.Resampling.BICUBIC, (left, 0, right, side))
+    shares = [torch.tensor(value / side) for value in (left, right - left)]
+    found = torch.from_numpy(picture).float().permute(2, 0, 1) @ sampling(*shares, int(size), int(side)).mT.float()
+    inside = [column for column in range(size) if 2 < left + (column + 0.5) * (right - left) / size < side - 2]
+    error = (found.permute(1, 2, 0).clamp(0, 255).numpy() - np.asarray(expected, float))[:, inside]
+    assert not inside or np.abs(error).mean() < 6  # Pillow cuts the kernel off at the box, and rounds
+
+
+def test_a_crop_of_all_is_the_picture_or_its_mirror():
+    picture = torch.rand(1, 3, 12, 12)
+    rows = [sampling(torch.tensor(start), torch.tensor(length), 12, 12) for start, length in ((0.0, 1.0), (1.0, -1.0))]
+    torch.testing.assert_close(picture @ rows[0].mT, picture)
+    torch.testing.assert_close(picture @ rows[1].mT, picture.flip(3))
+
+
+def test_crops_are_of_their_size_and_share():
+    torch.manual_seed(0)
+    ramp = torch.linspace(0, 1, 64).expand(200, 3, 64, 64)
+    large = crops(ramp, torch.ones(200), 1, (16, 24), (0.5, 1.0))
+    small = crops(ramp, torch.ones(200), 4, (8, 8), (0.05, 0.1))
+    assert large.shape == (200, 1, 3, 16, 24)
+    assert small.shape == (200, 4, 3, 8, 8)
+    reach = [(part[..., -1] - part[..., 0]).abs().mean((2, 3)) for part in (large, small)]
+    assert reach[0].min() > 0.5
+    assert reach[1].max() < 0.4
+    rising = (large[:, 0, 0, 0, -1] > large[:, 0, 0, 0, 0]).float().mean()
+    assert 0.35 < rising < 0.65  # some are mirrored
+
+
+def test_a_squeezed_picture_is_cropped_in_its_own_shape():
+    torch.manual_seed(0)
+    x = torch.linspace(0, 1, 64).expand(300, 1, 64, 64)
+    both = torch.cat([x, x.mT, x], 1)  # of a picture twice as wide as high
+    found = crops(both, torch.full((300,), 2.0), 1, (16, 16), (0.05, 0.05))[:, 0]
+    wide, high = (found[:, 0, 0, -1] - found[:, 0, 0, 0]).abs(), found[:, 1, -1, 0] - found[:, 1, 0, 0]
+    assert 0.4 < float((wide / high).median()) < 0.6  # half as wide in shares
+
+
+def test_a_whole_picture_keeps_its_aspect():
+    sample = Whole(12)(Image.new("RGB", (40, 30), (9, 8, 7)), np.random.default_rng(0))
+    assert sample.image.shape == (3, 12, 12)
+    assert sample.aspect == 40 / 30
 
 
 def test_colours_change_within_range_and_by_the_seed():

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from scanwise.data.datasets import Draw, Loader
-from scanwise.data.image_views import Views
+from scanwise.data.image_views import Views, Whole
 from scanwise.data.images import ImageDataset, collate, joined, read_images, subset
 from scanwise.errors import InputError
 from scanwise.formats import folder as scene_folder
@@ -139,7 +139,7 @@ def test_a_smaller_share_is_in_a_larger_and_has_all_classes(pictures):
 
 
 def test_batches_go_on_from_any_step_and_are_dealt_out(pictures):
-    dataset = ImageDataset(pictures, Views(16, second=True, crops=3, crop_size=8))
+    dataset = ImageDataset(pictures, Whole(16))
 
     def loader(**options):
         return Loader(dataset, batch=4, seed=3, collate=collate, **options)
@@ -147,12 +147,11 @@ def test_batches_go_on_from_any_step_and_are_dealt_out(pictures):
     stream = loader().batches(0)
     batches = [next(stream) for _ in range(5)]
     first = batches[0]
-    assert first.images.shape == first.second.shape == (4, 3, 16, 16)
-    assert first.crops.shape == (4, 3, 3, 8, 8)
+    assert first.images.shape == (4, 3, 16, 16)
+    assert first.aspect.tolist() == pytest.approx([1.25] * 4)
     assert first.images.dtype == torch.uint8
     later = next(loader().batches(4))
     assert torch.equal(later.images, batches[4].images)
-    assert torch.equal(later.crops, batches[4].crops)
     ranks = [next(loader(rank=rank, world=2).batches(0)) for rank in range(2)]
     assert torch.equal(torch.stack([part.images for part in ranks], 1).flatten(0, 1), first.images)
 

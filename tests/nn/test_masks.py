@@ -10,12 +10,14 @@ from scanwise.nn import masks
 CPU = torch.device("cpu")
 
 
-@given(st.integers(2, 9), st.floats(0.05, 0.95), st.floats(0, 1), st.floats(0, 1), st.integers(0, 1000))
-def test_each_view_keeps_so_many_different_patches(side, ratio, focal, blocks, seed):
+@given(
+    st.integers(2, 9), st.integers(2, 9), st.floats(0.05, 0.95), st.floats(0, 1), st.floats(0, 1), st.integers(0, 99)
+)
+def test_each_view_keeps_so_many_different_patches(rows, columns, ratio, focal, blocks, seed):
     torch.manual_seed(seed)
-    keep = masks.draw(5, side, ratio, focal=focal, blocks=blocks, device=CPU)
-    assert keep.shape == (5, max(1, round(side * side * (1 - ratio))))
-    assert ((keep >= 0) & (keep < side * side)).all()
+    keep = masks.draw(5, (rows, columns), ratio, focal=focal, blocks=blocks, device=CPU)
+    assert keep.shape == (5, max(1, round(rows * columns * (1 - ratio))))
+    assert ((keep >= 0) & (keep < rows * columns)).all()
     assert all(len(set(row.tolist())) == keep.shape[1] for row in keep)
 
 
@@ -52,13 +54,20 @@ def test_focused_views_lie_together():
         places = torch.stack([keep // 12, keep % 12], 2).float()
         return (places - places.mean(1, keepdim=True)).norm(dim=2).mean()
 
-    scattered = masks.draw(200, 12, 0.8, focal=0.0, blocks=0.0, device=CPU)
-    focused = masks.draw(200, 12, 0.8, focal=1.0, blocks=0.0, device=CPU)
-    blocked = masks.draw(200, 12, 0.8, focal=0.0, blocks=1.0, device=CPU)
+    scattered = masks.draw(200, (12, 12), 0.8, focal=0.0, blocks=0.0, device=CPU)
+    focused = masks.draw(200, (12, 12), 0.8, focal=1.0, blocks=0.0, device=CPU)
+    blocked = masks.draw(200, (12, 12), 0.8, focal=0.0, blocks=1.0, device=CPU)
     assert spread(focused) < 0.9 * spread(scattered)
     assert spread(blocked) < 0.8 * spread(scattered)
 
 
-def test_a_grid_must_be_square():
+def test_a_grid_must_be_what_is_said():
     with pytest.raises(ValueError, match="no square"):
         masks.focus(torch.zeros(1, 15), torch.tensor([[1]]), torch.tensor([[1]]), torch.tensor([[0.3]]))
+    with pytest.raises(ValueError, match="not"):
+        masks.block(torch.zeros(1, 15), torch.tensor([[1]]), torch.tensor([[1]]), 2, (4, 4))
+
+
+def test_a_block_in_a_wide_grid_by_hand():
+    noise = masks.block(torch.ones(1, 12), torch.tensor([[1]]), torch.tensor([[2]]), 2, (3, 4))
+    assert noise.view(3, 4).tolist() == [[1, 1, 1, 1], [1, 1, 0, 0], [1, 1, 0, 0]]

@@ -23,6 +23,7 @@ from scanwise.app.detect import detect
 from scanwise.app.doctor import doctor
 from scanwise.app.extras import missing_part
 from scanwise.app.features import features
+from scanwise.app.index import index
 from scanwise.app.info import info
 from scanwise.app.label import label
 from scanwise.app.learn import learn
@@ -47,7 +48,7 @@ app = typer.Typer(
 
 VERBS = (
     demo, label, ask, view, serve, learn, detect, info, convert, annotate, features, probe, tokens, reconstruct,
-    similar, doctor,
+    index, similar, doctor,
 )  # fmt: skip
 for verb in VERBS:
     app.command()(verb)

@@ -19,6 +19,7 @@ from scanwise.app.options import (
     SplitOption,
     WeightsArgument,
 )
+from scanwise.errors import InputError
 
 if TYPE_CHECKING:
     from scanwise.evaluation.referring import Evaluation
@@ -302,6 +303,47 @@ def geopurify(
     for pooling, found in groups.items():
         if found:
             print(f"{pooling}: mIoU of {group_line(found)}")
+
+
+@app.command()
+def reconstruction(
+    weights: Annotated[Path, typer.Argument(metavar="WEIGHTS", help="As of `scanwise tokens`.")],
+    data: Annotated[Path, typer.Argument(metavar="PICTURES", help="Folder, ZIP, shards, or a recording.")],
+    split: SplitOption = "test",
+    lpips: Annotated[
+        Path | None, typer.Option("--lpips", help="AlexNet's weights (alexnet-owt-7be5be79.pth): LPIPS too.")
+    ] = None,
+    inception: Annotated[
+        Path | None, typer.Option("--inception", help="inception-2015-12-05.pt: rFID too, of 10,000 pictures or more.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="JSON file for the metrics too.")] = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """MSE, PSNR and SSIM of what comes back of pictures from STELLAR's tokens; LPIPS and rFID with weights you have.
+
+    Examples:
+
+        scanwise evaluate reconstruction stellar-small data/cifar10.zip
+
+        scanwise evaluate reconstruction out/stellar photos/ --lpips alexnet-owt-7be5be79.pth
+
+        scanwise evaluate reconstruction out/stellar photos/ --inception inception-2015-12-05.pt
+    """
+    from scanwise import devices
+    from scanwise.data.images import read_images
+    from scanwise.files import write_json
+    from scanwise.methods.stellar.evaluate import load_network, reconstruction_report
+
+    where = devices.find(device)
+    network = load_network(weights).to(where)
+    if network.config.codes:
+        raise InputError(f"{weights}: reconstructs codes of a tokenizer that is not in the file; in Python, "
+                         "network.reconstruct(images, tokenizer) takes one")  # fmt: skip
+    images = read_images(data, split)
+    found = reconstruction_report(network, images, lpips=lpips, inception=inception)
+    if out is not None:
+        write_json(out, {"pictures": len(images), **found})
+    print(f"{len(images):,} pictures: " + ", ".join(f"{name} {value:.4g}" for name, value in found.items()))
 
 
 def _folder_of(weights: Path) -> Path:

@@ -33,9 +33,9 @@ EXTRAS = (
     Extra("e57", ("pye57",), "reading E57"),
     Extra("record3d", ("lzfse",), "depth of Record3D's .r3d"),
     Extra("waymo", ("pyarrow",), "reading Waymo's parquet files"),
-    Extra("ros", ("rosbags",), "reading ROS 1 and ROS 2 bags"),
     Extra("ray", ("ray",), "many scans on a cluster (--ray)"),
-    Extra("onnx", ("onnx", "onnxscript"), "the 2D encoder as ONNX"),
+    Extra("serve", ("fastapi", "uvicorn"), "scanwise serve and view"),
+    Extra("index", ("faiss",), "similar --approximate"),
     Extra("board", ("tensorboard",), "TensorBoard logs of training runs"),
 )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scanwise.app.console import progress
+from scanwise.app.console import note, progress
 from scanwise.app.options import (
     ColumnsOption,
     DeviceOption,
@@ -45,6 +45,12 @@ def label(
     learned: Annotated[
         Path | None, typer.Option("--learned", metavar="FOLDER", help="Labels by what `scanwise learn` learned there.")
     ] = None,
+    frames: Annotated[
+        str,
+        typer.Option(
+            "--frames", metavar="all|auto", help="auto: half of the pictures, without those that look like others."
+        ),
+    ] = "all",
     unsure: Annotated[
         float,
         typer.Option("--unsure", metavar="P", min=0, max=1, help="Leave unlabelled what is less sure than this, 0..1."),
@@ -84,6 +90,8 @@ def label(
 
         scanwise label room.ply --text chair,table,wall,floor --learned out/learn-office
 
+        scanwise label recordings/long --text chair,table,floor --frames auto
+
         scanwise label scan/ --text chair,floor --purify out/geopurify-rooms-tiny
 
         scanwise label scans/ --text chair,floor --out out/scans --processes 2
@@ -96,10 +104,12 @@ def label(
     from scanwise import devices
     from scanwise.app.results import check_out, new_folder
     from scanwise.understand.calls import prepare
+    from scanwise.understand.frames import check_frames, without_near_duplicates
     from scanwise.understand.labels import check_texts
     from scanwise.understand.purification import check_purify
 
     texts, purify = check_texts([part for option in text for part in option.split(",")]), check_purify(purify)
+    check_frames(frames)
     if several:
         from scanwise.app.many import run_many
 
@@ -111,13 +121,18 @@ def label(
     with watch("reading"):
         scan = read_scan(scene, up, unit, columns)
     with progress() as show:
+        if frames == "auto":
+            before = len(scan.views)
+            with watch("choosing frames"):
+                scan = without_near_duplicates(scan, device=where, progress=show)
+            note(f"{len(scan.views)} of {before} pictures are looked at; --frames all takes every one")
         prepared = prepare(
             scan, vision=vision, purify=purify, shapes=shapes, things=things, learned=learned, device=where, up=None,
             progress=show,
         )  # fmt: skip
         prepared.seconds |= watch.seconds
         labels = prepared.label(texts, unsure=unsure)
-    summary = {"scene": str(scene), "command": sys.argv[1:], "purify": purify, "unsure": unsure}
+    summary = {"scene": str(scene), "command": sys.argv[1:], "purify": purify, "unsure": unsure, "frames": frames}
     written = labels.save(out, split=split, las_classes=las_classes, painted=painted, summary=summary)
     _show_counts(labels)
     print(f"{len(scan):,} points in {sum(prepared.seconds.values()):.1f} s")

@@ -1,6 +1,7 @@
-"""Views of a picture: crops at random, and colours changed at random.
+"""Views of pictures: what the workers make of each, and what is drawn at random on the device.
 
-Crops are cut from the whole picture by the workers; colours are changed on the device, all images of a step at once.
+For training the workers read whole pictures and squeeze them to squares of one size (`Whole`); crops are cut from
+these on the device (`crops`), blurred and changed in colour (`color_jitter`), all images of a step at once.
 """
 
 from __future__ import annotations
@@ -22,14 +23,12 @@ class ImageSample:
 
     Attributes:
         image: uint8 (3, S, S).
-        second: another view of the same kind, or None.
-        crops: uint8 (V, 3, s, s) small crops, or None.
+        aspect: width over height of a whole picture that was squeezed; None = `image` is a view of it.
         label: row of its class, -1 = none.
     """
 
     image: np.ndarray
-    second: np.ndarray | None = None
-    crops: np.ndarray | None = None
+    aspect: float | None = None
     label: int = -1
 
 
@@ -42,35 +41,37 @@ class Views:
         scale: share of the picture's area that an image shows, drawn from this range; None = the middle of the
             picture, nothing random.
         flip: mirrored, one time in two.
-        second: a second view of the same kind.
-        crops: V, small crops.
-        crop_size: s, side of a small crop in pixels.
-        crop_scale: share of the picture's area that a small crop shows, drawn from this range.
     """
 
     size: int
     scale: tuple[float, float] | None = (0.2, 1.0)
     flip: bool = True
-    second: bool = False
-    crops: int = 0
-    crop_size: int = 16
-    crop_scale: tuple[float, float] = (0.05, 0.25)
 
     def __call__(self, picture: Image.Image, generator: np.random.Generator) -> ImageSample:
         """A sample without a label."""
         if self.scale is None:
             return ImageSample(_planes(centered(picture, self.size)))
-        image = self._crop(picture, self.size, self.scale, generator)
-        second = self._crop(picture, self.size, self.scale, generator) if self.second else None
-        crops = [self._crop(picture, self.crop_size, self.crop_scale, generator) for _ in range(self.crops)]
-        return ImageSample(image, second, np.stack(crops) if crops else None)
+        box = random_box(picture.size, self.scale, generator)
+        planes = _planes(picture.resize((self.size, self.size), Image.Resampling.BICUBIC, box, reducing_gap=2.0))
+        return ImageSample(planes[:, :, ::-1] if self.flip and generator.random() < 0.5 else planes)
 
-    def _crop(
-        self, picture: Image.Image, size: int, scale: tuple[float, float], generator: np.random.Generator
-    ) -> np.ndarray:
-        box = random_box(picture.size, scale, generator)
-        planes = _planes(picture.resize((size, size), Image.Resampling.BICUBIC, box, reducing_gap=2.0))
-        return planes[:, :, ::-1] if self.flip and generator.random() < 0.5 else planes
+
+@dataclass(frozen=True)
+class Whole:
+    """Picture -> an ImageSample of all of it, from which views are drawn on the device.
+
+    Attributes:
+        size: S, pixels of the square that it is squeezed to.
+    """
+
+    size: int
+
+    def __call__(self, picture: Image.Image, generator: np.random.Generator) -> ImageSample:
+        """A sample without a label; nothing is random about it."""
+        squeezed = picture
+        if picture.size != (self.size, self.size):
+            squeezed = picture.resize((self.size, self.size), Image.Resampling.BICUBIC, reducing_gap=2.0)
+        return ImageSample(_planes(squeezed), picture.width / picture.height)
 
 
 def random_box(
@@ -108,6 +109,59 @@ def _planes(picture: Image.Image) -> np.ndarray:
     return np.asarray(picture).transpose(2, 0, 1)
 
 
+@torch.no_grad()
+def crops(
+    pictures: torch.Tensor, aspect: torch.Tensor, count: int, size: tuple[int, int], scale: tuple[float, float]
+) -> torch.Tensor:
+    """Crops of whole pictures at random, mirrored one time in two; random numbers are torch's.
+
+    They are resampled as Pillow's `resize(size, BICUBIC, box)` does: along each axis a product with a matrix for each
+    crop, which holds the box, the mirroring and a cubic kernel that is wider where pixels are put together.
+
+    Args:
+        pictures: (B, 3, S, S) in [0, 1], squeezed to squares.
+        aspect: (B,) width over height of each before.
+        count: V, of each picture.
+        size: height and width of a crop, pixels.
+        scale: share of the picture's area that a crop shows, drawn from this range.
+
+    Returns:
+        (B, V, 3, height, width) in [0, 1], of 3:4 to 4:3 times the shape of `size`.
+    """
+    shape, device = (len(pictures), count), pictures.device
+
+    def uniform(low: float, high: float) -> torch.Tensor:
+        return torch.empty(shape, device=device).uniform_(low, high)
+
+    height, width = size
+    area = uniform(*scale)
+    ratio = uniform(math.log(3 / 4), math.log(4 / 3)).exp() * (width / height) / aspect[:, None]  # of squeezed ones
+    wide, high = (area * ratio).sqrt().clamp(max=1), (area / ratio).sqrt().clamp(max=1)
+    left, top = uniform(0, 1) * (1 - wide), uniform(0, 1) * (1 - high)
+    mirrored = uniform(0, 1) < 0.5
+    side = pictures.shape[2]
+    along_x = _sampling(torch.where(mirrored, left + wide, left), torch.where(mirrored, -wide, wide), width, side)
+    along_y = _sampling(top, high, height, side)
+    rows = pictures.flatten(1, 2) @ along_x.flatten(1, 2).mT  # (B, 3 S, V width)
+    rows = rows.unflatten(1, (3, side)).unflatten(3, (count, width)).permute(0, 3, 1, 2, 4)
+    return (along_y[:, :, None] @ rows).clamp(0, 1)
+
+
+def _sampling(start: torch.Tensor, length: torch.Tensor, size: int, side: int) -> torch.Tensor:
+    """(..., size, side): rows that read `size` pixels from `start` on, over `length` (shares of `side` pixels).
+
+    A negative length reads backwards.
+    """
+    steps = (torch.arange(size, device=start.device) + 0.5) / size
+    centers = (start[..., None] + length[..., None] * steps) * side - 0.5
+    wide = (length.abs() * side / size).clamp(min=1)[..., None, None]
+    away = (centers[..., None] - torch.arange(side, device=start.device)).abs() / wide
+    near = (1.5 * away - 2.5) * away**2 + 1  # Keys' kernel, a = -1/2
+    far = ((2.5 - 0.5 * away) * away - 4) * away + 2
+    weights = torch.where(away < 1, near, torch.where(away < 2, far, torch.zeros_like(away)))
+    return weights / weights.sum(-1, keepdim=True)
+
+
 def color_jitter(images: torch.Tensor, *, blur: float = 0.5) -> torch.Tensor:
     """Images in other colours: brightness, contrast, saturation and hue in four of five, grey one in five.
 
@@ -131,7 +185,9 @@ def color_jitter(images: torch.Tensor, *, blur: float = 0.5) -> torch.Tensor:
     grey = (changed * luma).sum(1, keepdim=True).expand_as(changed)
     changed = torch.where(uniform(0, 1) < 0.2, grey, changed)
     if blur > 0:
-        changed = torch.where(uniform(0, 1) < blur, _blurred(changed, uniform(0.1, 2.0).flatten()), changed)
+        sigma = uniform(0.1, 2.0).flatten()
+        (chosen,) = (uniform(0, 1).flatten() < blur).nonzero(as_tuple=True)
+        changed = changed.index_copy(0, chosen, _blurred(changed[chosen], sigma[chosen]))
     return changed.clamp(0, 1)  # sums of weights may be a rounding error above 1
 
 

@@ -1,7 +1,7 @@
 """Images as a network is trained on them: from folders, ZIP archives, WebDataset shards, or frames of scenes.
 
 images = read_images(Path("cifar10.zip"), "train")                # train/CLASS/*.jpg
-dataset = ImageDataset(images, Views(size=32, crops=8))
+dataset = ImageDataset(images, Whole(48))  # views are drawn on the device
 sample = dataset[Draw(index=0, seed=(1, 0, 0))]
 loader = Loader(dataset, batch=256, seed=1, collate=collate)      # of scanwise.data.datasets
 """
@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,7 +30,7 @@ from scanwise.data.image_sources import (
     ZipMembers,
     shard_members,
 )  # fmt: skip
-from scanwise.data.image_views import ImageSample, Views
+from scanwise.data.image_views import ImageSample
 from scanwise.errors import InputError
 from scanwise.files import opened_picture
 from scanwise.formats import folder as scene_folder
@@ -67,6 +68,14 @@ class ImageSet:
         """
         with opened_picture(io.BytesIO(self.source.read(index)), self.source.name(index)) as picture:
             return picture.convert("RGB")
+
+    def source_facts(self, index: int) -> dict[str, Any]:
+        """Of a picture, its "name" and, where it has one, the "position" of its camera, metres."""
+        facts: dict[str, Any] = {"name": self.source.name(index)}
+        if isinstance(self.source, ViewImages):
+            place = self.source.views[index].camera_to_world[:3, 3]
+            facts["position"] = [round(float(value), 3) for value in place]
+        return facts
 
 
 def read_images(root: Path, split: str = "train", share: float = 1.0) -> ImageSet:
@@ -182,7 +191,7 @@ class ImageDataset(SceneDataset):
         views: picture and random numbers -> sample.
     """
 
-    def __init__(self, images: ImageSet, views: Views) -> None:
+    def __init__(self, images: ImageSet, views: Callable[[Image.Image, np.random.Generator], ImageSample]) -> None:
         self.images, self.views = images, views
 
     def __len__(self) -> int:
@@ -198,39 +207,39 @@ class ImageBatch:
     """Images of one step.
 
     Attributes:
-        images: (B, 3, S, S) uint8.
+        images: (B, 3, S, S) uint8, or views (B, 3, H, W) float32 in [0, 1].
         labels: (B,) int64, -1 = none.
-        second: (B, 3, S, S) uint8, another view of each, or None.
-        crops: (B, V, 3, s, s) uint8 small crops, or None.
+        second: as `images`, another view of each, or None.
+        crops: (B, V, 3, s, s) as `images`, small crops, or None.
+        aspect: (B,) width over height of whole pictures that `images` are, squeezed, and views are to be drawn from;
+            None = `images` are views.
     """
 
     images: torch.Tensor
     labels: torch.Tensor
     second: torch.Tensor | None = None
     crops: torch.Tensor | None = None
+    aspect: torch.Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.images)
 
     def to(self, device: torch.device | str) -> ImageBatch:
         """The same on another device."""
-        second = None if self.second is None else self.second.to(device)
-        crops = None if self.crops is None else self.crops.to(device)
-        return ImageBatch(self.images.to(device), self.labels.to(device), second, crops)
+        moved: dict[str, Any] = {
+            name: None if value is None else value.to(device) for name, value in vars(self).items()
+        }
+        return ImageBatch(**moved)
 
 
 def collate(samples: Sequence[ImageSample]) -> ImageBatch:
     """Samples of equal sizes -> a batch."""
+    images = torch.from_numpy(np.stack([sample.image for sample in samples]))
+    aspects = [sample.aspect for sample in samples if sample.aspect is not None]
     labels = torch.tensor([sample.label for sample in samples])
-    images, second, crops = (
-        None if getattr(samples[0], name) is None
-        else torch.from_numpy(np.stack([getattr(sample, name) for sample in samples]))
-        for name in ("image", "second", "crops")
-    )  # fmt: skip
-    assert images is not None
-    return ImageBatch(images, labels, second, crops)
+    return ImageBatch(images, labels, aspect=torch.tensor(aspects) if aspects else None)
 
 
 def to_float(images: torch.Tensor) -> torch.Tensor:
-    """uint8 0..255 -> float32 0..1."""
-    return images.float() / 255
+    """uint8 0..255 -> float32 0..1, and what is in it already as it is."""
+    return images if images.is_floating_point() else images.float() / 255

@@ -26,6 +26,13 @@ class ClusterHead(nn.Module):
         self.predictor = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, dim))
         self.prototypes = nn.Linear(dim, prototypes, bias=False)
         nn.init.normal_(self.prototypes.weight)
+        if unit:  # so that steps of the optimiser are as large for them as for the rest
+            self.prototypes.weight.data = functional.normalize(self.prototypes.weight.data, dim=-1)
+
+    @property
+    def undecayed(self) -> list[nn.Parameter]:
+        """Whose length does not matter, so that the optimiser need not shorten it (`training.loop`)."""
+        return [self.prototypes.weight] if self.unit else []
 
     def forward(self, vectors: torch.Tensor) -> torch.Tensor:
         """Logits (..., K) of vectors (..., D)."""

@@ -24,49 +24,55 @@ def kept(noise: torch.Tensor, ratio: float, *, official: bool = False) -> torch.
 
 
 def focus(
-    noise: torch.Tensor, center_row: torch.Tensor, center_column: torch.Tensor, sigma: torch.Tensor
-) -> torch.Tensor:
+    noise: torch.Tensor, center_row: torch.Tensor, center_column: torch.Tensor, sigma: torch.Tensor,
+    grid: tuple[int, int] | None = None,
+) -> torch.Tensor:  # fmt: skip
     """Lowers noise around a centre by a Gaussian of height 1.
 
     Args:
-        noise: (B, n) of a square grid of patches.
+        noise: (B, n) of a grid of patches.
         center_row: (B, 1), in patches.
         center_column: (B, 1), in patches.
-        sigma: (B, 1), in sides of the grid.
+        sigma: (B, 1), in sides of the grid, or of the square of as many patches.
+        grid: rows and columns; None = a square.
 
     Raises:
-        ValueError: the patches are no square.
+        ValueError: the patches are no such grid.
     """
-    rows, columns = _grid(noise)
+    rows, columns = _places(noise, grid)
     squares = (rows - center_row) ** 2 + (columns - center_column) ** 2
-    return noise - torch.exp(-squares / (2 * (sigma * _side(noise)) ** 2))
+    return noise - torch.exp(-squares / (2 * (sigma * noise.shape[1] ** 0.5) ** 2))
 
 
-def block(noise: torch.Tensor, top: torch.Tensor, left: torch.Tensor, size: int) -> torch.Tensor:
+def block(
+    noise: torch.Tensor, top: torch.Tensor, left: torch.Tensor, size: int, grid: tuple[int, int] | None = None
+) -> torch.Tensor:
     """Noise that is 0, the lowest, inside a square block.
 
     Args:
-        noise: (B, n) in 0..1 of a square grid of patches.
+        noise: (B, n) in 0..1 of a grid of patches.
         top: (B, 1) first row of the block.
         left: (B, 1) first column of the block.
         size: rows and columns of the block.
+        grid: rows and columns of the patches; None = a square.
 
     Raises:
-        ValueError: the patches are no square.
+        ValueError: the patches are no such grid.
     """
-    rows, columns = _grid(noise)
+    rows, columns = _places(noise, grid)
     inside = (rows >= top) & (rows < top + size) & (columns >= left) & (columns < left + size)
     return noise.masked_fill(inside, 0.0)
 
 
 def draw(
-    count: int, side: int, ratio: float, *, focal: float, blocks: float, device: torch.device, official: bool = False
-) -> torch.Tensor:
+    count: int, grid: tuple[int, int], ratio: float, *, focal: float, blocks: float, device: torch.device,
+    official: bool = False,
+) -> torch.Tensor:  # fmt: skip
     """The patches that masked views keep, drawn by torch's generator.
 
     Args:
         count: of views.
-        side: rows and columns of patches.
+        grid: rows and columns of patches.
         ratio: share that is dropped, 0..1.
         focal: share of the views whose patches gather around a centre.
         blocks: share of the others that keep a square block whole.
@@ -76,29 +82,26 @@ def draw(
     Returns:
         (count, k) int64, counted row by row.
     """
-    noise = torch.rand(count, side * side, device=device)
+    rows, columns = grid
+    noise = torch.rand(count, rows * columns, device=device)
     kind = torch.rand(count, 1, device=device)
-    row, column = torch.randint(side, (2, count, 1), device=device)
+    row, column = (torch.randint(side, (count, 1), device=device) for side in grid)
     sigma = torch.empty(count, 1, device=device).uniform_(*FOCUS)
-    focused = focus(noise, row, column, sigma)
-    size = max(1, int((side * side * (1 - ratio)) ** 0.5))
-    top, left = torch.randint(side - size + 1, (2, count, 1), device=device)
+    focused = focus(noise, row, column, sigma, grid)
+    size = min(rows, columns, max(1, int((rows * columns * (1 - ratio)) ** 0.5)))
+    top, left = (torch.randint(side - size + 1, (count, 1), device=device) for side in grid)
     if official:
-        noise = block(noise, top, left, size) if blocks else noise
+        noise = block(noise, top, left, size, grid) if blocks else noise
         return kept(torch.where(kind < focal, focused, noise), ratio, official=True)
-    blocked = torch.where(kind < focal + (1 - focal) * blocks, block(noise, top, left, size), noise)
+    blocked = torch.where(kind < focal + (1 - focal) * blocks, block(noise, top, left, size, grid), noise)
     return kept(torch.where(kind < focal, focused, blocked), ratio)
 
 
-def _side(noise: torch.Tensor) -> int:
-    side = round(noise.shape[1] ** 0.5)
-    if side * side != noise.shape[1]:
-        raise ValueError(f"{noise.shape[1]} patches are no square")
-    return side
-
-
-def _grid(noise: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def _places(noise: torch.Tensor, grid: tuple[int, int] | None) -> tuple[torch.Tensor, torch.Tensor]:
     """(n,) row and column of each patch."""
-    patches = torch.arange(noise.shape[1], device=noise.device)
-    side = _side(noise)
-    return patches // side, patches % side
+    count = noise.shape[1]
+    rows, columns = grid or (round(count**0.5),) * 2
+    if rows * columns != count:
+        raise ValueError(f"{count} patches are no square" if grid is None else f"{count} patches are not {grid}")
+    patches = torch.arange(count, device=noise.device)
+    return patches // columns, patches % columns

@@ -6,6 +6,7 @@ have the epsilon 1e-12 of the published ViT weights.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -193,9 +194,23 @@ class ViT(nn.Module):
         side = self.config.grid
         if (rows, columns) == (side, side):
             return self.positions
-        grid = self.positions[:, 1:].unflatten(1, (side, side)).permute(0, 3, 1, 2)
-        grid = functional.interpolate(grid, size=(rows, columns), mode="bicubic", align_corners=False)
-        return torch.cat([self.positions[:, :1], grid.flatten(2).transpose(1, 2)], 1)
+        return resized_positions(self.positions, (rows, columns))
+
+
+def resized_positions(positions: torch.Tensor, grid: int | tuple[int, int]) -> torch.Tensor:
+    """Positions (1, 1 + s^2, D) of CLS and a square of patches for another grid: CLS keeps its own.
+
+    Args:
+        positions: as learned.
+        grid: rows and columns, or the side of a square.
+    """
+    side = math.isqrt(positions.shape[1] - 1)
+    size = (grid, grid) if isinstance(grid, int) else grid
+    if size == (side, side):
+        return positions
+    learned = positions[:, 1:].unflatten(1, (side, side)).permute(0, 3, 1, 2)
+    learned = functional.interpolate(learned, size=size, mode="bicubic", align_corners=False)
+    return torch.cat([positions[:, :1], learned.flatten(2).transpose(1, 2)], 1)
 
 
 def initialise(module: nn.Module) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from scanwise.data.image_sources import Selected
-from scanwise.data.image_views import Views
-from scanwise.data.images import ImageDataset, ImageSet, joined, read_images, subset
+from scanwise.data.image_views import Whole, crops
+from scanwise.data.images import ImageBatch, ImageDataset, ImageSet, joined, read_images, subset, to_float
 from scanwise.errors import InputError
 from scanwise.nn.sparse_tokens import SparseTokens, token_config
 from scanwise.nn.vit import SIZES, ViTConfig
@@ -19,6 +19,7 @@ from scanwise.training.checkpoints import load_model
 from scanwise.training.recipe import Recipe
 
 HELD_OUT = 0.1  # share of the `train` images that a run is validated on and does not learn from
+SMALL = (0.05, 0.25)  # share of the picture's area that a small crop shows
 VALIDATION = 2000  # and the most of them
 
 
@@ -28,8 +29,11 @@ class ImageRecipe(Recipe):
     Attributes:
         also: more images that are learned from, without their classes; None = those of `data` alone.
         size: of the ViT.
-        image: side of an image, pixels.
-        patch: side of a patch, pixels; it divides `image` and `crop_size`.
+        image: side of the images that the ViT has positions for and that it is validated on, pixels.
+        sizes: what training images are, one drawn for each step: sides, or [height, width], pixels; [] = `image`.
+        canvas: side of the squares that whole pictures are squeezed to before views are drawn from them, pixels;
+            0 = half as long again as the longest side of `image` and `sizes`.
+        patch: side of a patch, pixels; it divides every size.
         scale: least share of a picture's area that a training image shows, 0..1.
         init: checkpoint whose encoder training starts from; "" = random.
         crops: small crops of each picture.
@@ -46,6 +50,8 @@ class ImageRecipe(Recipe):
     also: Path | None = None
     size: Literal["nano", "tiny", "small", "base", "large", "huge"] = "tiny"
     image: int = Field(32, ge=8)
+    sizes: list[int | tuple[int, int]] = Field(default_factory=list)
+    canvas: int = Field(0, ge=0)
     patch: int = Field(4, ge=1)
     scale: float = Field(0.2, gt=0, le=1)
     init: str = ""
@@ -64,10 +70,30 @@ class ImageRecipe(Recipe):
 
     @model_validator(mode="after")
     def _whole_patches(self) -> ImageRecipe:
-        for key in ("image", "crop_size"):
-            if getattr(self, key) % self.patch:
-                raise ValueError(f"{key} {getattr(self, key)} is no multiple of patch {self.patch}")
+        sides = {
+            "image": [self.image],
+            "crop_size": [self.crop_size],
+            "sizes": [side for s in self.shapes for side in s],
+        }
+        for key, values in sides.items():
+            for side in values:
+                if side < self.patch or side % self.patch:
+                    raise ValueError(f"{key} {side} is no multiple of patch {self.patch}")
         return self
+
+    @property
+    def shapes(self) -> list[tuple[int, int]]:
+        """`sizes` as heights and widths."""
+        return [(size, size) if isinstance(size, int) else size for size in self.sizes or [self.image]]
+
+    def shape_at(self, progress: float) -> tuple[int, int]:
+        """Height and width of the images of a step, by the seed and the step alone, for every process the same.
+
+        Args:
+            progress: share of the run that is done, 0..1.
+        """
+        draw = np.random.default_rng((self.seed, round(progress * self.steps)))
+        return self.shapes[int(draw.integers(len(self.shapes)))]
 
     @property
     def vit(self) -> ViTConfig:
@@ -75,13 +101,11 @@ class ImageRecipe(Recipe):
         return replace(SIZES[self.size], image=self.image, patch=self.patch)
 
 
-def training_images(recipe: ImageRecipe, *, second: bool = False, crops: int = 0) -> ImageDataset:
-    """The images that a run learns from: `train` without those that are held out, and those of `also`.
+def training_images(recipe: ImageRecipe) -> ImageDataset:
+    """The whole images that a run learns from: `train` without those that are held out, and those of `also`.
 
     Args:
         recipe: of the run.
-        second: a second view of each.
-        crops: small crops of each.
 
     Raises:
         InputError: no images are there.
@@ -89,7 +113,31 @@ def training_images(recipe: ImageRecipe, *, second: bool = False, crops: int = 0
     images = subset(split(read_images(recipe.data, "train"))[0], recipe.share)
     if recipe.also is not None:
         images = joined(images, read_images(recipe.also, "train", recipe.share))
-    return ImageDataset(images, Views(recipe.image, (recipe.scale, 1.0), True, second, crops, recipe.crop_size))
+    longest = max(recipe.image, *(side for shape in recipe.shapes for side in shape))
+    return ImageDataset(images, Whole(recipe.canvas or 3 * longest // 2))
+
+
+def views_of(
+    batch: ImageBatch, recipe: ImageRecipe, progress: float, *, second: bool = False, small: int = 0
+) -> ImageBatch:
+    """The views of a step, drawn on the device that the pictures are on; a batch of views is left as it is.
+
+    Args:
+        batch: of whole pictures.
+        recipe: of the run.
+        progress: share of it that is done, 0..1.
+        second: a second view of each.
+        small: small crops of each.
+    """
+    if batch.aspect is None:
+        return batch
+    pictures = to_float(batch.images)
+    large = crops(pictures, batch.aspect, 1 + second, recipe.shape_at(progress), (recipe.scale, 1.0))
+    side = (recipe.crop_size, recipe.crop_size)
+    return ImageBatch(
+        large[:, 0], batch.labels, large[:, 1] if second else None,
+        crops(pictures, batch.aspect, small, side, SMALL) if small else None,
+    )  # fmt: skip
 
 
 def validation_images(recipe: ImageRecipe) -> tuple[ImageSet, ImageSet]:

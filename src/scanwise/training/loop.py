@@ -312,9 +312,15 @@ class _State:
 
 
 def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Parameter groups for AdamW: matrices and kernels with weight decay; biases, norms and single vectors without."""
-    decayed = [parameter for parameter in module.parameters() if parameter.requires_grad and parameter.ndim > 1]
-    rest = [parameter for parameter in module.parameters() if parameter.requires_grad and parameter.ndim <= 1]
+    """Parameter groups for AdamW: matrices and kernels with weight decay; biases, norms and single vectors without.
+
+    Vectors that a module brings to a length of its own (it has `undecayed`, a list of them) go without it too: decay
+    would do no more than make their steps larger.
+    """
+    free = {id(each) for part in module.modules() for each in getattr(part, "undecayed", ())}
+    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    decayed = [parameter for parameter in trained if parameter.ndim > 1 and id(parameter) not in free]
+    rest = [parameter for parameter in trained if parameter.ndim <= 1 or id(parameter) in free]
     groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": rest, "weight_decay": 0.0}]
     return [group for group in groups if group["params"]]
 

@@ -30,7 +30,7 @@ class Recipe(BaseModel):
         warmup: share of the steps in which the rate rises; then it falls along half a cosine.
         final_rate: what the rate falls to, over its highest.
         clip: largest norm of the gradient; 0 = any.
-        precision: of the matrix products.
+        precision: of the matrix products; auto = bfloat16 on CUDA devices that have it, else 32 bits.
         ema: decay of the averaged weights that are validated and kept; 0 = none.
         validate_every: steps from one validation to the next.
         keep: which validated weights are left in `best.ckpt`: the best, or the last, where few scenes are validated
@@ -52,7 +52,7 @@ class Recipe(BaseModel):
     warmup: float = Field(0.05, ge=0, lt=1)
     final_rate: float = Field(0.01, ge=0, le=1)
     clip: float = Field(1.0, ge=0)
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "32-true"
     ema: float = Field(0.0, ge=0, lt=1)
     validate_every: int = Field(200, ge=1)
     keep: Literal["best", "last"] = "best"

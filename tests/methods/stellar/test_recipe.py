@@ -20,6 +20,9 @@ def test_the_recipes_that_ship_are_read():
     small = read_recipe(RECIPES / "stellar-small.yaml", StellarRecipe)
     assert (small.image, small.crop_size, small.also) == (64, 32, Path("data/rooms-1"))
     assert not small.network().unit_prototypes  # as its weights were made
+    larger = read_recipe(RECIPES / "stellar-small-128.yaml", StellarRecipe)
+    assert (96, 128) in larger.shapes
+    assert {larger.shape_at(step / larger.steps) for step in range(60)} == set(larger.shapes)
     assert shipped.network().unit_prototypes
     with pytest.raises(InputError, match="did you mean tokens"):
         read_recipe(RECIPES / "stellar-cifar-tiny.yaml", StellarRecipe, ["token=8"])

@@ -15,6 +15,7 @@ from scanwise.data.images import ImageBatch, to_float
 from scanwise.methods.image_baselines.recipe import BaselineRecipe
 from scanwise.nn.heads import ClusterHead, soft_cross_entropy
 from scanwise.nn.vit import ViT
+from scanwise.training.images import views_of
 from scanwise.training.teacher import follow, momentum
 
 
@@ -48,7 +49,8 @@ class DINO(nn.Module):
         self.register_buffer("center", torch.zeros(recipe.prototypes))
 
     def training_step(self, batch: ImageBatch, progress: float) -> dict[str, torch.Tensor]:
-        """The loss of a batch of two views and small crops."""
+        """The loss of two views and small crops of each of a batch of whole pictures."""
+        batch = views_of(batch, self.recipe, progress, second=True, small=self.recipe.crops)
         assert batch.second is not None
         large = color_jitter(to_float(torch.cat([batch.images, batch.second])))
         small = color_jitter(to_float(batch.crops.transpose(0, 1).flatten(0, 1))) if batch.crops is not None else None

@@ -14,6 +14,7 @@ from scanwise.methods.image_baselines.recipe import BaselineRecipe
 from scanwise.nn import masks
 from scanwise.nn.sparse_tokens import PatchDecoder
 from scanwise.nn.vit import ViT
+from scanwise.training.images import views_of
 
 
 class MAE(nn.Module):
@@ -40,9 +41,9 @@ class MAE(nn.Module):
 
     def training_step(self, batch: ImageBatch, progress: float) -> dict[str, torch.Tensor]:
         """The loss of a batch under new masks."""
-        images = to_float(batch.images)
-        side = self.recipe.vit.grid
-        keep = masks.draw(len(images), side, self.recipe.drop, focal=0.0, blocks=0.0, device=images.device)
+        images = to_float(views_of(batch, self.recipe, progress).images)
+        grid = (images.shape[2] // self.recipe.patch, images.shape[3] // self.recipe.patch)
+        keep = masks.draw(len(images), grid, self.recipe.drop, focal=0.0, blocks=0.0, device=images.device)
         return {"loss": self.loss(images, keep)}
 
     def loss(self, images: torch.Tensor, keep: torch.Tensor) -> torch.Tensor:
@@ -54,9 +55,10 @@ class MAE(nn.Module):
         """
         seen = self.encoder(images, keep=keep).dense
         kept = keep[:, :, None].expand_as(seen)
-        everything = self.unseen.expand(len(images), self.recipe.vit.grid**2, -1).to(seen.dtype)
-        guessed = patches(self.decoder(everything.scatter(1, kept, seen)), self.recipe.patch)
         truth = patches(images, self.recipe.patch)
+        everything = self.unseen.expand(*truth.shape[:2], -1).to(seen.dtype)
+        grid = (images.shape[2] // self.recipe.patch, images.shape[3] // self.recipe.patch)
+        guessed = patches(self.decoder(everything.scatter(1, kept, seen), grid), self.recipe.patch)
         truth = (truth - truth.mean(2, keepdim=True)) / (truth.var(2, keepdim=True) + 1e-6).sqrt()
         errors = (guessed.float() - truth).square().mean(2)
         hidden = torch.ones_like(errors).scatter(1, keep, 0.0)

@@ -48,8 +48,7 @@ def train(recipe: BaselineRecipe, out: Path, fabric: Fabric, **options: Any) -> 
         "mae": lambda: MAE(recipe), "dino": lambda: DINO(recipe), "supervised": lambda: Supervised(recipe, len(classes))
     }  # fmt: skip
     model = run.build(makers[recipe.method])
-    dino = recipe.method == "dino"
-    loader = run.loader(training_images(recipe, second=dino, crops=recipe.crops if dino else 0), collate)
+    loader = run.loader(training_images(recipe), collate)
 
     def validate(module: nn.Module) -> dict[str, float]:
         encoder = module.get_submodule(PROBED[recipe.method])

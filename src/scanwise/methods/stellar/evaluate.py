@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,8 @@ from torch.nn import functional
 from scanwise.data.image_views import centered
 from scanwise.data.images import ImageSet, to_float
 from scanwise.errors import InputError
-from scanwise.evaluation.image_probes import batches
+from scanwise.evaluation.image_probes import batches, reconstruction_errors
+from scanwise.evaluation.perceptual import LPIPS, fid
 from scanwise.files import ImageFile
 from scanwise.methods.stellar.model import Stellar
 from scanwise.methods.stellar.official import load_stellar
@@ -25,6 +28,11 @@ from scanwise.training.checkpoints import locate
 from scanwise.training.images import load_tokens
 from scanwise.vision.stellar import Features, StellarTrunk
 
+LEAST = 32  # pixels a side that LPIPS takes
+PART = 4096  # pictures whose spread is looked at
+ENOUGH = 4  # tokens a channel; of fewer the mean alone is subtracted
+SHRINK = 1e-3  # of the mean variance, added to each direction's: chosen on Rooms-1's validation rooms
+
 
 def load_network(weights: Path) -> SparseTokens:
     """STELLAR's network, in evaluation mode.
@@ -35,8 +43,27 @@ def load_network(weights: Path) -> SparseTokens:
     Raises:
         InputError: no such file, damaged, or of something else.
     """
-    published = weights.suffix == ".safetensors" and not _has_facts(weights)
-    return load_stellar(weights) if published else load_tokens(weights)
+    return load_stellar(weights) if is_published(weights) else load_tokens(weights)
+
+
+def best_weights() -> Path:
+    """Published weights where the user's Hugging Face cache has them, else the small ones that come with scanwise.
+
+    Nothing is fetched. Of several that with sixteen tokens and the smallest network is taken.
+    """
+    found = sorted(hub_cache().glob("models--microsoft--STELLAR*/snapshots/*/**/*.safetensors"))
+    return min(found, key=lambda path: ("16" not in path.stem, path.stat().st_size)) if found else Path("stellar-small")
+
+
+def hub_cache() -> Path:
+    """Where Hugging Face's libraries keep what they fetched."""
+    home = os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface"
+    return Path(os.environ.get("HF_HUB_CACHE") or Path(home) / "hub")
+
+
+def is_published(weights: Path) -> bool:
+    """Whether a file holds weights as STELLAR's authors publish them, and not of scanwise."""
+    return weights.suffix == ".safetensors" and not _has_facts(weights)
 
 
 def _has_facts(weights: Path) -> bool:
@@ -80,7 +107,14 @@ def read_image(
     Raises:
         InputError: no such picture, or `side` is smaller than a patch.
     """
-    picture = Image.fromarray(ImageFile(path).read())
+    return scaled(ImageFile(path).read(), network, side, square=square)
+
+
+def scaled(
+    image: np.ndarray, network: SparseTokens, side: int = 0, *, square: bool = False
+) -> tuple[np.ndarray, torch.Tensor]:
+    """A picture, uint8 (H, W, 3), as `read_image` gives those that it reads."""
+    picture = Image.fromarray(image)
     patch, side = network.config.encoder.patch, side or network.config.encoder.image
     if side < patch:
         raise InputError(f"side {side}: smaller than a patch, {patch} pixels", option="side")
@@ -117,11 +151,40 @@ def similarity(query: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
     return (query * matched).sum(-1).mean(-1)
 
 
+@dataclass(frozen=True)
+class Spread:
+    """How tokens of a set of pictures lie about their mean, so that what is in all of them says nothing.
+
+    Attributes:
+        mean: (D,).
+        matrix: (D, D) that brings every direction to the same deviation; the identity for a few pictures.
+    """
+
+    mean: torch.Tensor
+    matrix: torch.Tensor
+
+    @classmethod
+    def of(cls, tokens: np.ndarray) -> Spread:
+        """Of (n, r, D) tokens; of many pictures some are looked at, evenly."""
+        some = np.asarray(tokens[:: max(1, len(tokens) // PART)], np.float32)
+        rows = torch.from_numpy(some).flatten(0, 1).double()
+        width = rows.shape[1]
+        mean, identity = rows.mean(0), torch.eye(width)
+        if len(rows) < ENOUGH * width:
+            return cls(mean.float(), identity)
+        values, vectors = torch.linalg.eigh(torch.cov(rows.T))
+        return cls(mean.float(), (vectors / (values + SHRINK * values.mean()).sqrt()).float())
+
+    def __call__(self, tokens: torch.Tensor) -> torch.Tensor:
+        """(..., D) -> (..., D)."""
+        return (tokens - self.mean) @ self.matrix
+
+
 @torch.no_grad()
 def similarities(
     network: SparseTokens, query: torch.Tensor, images: ImageSet, progress: Progress = silent
 ) -> torch.Tensor:
-    """`similarity` of an image and every one of a set.
+    """`similarity` of an image and every one of a set, as `Spread` of the set has them.
 
     Args:
         network: STELLAR's.
@@ -132,8 +195,47 @@ def similarities(
     Returns:
         (N,) of the set's images, -1..1.
     """
-    tokens, found = network.encode(query).sparse[0], []
-    for number, batch in enumerate(batches(images, network.config.encoder.image, query.device)):
-        found.append(similarity(tokens, network.encode(batch).sparse).cpu())
-        progress("looking", min(1.0, (number + 1) * len(found[0]) / len(images)))
-    return torch.cat(found)
+    found, seen = [], 0
+    for batch in batches(images, network.config.encoder.image, query.device):
+        found.append(network.encode(batch).sparse.cpu())
+        seen += len(batch)
+        progress("looking", seen / len(images))
+    tokens = torch.cat(found)
+    spread = Spread.of(tokens.numpy())
+    return similarity(spread(network.encode(query).sparse[0].cpu()), spread(tokens))
+
+
+@torch.no_grad()
+def reconstruction_report(
+    network: SparseTokens, images: ImageSet, *, lpips: Path | None = None, inception: Path | None = None
+) -> dict[str, float]:
+    """What comes back of pictures, as squares of the network's own size.
+
+    Args:
+        network: STELLAR's, of pixels.
+        images: that are reconstructed.
+        lpips: AlexNet's weights, as of `perceptual.LPIPS`; None = without.
+        inception: Inception's, as of `perceptual.fid`; None = without.
+
+    Returns:
+        "mse", "psnr", "ssim", and "lpips" and "rfid" where weights were given.
+
+    Raises:
+        InputError: weights that cannot be used, or pictures too small for LPIPS.
+    """
+    side, device = network.config.encoder.image, network.tokens.device
+    if lpips is not None and side < LEAST:
+        raise InputError(f"LPIPS needs pictures of {LEAST} pixels a side; this network's have {side}", option="lpips")
+    distance = LPIPS(lpips) if lpips is not None else None
+
+    def again(batch: torch.Tensor) -> torch.Tensor:
+        return network.reconstruct(batch.to(device)).clamp(0, 1).cpu()
+
+    found = reconstruction_errors(network.reconstruct, images, side, str(device))
+    if distance is not None:
+        parts = [distance(batch, again(batch)) for batch in batches(images, side)]
+        found["lpips"] = float(torch.cat(parts).mean())
+    if inception is not None:
+        returned = (again(batch) for batch in batches(images, side))
+        found["rfid"] = fid(batches(images, side), returned, inception)
+    return found

@@ -28,6 +28,7 @@ from scanwise.nn.heads import soft_cross_entropy
 from scanwise.nn.sparse_tokens import SparseTokens, Tokenizer
 from scanwise.nn.transport import match, sinkhorn
 from scanwise.nn.vit import Encoded
+from scanwise.training.images import views_of
 from scanwise.training.teacher import follow, momentum
 
 
@@ -73,15 +74,16 @@ class Stellar(nn.Module):
         """Losses of a batch; those beside "loss" are for the log.
 
         Args:
-            batch: images, and second views and crops where the recipe wants them.
+            batch: whole pictures that views are drawn from, or such views.
             progress: share of the run that is done, 0..1.
         """
         recipe = self.recipe
+        batch = views_of(batch, recipe, progress, second=recipe.second_view, small=recipe.crops)
         images = to_float(batch.images)
+        grid = (images.shape[2] // recipe.patch, images.shape[3] // recipe.patch)
         views = color_jitter(images.repeat_interleave(recipe.masked_views, 0))
-        side = images.shape[2] // recipe.patch
         keep = masks.draw(
-            len(views), side, recipe.drop, focal=recipe.focal, blocks=recipe.blocks, device=images.device,
+            len(views), grid, recipe.drop, focal=recipe.focal, blocks=recipe.blocks, device=images.device,
             official=recipe.official,
         ) if recipe.masked_views else torch.zeros(0, 0, dtype=torch.int64)  # fmt: skip
         crops = None
@@ -92,7 +94,24 @@ class Stellar(nn.Module):
             images, views.unflatten(0, (len(images), -1)) if recipe.masked_views else None, keep, crops,
             taught=taught if progress < recipe.teacher else None,
         )  # fmt: skip
-        return {name: value if name == "loss" else value.detach() for name, value in losses.items()}
+        shown = {name: value if name == "loss" else value.detach() for name, value in losses.items()}
+        return shown | (self._gradient_norms(losses, progress) if recipe.gradient_norms else {})
+
+    def _gradient_norms(self, losses: dict[str, torch.Tensor], progress: float) -> dict[str, torch.Tensor]:
+        """Norm of each weighted term's gradient in the encoder; nan at steps that are not measured."""
+        terms = {name: value for name, value in losses.items() if name != "loss"}
+        if round(progress * self.recipe.steps) % self.recipe.gradient_norms:
+            return {f"gradient_{name}": value.new_tensor(torch.nan) for name, value in terms.items()}
+        encoder = [value for value in self.network.encoder.parameters() if value.requires_grad]
+        found = {}
+        for name, value in terms.items():
+            parts = (
+                torch.autograd.grad(self._weight(name) * value, encoder, retain_graph=True, allow_unused=True)
+                if value.requires_grad else ()
+            )  # fmt: skip
+            squares = [part.float().square().sum() for part in parts if part is not None]
+            found[f"gradient_{name}"] = torch.stack(squares).sum().sqrt() if squares else value.new_zeros(())
+        return found
 
     def losses(
         self, images: torch.Tensor, views: torch.Tensor | None, keep: torch.Tensor, crops: torch.Tensor | None,
@@ -101,11 +120,11 @@ class Stellar(nn.Module):
         """Every term without its weight, and their weighted sum "loss".
 
         Args:
-            images: (B, 3, S, S) in [0, 1], encoded whole.
-            views: (B, V, 3, S, S), of which the patches `keep` are encoded; None = no masked views.
+            images: (B, 3, H, W) in [0, 1], encoded whole.
+            views: (B, V, 3, H, W), of which the patches `keep` are encoded; None = no masked views.
             keep: (B V, k) int64 patches, counted row by row.
             crops: (B, W, 3, s, s); None = no small crops.
-            taught: (B, 3, S, S) what the teacher makes targets from; None = the targets are the network's own.
+            taught: (B, 3, H, W) what the teacher makes targets from; None = the targets are the network's own.
         """
         network = self.network
         full = network.encode(images)
@@ -134,9 +153,12 @@ class Stellar(nn.Module):
             terms["koleo"] = terms["koleo"] + koleo(masked.sparse)
         if crops is not None:
             terms["cls"] = terms["cls"] + self._cls_loss(network.encode(crops.flatten(0, 1)).cls, cls_targets)
-        weights = {"reconstruction": self.reconstruction_weight, "koleo": self.recipe.koleo}
-        total = torch.stack([weights.get(name, 1.0) * value for name, value in terms.items()]).sum()
+        total = torch.stack([self._weight(name) * value for name, value in terms.items()]).sum()
         return {"loss": total, **terms}
+
+    def _weight(self, term: str) -> float:
+        """Of a term in the sum."""
+        return {"reconstruction": self.reconstruction_weight, "koleo": self.recipe.koleo}.get(term, 1.0)
 
     @property
     def reconstruction_weight(self) -> float:
@@ -146,7 +168,8 @@ class Stellar(nn.Module):
         return 0.05 if self.network.config.codes else 10.0
 
     def _reconstruction(self, encoded: Encoded, images: torch.Tensor) -> torch.Tensor:
-        decoded = self.network.decode(encoded)
+        patch = self.network.config.encoder.patch
+        decoded = self.network.decode(encoded, (images.shape[2] // patch, images.shape[3] // patch))
         if not self.network.config.codes:
             return functional.mse_loss(decoded.float(), images)
         (tokenizer,) = self._tokenizer

@@ -27,6 +27,8 @@ class StellarRecipe(ImageRecipe):
             a warm-up from a random start.
         second_view: the teacher looks at another crop of the picture.
         unit_prototypes: prototypes have length 1, as DINO's; the official code leaves them free.
+        gradient_norms: steps from one to the next that logs, for each term with its weight, the norm of its gradient in
+            the encoder; the other steps log nan. 0 = never.
         official: do as the official code does where it differs from its paper: the number of kept patches is rounded
             down, and `blocks` puts a block into every masked view.
     """
@@ -43,6 +45,7 @@ class StellarRecipe(ImageRecipe):
     teacher: float = Field(0.0, ge=0, le=1)
     second_view: bool = False
     unit_prototypes: bool = True
+    gradient_norms: int = Field(100, ge=0)
     official: bool = False
 
     @model_validator(mode="after")

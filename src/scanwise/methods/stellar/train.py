@@ -16,6 +16,7 @@ from scanwise.methods.stellar.evaluate import image_features
 from scanwise.methods.stellar.model import Stellar
 from scanwise.methods.stellar.recipe import StellarRecipe
 from scanwise.nn.sparse_tokens import SparseTokens, Tokenizer
+from scanwise.nn.vit import resized_positions
 from scanwise.training.checkpoints import load
 from scanwise.training.images import training_images, validation_images
 from scanwise.training.run import Run
@@ -46,7 +47,7 @@ def train(
     model = run.build(lambda: Stellar(recipe, SparseTokens(recipe.network(codes)), tokenizer))
     if recipe.init:
         start_from(model, Path(recipe.init))
-    loader = run.loader(training_images(recipe, second=recipe.second_view, crops=recipe.crops), collate)
+    loader = run.loader(training_images(recipe), collate)
     known, asked = validation_images(recipe)
 
     def validate(module: nn.Module) -> dict[str, float]:
@@ -65,21 +66,27 @@ def train(
 
 
 def start_from(model: Stellar, path: Path) -> None:
-    """Takes over the ViT of another run (of MAE, say); what it lacks stays random.
+    """Takes over the ViT of another run (of MAE, say), and of a STELLAR run whatever else fits.
+
+    Positions are interpolated to this run's grid; what the other run lacks stays random.
 
     Args:
-        model: its network's encoder, and its teacher, are changed.
+        model: its network and its teacher are changed.
         path: checkpoint, folder of a run, or name of shipped weights.
 
     Raises:
         InputError: the checkpoint has another ViT.
     """
-    checkpoint, encoder = load(path), model.network.encoder
-    weights = checkpoint.under("network.encoder.") or checkpoint.under("encoder.")
-    own = encoder.state_dict()
-    wrong = [name for name in own if name not in weights or weights[name].shape != own[name].shape]
+    checkpoint, network = load(path), model.network
+    weights = checkpoint.under("network.")
+    weights = weights or {f"encoder.{name}": value for name, value in checkpoint.under("encoder.").items()}
+    own, positions = network.state_dict(), "encoder.positions"
+    if positions in weights:
+        weights[positions] = resized_positions(weights[positions], network.config.encoder.grid)
+    fits = {name for name in own if name in weights and weights[name].shape == own[name].shape}
+    wrong = [name for name in own if name.startswith("encoder.") and name not in fits]
     if wrong:
-        raise InputError(f"{path}: its ViT does not fit ({wrong[0]}); are size, image and patch those of that run?")
-    encoder.load_state_dict({name: weights[name] for name in own})
+        raise InputError(f"{path}: its ViT does not fit ({wrong[0]}); are size and patch those of that run?")
+    network.load_state_dict({name: weights[name] for name in fits}, strict=False)
     if model.teacher is not None:
-        model.teacher.load_state_dict(model.network.state_dict())
+        model.teacher.load_state_dict(network.state_dict())
