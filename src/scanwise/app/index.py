@@ -164,6 +164,6 @@ def _words(model: Vision, picture: np.ndarray, share: torch.Tensor, grid: list[i
     if not whole:
         picture = np.asarray(centered(Image.fromarray(picture), min(picture.shape[:2])))
     features = model.encode_image(picture).float().cpu()
-    cells = functional.adaptive_avg_pool2d(features, tuple(grid)).flatten(1).T  # (n, C)
+    cells = functional.adaptive_avg_pool2d(features, (grid[0], grid[1])).flatten(1).T  # (n, C)
     weights = share / share.sum(0, keepdim=True).clamp(min=1e-6)
     return torch.as_tensor(weights.T @ cells)

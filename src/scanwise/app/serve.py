@@ -84,7 +84,7 @@ def serve(
         root=root, state=state_folder(root, state), token=token, hosts=_names(host, name), queue=queue, scenes=scenes,
         memory=memory * 1e9, upload=upload * 1e9, disk=disk * 1e9, up=up, unit=unit, columns=columns,
     )  # fmt: skip
-    run(settings, host, port, tls={"ssl_certfile": tls_cert, "ssl_keyfile": tls_key} if tls_cert else {})
+    run(settings, host, port, tls=(tls_cert, tls_key) if tls_cert and tls_key else None)
 
 
 def need_extra() -> None:
@@ -100,7 +100,7 @@ def need_extra() -> None:
         raise InputError(f"needs {' and '.join(missing)}: pip install 'scanwise[serve]'")
 
 
-def run(settings: Settings, host: str, port: int, *, tls: dict[str, Any] | None = None, opened: Any = None) -> None:
+def run(settings: Settings, host: str, port: int, *, tls: tuple[Path, Path] | None = None, opened: Any = None) -> None:
     """Serves until it is stopped.
 
     Args:
@@ -136,7 +136,7 @@ def run(settings: Settings, host: str, port: int, *, tls: dict[str, Any] | None 
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, server_header=False, timeout_keep_alive=30,
         h11_max_incomplete_event_size=65536, timeout_graceful_shutdown=3, limit_concurrency=200,
-        **{key: str(value) for key, value in (tls or {}).items()},
+        ssl_certfile=None if tls is None else str(tls[0]), ssl_keyfile=None if tls is None else str(tls[1]),
     )  # fmt: skip
     note(f"serving {settings.only or settings.root} at {address} (Ctrl-C ends it)")
     if opened is not None:

@@ -103,7 +103,7 @@ def read_tracklets(path: Path, frame: int = 0) -> list[Box]:
         raise InputError(f"{path}: defines entities or is too large; tracklets need neither")
     try:
         root = ElementTree.fromstring(content)
-        found = []
+        found = list[Any]()
         for item in root.findall("./tracklets/item"):
             pose = item.findall("./poses/item")
             at = frame - int(_text(item, "first_frame"))

@@ -32,7 +32,7 @@ class ClusterHead(nn.Module):
     @property
     def undecayed(self) -> list[nn.Parameter]:
         """Whose length does not matter, so that the optimiser need not shorten it (`training.loop`)."""
-        return [self.prototypes.weight] if self.unit else []
+        return [*self.prototypes.parameters()] if self.unit else []
 
     def forward(self, vectors: torch.Tensor) -> torch.Tensor:
         """Logits (..., K) of vectors (..., D)."""

@@ -72,7 +72,8 @@ def detail_of(points: np.ndarray, *, capacity: int = CAPACITY, seed: int = 0) ->
         return Detail(rows, empty, empty, empty, np.zeros((0, 3)), np.zeros(0), np.zeros(0))
     low, high = points[rows].min(0).astype(np.float64), points[rows].max(0).astype(np.float64)
     queue = [(rows, low, max(float((high - low).max()), 1e-3) * (1 + 1e-6), -1, 0)]
-    taken, parents, corners, sizes, spacings = [], [], [], [], []
+    taken, parents, corners = list[np.ndarray](), list[int](), list[np.ndarray]()
+    sizes, spacings = list[float](), list[float]()
     for inside, corner, size, parent, depth in queue:  # grows as it goes: breadth first
         here = len(taken)
         whole = len(inside) <= capacity or depth == _DEEPEST

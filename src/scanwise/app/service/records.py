@@ -170,4 +170,5 @@ class Records:
 
 
 def _result(row: tuple[Any, ...]) -> Result:
-    return Result(*row[:5], json.loads(row[5]), json.loads(row[6]))
+    number, scan, content, kind, created, request, facts = row
+    return Result(number, scan, content, kind, created, json.loads(request), json.loads(facts))
