@@ -13,7 +13,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from results import dos, geopurify, label, less, performance, rooms_1, segment, stellar, things
+from results import dos, geopurify, label, less, outdoors, performance, rooms_1, segment, stellar, things
 from results.tables import fill
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -22,6 +22,7 @@ PAGES: dict[str, Mapping[str, Callable[[Path], str]]] = {
     "results/geopurify.md": geopurify.TABLES,
     "results/label.md": label.TABLES,
     "results/less.md": less.TABLES,
+    "results/outdoors.md": outdoors.TABLES,
     "results/rooms-1.md": rooms_1.TABLES,
     "results/segment.md": segment.TABLES,
     "results/stellar.md": stellar.TABLES,

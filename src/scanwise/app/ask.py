@@ -52,7 +52,7 @@ def ask(
     from scanwise.app.results import check_out, new_folder, write_answers
     from scanwise.geometry.units import unit_of
     from scanwise.understand.answer import check_sentences
-    from scanwise.understand.prepared import Prepared, load_model
+    from scanwise.understand.prepared import Prepared, check_askable, load_model
 
     texts = check_sentences(sentences)
     where = devices.find(device)
@@ -60,6 +60,7 @@ def ask(
     check_out(out, scene)
     network = load_model(model).to(where)
     scan = read_scan(scene, up, unit, columns)
+    check_askable(scan, model)
     answers = Prepared(scan, model=network, shapes="off", device=where, up=None).ask(texts, explain=True)
     write_answers(out, scan, answers, {"scene": str(scene), "model": str(model)})
     for number, answer in enumerate(answers, 1):

@@ -42,7 +42,7 @@ def label(
         typer.Option(
             "--shapes",
             metavar="off|WEIGHTS",
-            help="A 3D network that has a say too. [default: ours, for rooms in colour]",
+            help="A 3D network that has a say too. [default: ours, for rooms in colour and for streets]",
         ),
     ] = None,
     things: Annotated[
@@ -85,6 +85,8 @@ def label(
         scanwise label room.ply --text sofa,table,wall,floor --up y --unit mm
 
         scanwise label scan/ --text chair,table,floor --unsure 0.5 --split
+
+        scanwise label velodyne/000000.bin --text road,sidewalk,building,car,vegetation,terrain,pole
 
         scanwise label tile.laz --text ground,tree,building --shapes out/streets --las-classes
 

@@ -17,6 +17,7 @@ from scanwise.errors import ScanwiseWarning
 TEMPERATURES = {
     "both": 1.13, "pictures": 1.64, "shapes": 0.79,
     "both of things": 1.04, "pictures of things": 1.07, "shapes of things": 0.74,
+    "streets": 1.0, "streets of things": 1.0,
 }  # fmt: skip
 LOW = 0.45  # mean confidence below which something is wrong with the whole scan
 

@@ -33,8 +33,10 @@ from scanwise.understand.answer import Answer, answer_of, check_sentences
 from scanwise.understand.confidence import calibrated, tell_of_confidence
 from scanwise.understand.labels import Labels, check_texts
 from scanwise.understand.objects import connected_labels, objects_in
+from scanwise.understand.outdoors import is_outdoors, words_of
 from scanwise.understand.purification import check_purify, pooled, pooling_weights
-from scanwise.understand.shapes import Shapes, check_shapes, joint, predict_shapes
+from scanwise.understand.shapes import Shapes, check_shapes, joint, knows_streets, predict_shapes
+from scanwise.understand.streets import StreetThings, street_things
 from scanwise.understand.things import Things, check_things, things_of
 from scanwise.understand.words import known_words, plain, tell, understood
 from scanwise.vision import Vision, load_vision
@@ -55,8 +57,10 @@ class Prepared:
             "learned": over those that the shipped student finds alike; a path: the same by the student of that
             checkpoint; None = the default.
         shapes: whether classes of a 3D network count as evidence beside the pictures, and where there are none, alone:
-            "off"; weights of `scanwise train segment`; None = the shipped ones, for rooms in colour.
-        things: whether labels are votes of things: "off"; weights of `scanwise train things`; None = the shipped ones.
+            "off"; weights of `scanwise train segment`; None = the shipped ones, for rooms in colour and for streets,
+            which are wider than 50 m and have no colours.
+        things: whether labels are votes of things: "off"; weights of `scanwise train things`; None = the shipped ones,
+            and in streets clusters over the ground.
         model: a trained LESS that sentences are asked of, a checkpoint, a run's folder, or shipped weights by name.
         device: as of `devices.find`, which "auto" leaves the choice to.
         up: axis of the scene's file that points up: "x", "y", "z", "-x", "-y", "-z"; "auto" = found, and z where
@@ -67,6 +71,7 @@ class Prepared:
     Attributes:
         scene: as it is worked on: in metres, upright, its strays without coordinates. Rows, and what writers write, are
             those of the scene that was given.
+        streets: whether the 3D network is one for streets.
         seconds: stage -> seconds spent.
 
     Raises:
@@ -97,7 +102,9 @@ class Prepared:
         self._watch, self._progress = Stopwatch(self.seconds), progress
         self._vision, self._purify, self._model = vision, purify, model
         self._segmenter = check_shapes(shapes, self.scene)
+        self.streets = knows_streets(self._segmenter)
         self._joiner = check_things(things)
+        self._clusters = self.streets and things is None
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:
@@ -122,8 +129,8 @@ class Prepared:
 
     @cached_property
     def vision(self) -> Vision | None:
-        """The 2D model that texts are embedded with; None where there are no pictures."""
-        if not self.scene.views:
+        """The 2D model that texts are embedded with; None where there are no pictures, and in streets none is given."""
+        if not self.scene.views or (self.streets and self._vision is None):
             return None
         wanted = self._vision
         model = load_vision(wanted) if wanted is None or isinstance(wanted, str) else wanted
@@ -140,7 +147,9 @@ class Prepared:
 
     @cached_property
     def weights(self) -> np.ndarray | None:
-        """(M, K) by which voxels are pooled over their neighbours; None = they are not."""
+        """(M, K) by which voxels are pooled over their neighbours; None = they are not, as the few points of streets."""
+        if self.streets and self._purify is None:
+            return None
         with self._stage("geometry"):
             _ = self.surface.neighbours, self.surface.normals
         features = self.lifted.features
@@ -156,12 +165,16 @@ class Prepared:
             return predict_shapes(self.surface, self._segmenter, self.device)
 
     @cached_property
-    def things(self) -> Things | None:
+    def things(self) -> Things | StreetThings | None:
         """Parts of the scan and how they belong together; None = labels are of points alone."""
-        if self._joiner is None:
+        if self._joiner is None and not self._clusters:
             return None
         shapes = self.shapes
         with self._stage("things"):
+            if self._clusters:
+                assert shapes is not None
+                return street_things(self.surface, shapes)
+            assert self._joiner is not None
             _ = self.surface.neighbours, self.surface.normals
             return things_of(self.surface, shapes, self._joiner)
 
@@ -201,12 +214,20 @@ class Prepared:
             )
         if "weights" in vars(self):
             return
-        if self.scene.colors is None:
+        if self.streets:
+            self._tell_of_streets()
+        elif self.scene.colors is None:
             text = "no colours: labels are smoothed by shape alone and may run across flush surfaces"
             warnings.warn(text, ScanwiseWarning, stacklevel=3)
-        if not self.scene.views:
+        if not self.scene.views and not self.streets:
             warnings.warn("no pictures: labels go by shape and colour alone", ScanwiseWarning, stacklevel=3)
         _ = self.vision, self.weights, self.shapes, self.things
+
+    def _tell_of_streets(self) -> None:
+        text = f"taken for outdoors: labelled by {self._segmenter}, which knows streets as a LiDAR sees them"
+        if self.scene.views and self._vision is None:
+            text += "; pictures are left out, as our 2D model knows rooms (--vision hf:... brings another)"
+        warnings.warn(text, ScanwiseWarning, stacklevel=4)
 
     # Questions
 
@@ -248,12 +269,12 @@ class Prepared:
 
     @property
     def _evidence(self) -> str:
-        """What labels go by: "both" kinds of evidence, "pictures", or "shapes"."""
+        """What labels go by: "both" kinds of evidence, "pictures", "shapes", or those of "streets"."""
         if self.vision is None:
-            return "shapes"
+            return "streets" if self.streets else "shapes"
         return "pictures" if self.shapes is None else "both"
 
-    def _votes(self, texts: list[str], things: Things) -> torch.Tensor:
+    def _votes(self, texts: list[str], things: Things | StreetThings) -> torch.Tensor:
         """(P, K) probabilities of the texts, of the things' parts."""
         pictures = of_shapes = known = None
         if self.shapes is not None:
@@ -273,7 +294,8 @@ class Prepared:
         of_vision: list[str] | None = [] if self.vision is None else getattr(self.vision, "words", None)
         if of_vision is None:
             return [], []
-        of_shapes = [] if self.shapes is None else self.shapes.classes
+        classes = [] if self.shapes is None else self.shapes.classes
+        of_shapes = [word for name in classes for word in words_of(name)]
         return known_words([*of_vision, *of_shapes]), getattr(self.vision, "words_of_others", [])
 
     def _scores(self, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -330,9 +352,11 @@ class Prepared:
             An answer, or of several sentences a list of them.
 
         Raises:
-            InputError: an empty sentence, one of more than 500 characters, or a model that is none.
+            InputError: an empty sentence, one of more than 500 characters, or a model that is none; or the scene is
+                outdoors, and the model the shipped one for rooms.
         """
         texts = check_sentences([text] if isinstance(text, str) else text)
+        check_askable(self.scene, "" if isinstance(self._model, LESS) else self._model)
         model, scene = self.model, self.scene
         if scene.colors is None and "color" in model.recipe.features:
             note = "no colours: found by shape alone, which the network did not learn by; expect mistakes"
@@ -358,3 +382,21 @@ def load_model(model: Path) -> LESS:
             "`scanwise train less recipes/less-rooms-tiny.yaml`, and take out/less-rooms-tiny for a model"
         )
     return load_trained(model)
+
+
+def check_askable(scene: Scene, model: str | Path) -> None:
+    """Refuses to ask the shipped model, which knows rooms, of what is none.
+
+    Args:
+        scene: that is asked.
+        model: as of `Prepared`, by its name.
+
+    Raises:
+        InputError: it is the shipped one, and the scene outdoors.
+    """
+    if str(model) == SHIPPED_MODEL and is_outdoors(scene):
+        raise InputError(
+            f"{scene.name}: is outdoors (wider than 50 m, without colours) and {SHIPPED_MODEL} knows rooms alone; give "
+            "a model of `scanwise train less` on such scans, or use `scanwise label`, whose objects.csv lists things",
+            option="model",
+        )
