@@ -3,7 +3,8 @@
     python scripts/export_weights.py out/segment-rooms-small segment-rooms-small "PTv3-small, ScanNet's 20 classes"
     python scripts/export_weights.py out/dos-rooms-small dos-rooms-small "DOS encoder for rooms" --keep backbone.
 
-A head on a backbone that is shipped already (--backbone-of) is shipped alone. The card says what they are, the recipe, the metrics, the data's licence and attribution.
+A head on a backbone that is shipped already (--backbone-of) is shipped alone. The card says what they are, the recipe,
+the metrics, the data's licence and attribution.
 """
 
 from __future__ import annotations

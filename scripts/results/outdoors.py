@@ -29,7 +29,8 @@ def classes(data: Path) -> str:
     table = Table("word", *scans)
     for word in dict.fromkeys(row["params"]["word"] for row in rows):
         own = [find(rows, word=word, scan=scan) for scan in scans]
-        table.add([word, *(number(some[0], "iou") if some else "" for some in own)], [row for some in own for row in some])
+        cells = [number(some[0], "iou") if some else "" for some in own]
+        table.add([word, *cells], [row for some in own for row in some])
     return str(table)
 
 

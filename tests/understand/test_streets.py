@@ -22,8 +22,9 @@ CLASSES = ["road", "car", "vegetation", "person"]
 def street():
     """A road of 80 m with two cars, a long hedge behind one of them, and a person; and which is which."""
     random = np.random.default_rng(0)
-    blocks = [((0, 0, 0), (80, 80, 0.02), 9000, 0), ((-9, 3, 0.25), (4, 1.7, 1.4), 500, 1), ((9, 3, 0.25), (4, 1.7, 1.4), 500, 1),
-              ((0, 9, 0.25), (40, 1, 1.5), 3000, 2), ((0, -5, 0.3), (0.5, 0.5, 1.4), 60, 3)]  # fmt: skip
+    blocks = [((0, 0, 0), (80, 80, 0.02), 9000, 0), ((-9, 3, 0.25), (4, 1.7, 1.4), 500, 1),
+              ((9, 3, 0.25), (4, 1.7, 1.4), 500, 1), ((0, 9, 0.25), (40, 1, 1.5), 3000, 2),
+              ((0, -5, 0.3), (0.5, 0.5, 1.4), 60, 3)]  # fmt: skip
     points, kinds = [], []
     for low, size, count, kind in blocks:
         inside = random.uniform(-0.5, 0.5, (count, 3)) * size + low

@@ -147,7 +147,7 @@ class Prepared:
 
     @cached_property
     def weights(self) -> np.ndarray | None:
-        """(M, K) by which voxels are pooled over their neighbours; None = they are not, as the few points of streets."""
+        """(M, K) by which voxels are pooled over their neighbours; None = they are not, as in streets."""
         if self.streets and self._purify is None:
             return None
         with self._stage("geometry"):

@@ -1,8 +1,8 @@
 """The things that stand in a street: clusters over the ground, whose votes labels are.
 
 A sweep has no surface that things could be cut out of, but what stands in a street stands apart: without the ground, in
-the plan, cars, poles and people are clusters of their own. A small cluster votes as one; a large one (a hedge with a car
-before it) by what its network calls alike. Objects are clusters of one word.
+the plan, cars, poles and people are clusters of their own. A small cluster votes as one; a large one (a hedge with a
+car before it) by what its network calls alike. Objects are clusters of one word.
 
 Shapes: M voxels, K texts.
 """

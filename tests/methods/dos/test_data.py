@@ -64,9 +64,7 @@ def test_coordinates_of_what_is_visible_tell_nothing_of_what_is_masked():
     np.testing.assert_allclose(found[:2], [[9, -1, -2, 0], [9, 1, 2, 2]])
     heights = about_the_visible(feats[:, [3, 0]], ("height", "intensity"), visible, centers)
     np.testing.assert_allclose(heights[:2, 0], [-0.2, 1.8], rtol=1e-6)  # the ground: a tenth of the way up
-    np.testing.assert_array_equal(
-        about_the_visible(feats, ("intensity", "normal"), visible, centers), feats
-    )
+    np.testing.assert_array_equal(about_the_visible(feats, ("intensity", "normal"), visible, centers), feats)
 
 
 def test_matched_voxels_show_the_same_position_although_the_views_were_turned():

@@ -200,9 +200,7 @@ class DOS(Encoder):
         return loss, {"usage": usage, "entropy": entropy / math.log(recipe.prototypes)}
 
     @torch.no_grad()
-    def _health(
-        self, student: torch.Tensor, teacher: torch.Tensor, heights: torch.Tensor
-    ) -> dict[str, torch.Tensor]:
+    def _health(self, student: torch.Tensor, teacher: torch.Tensor, heights: torch.Tensor) -> dict[str, torch.Tensor]:
         agreement = mean_over_voxels(functional.cosine_similarity(student, teacher, dim=1))
         precise = teacher.double()  # else rounding would look like directions
         rank = rank_me(all_sum(precise.T @ precise))
