@@ -56,11 +56,11 @@ def test_votes_mend_what_a_network_says_here_and_there():
     things = street_things(surface, shapes)
     voted = things.votes(torch.from_numpy(shapes.probabilities))
     torch.testing.assert_close(voted.sum(1), torch.ones(len(things)))
-    over = truth > 0
+    over = np.isin(truth, (1, 3))  # cars and the person stand apart
     alone = (shapes.probabilities.argmax(1) == truth)[over].mean()
     together = (voted.argmax(1).numpy() == truth)[over].mean()
     assert alone < 0.82
-    assert together > alone + 0.05
+    assert together > 0.95
 
 
 def test_cars_are_counted_and_the_road_is_no_object():

@@ -57,7 +57,7 @@ class StreetThings:
         return values
 
     def votes(self, probabilities: torch.Tensor) -> torch.Tensor:
-        """(M, K): the mean of what a voxel says and what its cluster says together.
+        """(M, K): what a voxel says, and what its cluster says together, which counts twice.
 
         Args:
             probabilities: (M, K), rows sum to 1.
@@ -66,7 +66,7 @@ class StreetThings:
         count = int(rows.max()) + 1
         sums = torch.zeros(count, probabilities.shape[1]).index_add_(0, rows, probabilities)
         means = sums / torch.bincount(rows, minlength=count)[:, None]
-        return (probabilities + means[rows]) / 2
+        return (probabilities + 2 * means[rows]) / 3
 
     def objects(self, labels: np.ndarray) -> np.ndarray:
         """(M,) int32 object of each voxel: clusters of one word over the ground; -1 = none.
