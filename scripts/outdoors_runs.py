@@ -68,7 +68,7 @@ def cars(scene: Scene, labels: Any) -> np.ndarray:
 
 def words(paths: list[Path], name: str, weights: str | None, temperatures: bool) -> None:
     """Measures `label` with and without votes."""
-    for things in ("off", None):
+    for things in (None, "off"):
         counts, counted, logits, truths = Confusion(list(WORDS)), np.zeros(3, int), [], []
         with processor_seconds() as spent:
             for path in paths:

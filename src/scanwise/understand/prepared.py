@@ -260,9 +260,9 @@ class Prepared:
         tell_of_confidence(scores_of_points[finite].max(1), len(names))
         with self._watch("objects"):
             object_of = np.full(len(self.scene), -1, np.int32)
-            if things is None:
+            if things is None and not self.streets:  # of points of sweeps hardly two hang together
                 object_of = connected_labels(self.scene.points, indices)
-            else:
+            elif things is not None:
                 object_of[finite] = things.objects(labels)[of_voxel]
             objects = objects_in(self.scene, object_of, scores_of_points, names)
         return Labels(indices, scores_of_points, names, object_of, objects, self.scene, self._facts())
