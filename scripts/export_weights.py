@@ -3,7 +3,8 @@
     python scripts/export_weights.py out/segment-rooms-small segment-rooms-small "PTv3-small, ScanNet's 20 classes"
     python scripts/export_weights.py out/dos-rooms-small dos-rooms-small "DOS encoder for rooms" --keep backbone.
 
-The card says what they are, the recipe, the metrics, the data's licence and attribution.
+A head on a backbone that is shipped already (--backbone-of) is shipped alone. The card says what they are, the recipe,
+the metrics, the data's licence and attribution.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import safetensors.torch
 import yaml
 
 from scanwise.files import replacing
-from scanwise.training.checkpoints import SHIPPED, load
+from scanwise.training.checkpoints import BACKBONE_OF, SHIPPED, load
 
 MADE = "They were learned from rooms and streets that scanwise made."
 
@@ -31,13 +32,20 @@ def main() -> None:
     parser.add_argument("name")
     parser.add_argument("what", help="one line for the card")
     parser.add_argument("--keep", default="", metavar="PREFIX", help="only tensors whose names begin so")
+    parser.add_argument("--backbone-of", default="", metavar="NAME", help="shipped weights whose backbone it has")
     parser.add_argument("--metrics", type=Path, nargs="+", default=[], help="JSON of what was measured, for the card")
     parser.add_argument("--data", default=MADE, help="a sentence on the data for the card's licence")
     arguments = parser.parse_args()
     checkpoint = load(arguments.run)
     kept = {name: value for name, value in checkpoint.tensors.items() if name.startswith(arguments.keep)}
+    facts = dict(checkpoint.facts)
+    if arguments.backbone_of:
+        under = load(Path(arguments.backbone_of)).under("backbone.")
+        if any(not value.equal(kept.pop(f"backbone.{name}")) for name, value in under.items()):
+            raise SystemExit(f"{arguments.run}: its backbone is not that of {arguments.backbone_of}")
+        facts[BACKBONE_OF] = arguments.backbone_of
     half = {name: value.half() if value.is_floating_point() else value for name, value in kept.items()}
-    content = safetensors.torch.save(half, {"facts": json.dumps(checkpoint.facts)})
+    content = safetensors.torch.save(half, {"facts": json.dumps(facts)})
     SHIPPED.mkdir(exist_ok=True)
     with replacing(SHIPPED / f"{arguments.name}.safetensors") as temporary:
         temporary.write_bytes(content)
@@ -47,7 +55,7 @@ def main() -> None:
         "",
         arguments.what,
         "",
-        f"{count / 1e6:.2f} M numbers, {len(content) / 1e6:.1f} MB, SHA-256 {hashlib.sha256(content).hexdigest()}.",
+        f"{count / 1e6:.3g} M numbers, {len(content) / 1e6:.2g} MB, SHA-256 {hashlib.sha256(content).hexdigest()}.",
         "",
         "## Recipe",
         "```",

@@ -75,7 +75,7 @@ def ask(
     from scanwise.geometry.units import unit_of
     from scanwise.understand.answer import check_sentences
     from scanwise.understand.choosing.asking import check_without
-    from scanwise.understand.prepared import Prepared, load_model
+    from scanwise.understand.prepared import Prepared, check_askable, load_model
 
     texts = check_sentences(sentences)
     check_without(without)
@@ -88,6 +88,7 @@ def ask(
     check_out(out, scene)
     network = load_model(model).to(where)
     scan = read_scan(scene, up, unit, columns)
+    check_askable(scan, model)
     with progress() as tell:
         prepared = Prepared(
             scan, vision=vision, shapes=shapes, things=things, model=network, device=where, up=None, progress=tell

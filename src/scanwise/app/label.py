@@ -86,6 +86,8 @@ def label(
 
         scanwise label scan/ --text chair,table,floor --unsure 0.5 --split
 
+        scanwise label velodyne/000000.bin --text road,sidewalk,building,car,vegetation,terrain,pole
+
         scanwise label tile.laz --text ground,tree,building --shapes out/streets --las-classes
 
         scanwise label room.ply --text chair,table,wall,floor --learned out/learn-office

@@ -81,7 +81,7 @@ ShapesOption = Annotated[
     typer.Option(
         "--shapes",
         metavar="off|WEIGHTS",
-        help="A 3D network that has a say too. [default: ours, for rooms in colour]",
+        help="A 3D network that has a say too. [default: ours, for rooms in colour and for streets]",
     ),
 ]
 ThingsOption = Annotated[

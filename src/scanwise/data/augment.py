@@ -28,6 +28,8 @@ class Augmentation:
         contrast: share of clouds whose channels are stretched to the full range, partly.
         drop_color: share of clouds that lose their colours, so that a network learns to do without.
         drop_normals: share of clouds that lose their normals.
+        intensity_gain: standard deviation of the logarithm of a factor on all intensities: sensors differ in theirs.
+        drop_intensity: share of clouds that lose their intensities.
         crop: most points that are kept, the nearest to one drawn at random; 0 = all.
     """
 
@@ -41,6 +43,8 @@ class Augmentation:
     contrast: float = 0.0
     drop_color: float = 0.0
     drop_normals: float = 0.0
+    intensity_gain: float = 0.0
+    drop_intensity: float = 0.0
     crop: int = 0
 
     def __call__(self, cloud: Cloud, generator: np.random.Generator) -> Cloud:
@@ -65,7 +69,15 @@ class Augmentation:
             cloud = self._recolored(cloud, cloud.colors, generator)
         if cloud.normals is not None and generator.random() < self.drop_normals:
             cloud = replace(cloud, normals=None)
+        if cloud.intensity is not None and (self.intensity_gain or self.drop_intensity):
+            cloud = self._dimmed(cloud, cloud.intensity, generator)
         return cloud
+
+    def _dimmed(self, cloud: Cloud, intensity: np.ndarray, generator: np.random.Generator) -> Cloud:
+        factor = np.float32(np.exp(self.intensity_gain * generator.standard_normal()))
+        if generator.random() < self.drop_intensity:
+            return replace(cloud, intensity=None)
+        return replace(cloud, intensity=np.clip(factor * intensity, 0, 1))
 
     def matrix(self, generator: np.random.Generator) -> np.ndarray:
         """(3, 3) linear map of points: rotation, mirroring and scale."""

@@ -10,14 +10,14 @@ import numpy as np
 import torch
 
 from scanwise.errors import InputError
+from scanwise.geometry.ground import Ground
 from scanwise.geometry.voxels import Voxels, voxelize
 from scanwise.scene import Scene
 
 Feature = Literal["coord", "color", "normal", "intensity", "height"]
 FEATURES: dict[str, int] = {"coord": 3, "color": 3, "normal": 3, "intensity": 1, "height": 1}
 """What a network can be given of each voxel, and how many channels it takes: metres from the cloud's middle on its
-floor, colours -1..1, normals of length 1, intensity 0..1, or metres above the ground."""
-GROUND = 0.1  # quantile of the heights, as real sweeps have readings metres below the ground
+floor, colours -1..1, normals of length 1, intensity 0..1, or metres above the ground (`geometry.ground`)."""
 
 
 def channels_of(features: Sequence[str]) -> int:
@@ -167,7 +167,7 @@ def _feature(cloud: Cloud, feature: str, voxels: Voxels, centers: np.ndarray) ->
         low, high = centers.min(0), centers.max(0)
         return np.asarray(centers - [*((low + high) / 2)[:2], low[2]], np.float32)
     if feature == "height":
-        return np.asarray(centers[:, 2:] - np.quantile(centers[:, 2], GROUND), np.float32)
+        return height_above_ground(centers, centers)
     column = {"color": cloud.colors, "normal": cloud.normals, "intensity": cloud.intensity}[feature]
     if column is None:
         return np.zeros((len(centers), FEATURES[feature]), np.float32)
@@ -177,6 +177,16 @@ def _feature(cloud: Cloud, feature: str, voxels: Voxels, centers: np.ndarray) ->
     if feature == "normal":
         return np.asarray(values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-6), np.float32)
     return np.asarray(values, np.float32)
+
+
+def height_above_ground(centers: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """(m, 1) float32 metres above the ground, place by place.
+
+    Args:
+        centers: (m, 3) of voxels, metres.
+        known: (k, 3) of voxels whose heights tell where the ground is.
+    """
+    return np.asarray(centers[:, 2] - Ground.under(known).at(centers), np.float32)[:, None]
 
 
 def _majority(labels: np.ndarray, of_point: np.ndarray, count: int) -> np.ndarray:

@@ -16,7 +16,9 @@ FEWEST = 5
 """Points that an object must have to get a box."""
 
 
-def drive(street: Street, model: LidarModel, generator: np.random.Generator, *, sweeps: int) -> list[Scene]:
+def drive(
+    street: Street, model: LidarModel, generator: np.random.Generator, *, sweeps: int, apart: float = 0.0
+) -> list[Scene]:
     """What a car records that drives along the street.
 
     Args:
@@ -24,6 +26,7 @@ def drive(street: Street, model: LidarModel, generator: np.random.Generator, *, 
         model: of the LiDAR.
         generator: of random numbers.
         sweeps: how many.
+        apart: seconds from one to the next; 0 = none is left out.
 
     Returns:
         A scene a sweep, in the sensor's frame at the sweep's reference time (half-way), z up; `to_source` is the
@@ -37,7 +40,7 @@ def drive(street: Street, model: LidarModel, generator: np.random.Generator, *, 
     surroundings = LidarWorld([(body.mesh, body.kind) for body in standing], movers)
     scenes = []
     for number in range(sweeps):
-        begin = number / model.rate
+        begin = number * (apart or 1 / model.rate)
         start, end = (sensor_at(street, model, time) for time in (begin, begin + 1 / model.rate))
         sweep = surroundings.scan(model, start, end, generator, time=begin)
         scenes.append(_scene(street, sweep, between(start, end, 0.5), begin + 0.5 / model.rate, number))
@@ -89,7 +92,7 @@ def _moved(box: Box, actor: Actor, time: float) -> Box:
     pose, velocity = actor.pose_at(time), actor.velocity_at(time)
     return replace(
         box,
-        center=(float(pose[0, 3]), float(pose[1, 3]), box.center[2]),
+        center=(float(pose[0, 3]), float(pose[1, 3]), float(pose[2, 3]) + box.size[2] / 2),
         heading=float(np.arctan2(pose[1, 0], pose[0, 0])),
         velocity=(float(velocity[0]), float(velocity[1])),
     )

@@ -52,8 +52,9 @@ class SetConfig(BaseModel):
         sensors: from which one is drawn for each room.
         sentences: referring sentences an object.
         absent: sentences a room about things that are not there.
-        lidar: HDL64 or HDL32.
+        lidar: HDL64 or HDL32, or "both", of which one is drawn for each drive.
         sweeps: a drive.
+        apart: seconds from one sweep to the next; 0 = none is left out.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -66,8 +67,9 @@ class SetConfig(BaseModel):
     sensors: list[Literal["kinect", "phone"]] = Field(["kinect", "phone"], min_length=1)
     sentences: int = Field(2, ge=0)
     absent: int = Field(4, ge=0)
-    lidar: Literal["HDL64", "HDL32"] = "HDL64"
+    lidar: Literal["HDL64", "HDL32", "both"] = "HDL64"
     sweeps: int = Field(20, ge=1)
+    apart: float = Field(0.0, ge=0, le=10)
 
 
 def shares(total: int) -> dict[Literal["train", "val", "test"], int]:
@@ -187,7 +189,8 @@ def make_drive(config: SetConfig, split: str, number: int) -> list[Scene]:
 
     generator = generator_of(config, split, number)
     street = make_street(_store(), generator, held_out=split != "train", name=f"{split}-{number:04d}")
-    return drive(street, getattr(lidar, config.lidar), generator, sweeps=config.sweeps)
+    name = ("HDL64", "HDL32")[int(generator.random() < 1 / 3)] if config.lidar == "both" else config.lidar
+    return drive(street, getattr(lidar, name), generator, sweeps=config.sweeps, apart=config.apart)
 
 
 def generator_of(config: SetConfig, split: str, number: int) -> np.random.Generator:

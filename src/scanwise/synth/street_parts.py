@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scanwise.synth.mesh import Mesh, box, face_normals, joined, standing
+from scanwise.synth.relief import Relief
 
 STEP = 1.0
 """Metres between the cross sections of the ground."""
@@ -29,12 +30,14 @@ class Course:
         heading: radians there.
         curvature: 1 / metres in the bend, left is positive.
         bend: (from, to) metres along the line, from >= 0.
+        relief: of the land that it runs over; None = level.
     """
 
     origin: tuple[float, float]
     heading: float
     curvature: float = 0.0
     bend: tuple[float, float] = (0.0, 0.0)
+    relief: Relief | None = None
 
     def heading_at(self, s: np.ndarray | float) -> np.ndarray:
         """Radians at `s` metres along the line."""
@@ -57,7 +60,8 @@ class Course:
 
     def pose(self, s: float, left: float, turn: float = 0.0, z: float = 0.0) -> np.ndarray:
         """The (4, 4) pose of a thing there whose x axis is turned by `turn` from the line's direction."""
-        x, y = self.at(s, left)
+        x, y = place = self.at(s, left)
+        z += 0.0 if self.relief is None else float(self.relief.at(place))
         return standing(float(x), float(y), z, float(self.heading_at(s)) + turn)
 
 
@@ -142,9 +146,9 @@ def foliage(generator: np.random.Generator, centre: Sequence[float], radii: Sequ
     return quads(corners, base + generator.integers(-20, 20, (count, 1)))
 
 
-def tree(generator: np.random.Generator) -> list[Part]:
-    """A trunk with boughs, and its crown; 4 to 11 m high."""
-    height = generator.uniform(4, 11)
+def tree(generator: np.random.Generator, tallest: float = 11.0) -> list[Part]:
+    """A trunk with boughs, and its crown; from 4 m to so many metres high."""
+    height = generator.uniform(4, tallest)
     bare, radius = height * generator.uniform(0.25, 0.4), height * generator.uniform(0.012, 0.02) + 0.05
     bark = (95, 80, 65)
     lean = generator.uniform(-0.03, 0.03, 2) * height
@@ -155,16 +159,17 @@ def tree(generator: np.random.Generator) -> list[Part]:
         start = np.array([*lean * bare / height, bare * generator.uniform(0.9, 1.4)])
         end = start + reach * np.array([np.cos(angle), np.sin(angle), 1.0])
         trunk.append(tube(start, end, (0.4 * radius, 0.15 * radius), bark, 5))
-    wide = height * generator.uniform(0.2, 0.32)
-    low = bare * generator.uniform(0.45, 1.05)
+    wide = height * generator.uniform(0.2, 0.35)
+    low = bare * generator.uniform(0.3, 1.05)
     crown = foliage(generator, (*lean, (low + height) / 2), (wide, wide, (height - low) / 2), int(900 * wide))
     return [("tree trunk", "trunk", joined(trunk)), ("tree crown", "vegetation", crown)]
 
 
 def bush(generator: np.random.Generator) -> list[Part]:
-    """A round bush, 0.5 to 1.8 m high."""
-    radius, height = generator.uniform(0.3, 0.9), generator.uniform(0.5, 1.8)
-    leaves = foliage(generator, (0, 0, height / 2), (radius, radius, height / 2), int(500 * radius * height), 0.13)
+    """A bush as wide as high, 0.5 to 2.8 m high."""
+    height = generator.uniform(0.5, 2.8)
+    radius = height * generator.uniform(0.4, 0.7)
+    leaves = foliage(generator, (0, 0, height / 2), (radius, radius, height / 2), int(450 * radius * height), 0.14)
     return [("bush", "vegetation", leaves)]
 
 

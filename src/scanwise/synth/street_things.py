@@ -8,6 +8,7 @@ import numpy as np
 
 from scanwise.scene import Box
 from scanwise.synth.mesh import Mesh, standing
+from scanwise.synth.relief import Relief
 from scanwise.synth.street_parts import Course, Part
 from scanwise.synth.world import SEMANTIC_KITTI_19, Body, Model, Supply
 
@@ -132,6 +133,22 @@ class Placer:
         body.box = replace(self._box(model, name, mesh, actor.pose_at(0)), velocity=_pair(actor.velocity_at(0)))
         self.actors.append(actor)
 
+    def lift(self, relief: Relief) -> None:
+        """Puts everything, made for level land, onto a relief: objects stay as they are, what is none bends with it."""
+        for body in self.bodies:
+            vertices = body.mesh.vertices.astype(np.float64)
+            if body.box is None:
+                up = relief.at(vertices)
+            else:
+                up = np.asarray(relief.at(np.array(body.box.center)))
+                body.box = _lifted(body.box, float(up))
+            vertices[:, 2] += up
+            body.mesh = replace(body.mesh, vertices=vertices.astype(np.float32))
+        for actor in self.actors:
+            actor.course = replace(actor.course, relief=relief)
+            assert actor.body.box is not None
+            actor.body.box = _lifted(actor.body.box, float(relief.at(np.array(actor.body.box.center))))
+
     def _box(self, model: Model, name: str, mesh: Mesh, pose: np.ndarray) -> Box:
         length, width, height = extent(mesh)
         x, y, z = pose[:3, 3].tolist()
@@ -163,6 +180,11 @@ def extent(mesh: Mesh) -> tuple[float, float, float]:
     """Length (x), width (y) and height of a mesh in its own frame."""
     length, width, height = (mesh.bounds[1] - mesh.bounds[0]).tolist()
     return length, width, height
+
+
+def _lifted(box: Box, up: float) -> Box:
+    x, y, z = box.center
+    return replace(box, center=(x, y, z + up))
 
 
 def _pair(vector: np.ndarray) -> tuple[float, float]:

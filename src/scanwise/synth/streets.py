@@ -1,4 +1,7 @@
-"""Streets: straight, bent or crossing; ground, houses, plants and posts along them, and traffic that moves."""
+"""Streets: straight, bent or crossing, in towns, suburbs and the country, over land that is not level.
+
+Ground, houses, plants and posts along them, and traffic that moves.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,53 @@ import numpy as np
 from scanwise.synth import street_parts as parts
 from scanwise.synth.mesh import Mesh, joined, standing
 from scanwise.synth.mesh import box as block
+from scanwise.synth.relief import Relief
 from scanwise.synth.street_parts import Course, Part
 from scanwise.synth.street_things import Actor, Placer, extent
 from scanwise.synth.world import Model, Supply, World
 
 KERB = 0.12
-FAR_GROUND = 45.0
+FAR_GROUND = 60.0
 """Metres beside the course where the ground ends."""
 GROUND = {
     "road": (70, 70, 72), "parking": (95, 92, 90), "sidewalk": (150, 148, 142), "terrain": (85, 110, 55),
     "other-ground": (135, 125, 110),
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a street runs through.
+
+    Attributes:
+        parking: share of sides with a lane of parked cars.
+        verge: share of sides with grass beside the kerb.
+        verge_width: metres (from, to).
+        pavement: share of sides with a pavement.
+        pavement_width: metres (from, to).
+        houses: share of lots with a house (from, to).
+        setbacks: metres from the pavement to the houses, one of which is drawn.
+        plants: times as much grows in gardens.
+        woods: share of the lots without a house that are overgrown with trees.
+    """
+
+    parking: float
+    verge: float
+    verge_width: tuple[float, float]
+    pavement: float
+    pavement_width: tuple[float, float]
+    houses: tuple[float, float]
+    setbacks: tuple[float, ...]
+    plants: float
+    woods: float
+
+
+SETTINGS = (
+    Setting(0.5, 0.3, (1.2, 2.5), 0.95, (1.8, 5.0), (0.5, 0.9), (0.3, 3.0, 6.0), 2.5, 0.4),  # town
+    Setting(0.2, 0.65, (1.5, 5.0), 0.9, (1.4, 4.0), (0.25, 0.6), (4.0, 7.0, 10.0), 3.5, 0.6),  # suburb
+    Setting(0.0, 0.9, (2.0, 8.0), 0.4, (1.3, 2.5), (0.0, 0.15), (8.0, 12.0), 3.0, 0.6),  # country
+)
+SETTING_SHARES = (0.3, 0.45, 0.25)
 
 
 @dataclass(eq=False)
@@ -77,7 +116,7 @@ class _Arm:
 
 
 def make_street(supply: Supply, generator: np.random.Generator, *, held_out: bool, name: str) -> Street:
-    """A street of 80 to 150 m with everything along it, and a car's way through it.
+    """A street of 100 to 170 m with everything along it, and a car's way through it.
 
     Vehicles, people, bicycles and cones are those of the supply; kinds that it has none of are left out.
     """
@@ -89,9 +128,12 @@ class _Maker:
     place: Placer
     generator: np.random.Generator
 
+    def __post_init__(self) -> None:
+        self.setting = SETTINGS[int(self.generator.choice(len(SETTINGS), p=SETTING_SHARES))]
+
     def street(self, name: str) -> Street:
         layout = ("straight", "curve", "crossing")[int(self.generator.integers(3))]
-        length = self.generator.uniform(80, 150)
+        length = self.generator.uniform(100, 170)
         bend = 0.0
         if layout == "curve":
             bend = float(self.generator.choice([-1, 1])) / self.generator.uniform(60, 200)
@@ -112,6 +154,9 @@ class _Maker:
         self._traffic(course, length, start, speed, sides)
         if side:
             self._waiting(side)
+        relief = Relief.drawn(self.generator)
+        self.place.lift(relief)
+        course = replace(course, relief=relief)
         return Street(
             World(name, "street", self.place.bodies), self.place.actors, course, -sides[-1].lane / 2, start, speed
         )
@@ -123,10 +168,10 @@ class _Maker:
         return {hand: self._section(lane) for hand in (1, -1)}
 
     def _section(self, lane: float) -> _Section:
-        draw = self.generator.random(3)
-        parking = 2.3 if draw[0] < 0.7 else 0.0
-        verge = self.generator.uniform(1.2, 2.5) if draw[1] < 0.35 else 0.0
-        pavement = self.generator.uniform(1.6, 4.0) if draw[2] < 0.92 else 0.0
+        draw, setting = self.generator.random(3), self.setting
+        parking = 2.3 if draw[0] < setting.parking else 0.0
+        verge = self.generator.uniform(*setting.verge_width) if draw[1] < setting.verge else 0.0
+        pavement = self.generator.uniform(*setting.pavement_width) if draw[2] < setting.pavement else 0.0
         return _Section(lane, parking, verge, pavement)
 
     def _crossing(self, course: Course, length: float, sides: dict[int, _Section]) -> tuple[list[_Arm], list[_Arm]]:
@@ -216,7 +261,7 @@ class _Maker:
     def _parked(self, arm: _Arm, hand: int) -> None:
         section, (s, high) = arm.sides[hand], arm.span
         s += self.generator.uniform(4, 8)
-        occupancy = self.generator.uniform(0.3, 0.9)
+        occupancy = self.generator.uniform(0.15, 0.8)
         while s < high - 8:
             kind = str(self.generator.choice(["car", "truck", "other-vehicle"], p=[0.94, 0.03, 0.03]))
             found = self.place.load(kind)
@@ -254,8 +299,9 @@ class _Maker:
         """Houses with front gardens, gardens, and gaps, one beside the other."""
         s, high = arm.built
         edge = arm.sides[hand].edge
-        setback = float(self.generator.choice([0.3, 2.0, 5.0])) + self.generator.uniform(0, 0.5)
-        share = self.generator.uniform(0.25, 0.9)
+        setting = self.setting
+        setback = float(self.generator.choice(setting.setbacks)) + self.generator.uniform(0, 0.5)
+        share = self.generator.uniform(*setting.houses)
         while s < high - 5:
             width = min(self.generator.uniform(8, 20), high - s)
             middle = s + width / 2
@@ -265,10 +311,23 @@ class _Maker:
                     self.generator, width - self.generator.uniform(0, 3), self.generator.uniform(8, 12)
                 )
                 self.place.add(house, arm.course.pose(middle, hand * (edge + setback), turn, KERB), None)
-                self._garden(arm, hand, (s, s + width), edge, setback)
+                self._garden(arm, hand, (s, s + width), edge, setback, wild=setting.plants)
+            elif self.generator.random() < setting.woods:
+                self._woods(arm, hand, (s, s + width), edge)
             else:
-                self._garden(arm, hand, (s, s + width), edge, 14.0, wild=self.generator.uniform(1, 5))
+                self._garden(arm, hand, (s, s + width), edge, 16.0, wild=self.generator.uniform(0.3, 4))
             s += width
+
+    def _woods(self, arm: _Arm, hand: int, span: tuple[float, float], edge: float) -> None:
+        """Trees with bushes under them, as deep as one sees into them."""
+        first = self.generator.uniform(0.5, 12)
+        deep, tallest = self.generator.uniform(6, 18), self.generator.uniform(7, 16)
+        for make, per_area in ((parts.bush, 0.08), (parts.tree, 0.045)):
+            for _ in range(int(self.generator.poisson(per_area * deep * (span[1] - span[0])))):
+                s, away = self.generator.uniform(*span), edge + first + deep * self.generator.random() ** 1.5
+                pose = arm.course.pose(s, hand * away, self.generator.uniform(-np.pi, np.pi), KERB)
+                grown = parts.bush(self.generator) if make is parts.bush else parts.tree(self.generator, tallest)
+                self.place.add(grown, pose, 0.5)
 
     def _garden(
         self, arm: _Arm, hand: int, span: tuple[float, float], edge: float, deep: float, wild: float = 1.0
@@ -299,11 +358,11 @@ class _Maker:
         """Vehicles on both lanes, each lane at one speed so that nobody drives into another."""
         ahead, behind = start + self.generator.uniform(14, 40), start - self.generator.uniform(14, 25)
         for s in (ahead, ahead + self.generator.uniform(24, 40), behind):
-            if self.generator.random() < 0.6:
+            if self.generator.random() < 0.4:
                 self._driver(course, s, -sides[-1].lane / 2, speed)
         oncoming = -self.generator.uniform(5, 13)
         for s in np.arange(start + self.generator.uniform(5, 30), length, self.generator.uniform(24, 40)):
-            if self.generator.random() < 0.7:
+            if self.generator.random() < 0.5:
                 self._driver(course, s, sides[1].lane / 2, oncoming)
         for hand in (1, -1):
             if self.generator.random() < 0.5:

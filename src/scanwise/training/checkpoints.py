@@ -27,6 +27,8 @@ from scanwise.shipped import HOW, weights_folder
 
 MAGIC = b"scanwise checkpoint 1\n"
 SHIPPED = weights_folder()
+BACKBONE_OF = "backbone_of"
+"""The fact that names shipped weights whose backbone others have, that are shipped without one of their own."""
 M = TypeVar("M", bound=nn.Module)
 
 
@@ -121,9 +123,11 @@ def _shipped(content: bytes, path: Path) -> Checkpoint:
         tensors, facts = safetensors.torch.load(content), _facts(content)
     except (safetensors.SafetensorError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: damaged, or not weights of scanwise ({error})") from error
-    return Checkpoint(
-        {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}, facts
-    )
+    tensors = {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
+    if facts.get(BACKBONE_OF):  # learned on a backbone that is shipped already, and left as it was
+        under = load(Path(facts[BACKBONE_OF])).under("backbone.")
+        tensors |= {f"backbone.{name}": value for name, value in under.items()}
+    return Checkpoint(tensors, facts)
 
 
 def _facts(payload: bytes) -> dict[str, Any]:

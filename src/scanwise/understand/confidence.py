@@ -2,7 +2,7 @@
 
 Temperature scaling (Guo et al., "On Calibration of Modern Neural Networks", arXiv 1706.04599), for each kind of
 evidence one temperature, fitted on validation rooms of Rooms-1 (`scripts/things_runs.py calibrate`,
-docs/results/things.md).
+docs/results/things.md), and on made validation sweeps for streets (`scripts/outdoors_runs.py words --temperatures`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from scanwise.errors import ScanwiseWarning
 TEMPERATURES = {
     "both": 1.13, "pictures": 1.64, "shapes": 0.79,
     "both of things": 1.04, "pictures of things": 1.07, "shapes of things": 0.74,
+    "streets": 0.86, "streets of things": 0.86,
 }  # fmt: skip
 LOW = 0.45  # mean confidence below which something is wrong with the whole scan
 

@@ -15,6 +15,7 @@ from scanwise.geometry.objects import connected_parts
 from scanwise.scene import Scene
 from scanwise.understand.corrections import Correction
 from scanwise.understand.labels import Labels
+from scanwise.understand.things import Things
 
 if TYPE_CHECKING:
     from scanwise.understand.prepared import Prepared
@@ -115,7 +116,7 @@ def split_thing(prepared: Prepared, mask: np.ndarray) -> list[np.ndarray]:
     scene, surface, things = prepared.scene, prepared.surface, prepared.things
     rows = np.flatnonzero(mask & scene.finite)
     part_of = np.full(len(scene), -1, np.int64)
-    if things is not None:
+    if isinstance(things, Things):
         part_of[surface.finite] = things.of_voxel[surface.voxels.of_point]
         for groups in [*reversed(things.scales), np.arange(len(things))]:
             pieces = _pieces(scene.points, rows, np.asarray(groups)[part_of[rows]])

@@ -14,6 +14,7 @@ import torch
 from scanwise.evaluation.segmentation import Confusion
 from scanwise.understand.known import KnownScan
 from scanwise.understand.learning import Learned, described_by_shape, examples_of, fit, known_counts, learn_head
+from scanwise.understand.things import Things
 from scanwise.understand.words import plain
 
 SHARE = 4  # one thing in so many is kept apart
@@ -94,7 +95,7 @@ def _labels(scan: KnownScan, head: Learned | None, names: Sequence[str]) -> np.n
 def _labels_from_scratch(scan: KnownScan, head: Learned) -> np.ndarray:
     """(N,) words of a scan's points, by a head that knows nothing but how parts look."""
     things = scan.prepared.things
-    assert things is not None
+    assert isinstance(things, Things)
     parts = described_by_shape(scan.prepared.surface, things)
     flat = torch.full((len(things), len(head.words)), -float(np.log(len(head.words))))
     return _of_points(scan, things.votes(head(flat, head.words, parts).exp()))
@@ -114,7 +115,7 @@ def _from_scratch(scans: Sequence[KnownScan], fitted: Sequence[np.ndarray], word
     found, source = [], ""
     for each, known in zip(scans, fitted, strict=True):
         things = each.prepared.things
-        assert things is not None
+        assert isinstance(things, Things)
         parts = described_by_shape(each.prepared.surface, things)
         flat = torch.full((len(things), len(words)), -float(np.log(len(words))))
         counts = known_counts(each.prepared, known, len(words))

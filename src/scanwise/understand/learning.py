@@ -45,7 +45,7 @@ PULL = (
 )
 LEFT_ALONE = 1.0  # what a part counts that was left alone and is sure, over one that was corrected
 TRUST = 10.0  # corrected things of a scan from which its other labels are rather kept than changed
-NO_THINGS = "learning is about things, and they are off; take them on"
+NO_THINGS = "learning is about things of rooms, and they are off, or this is a street"
 _LEAST = 1e-4  # probability, so that no word is impossible
 _ROOM = 300.0  # voxels of a part that counts 1; others by the root of their size
 _CLAMP = 5.0  # deviations of a feature
@@ -262,7 +262,7 @@ def learn_head(
             source = described.source
             counts = known_counts(prepared, known, len(names))
             things, logarithms = prepared.things, prepared.log_votes(names)
-            assert things is not None
+            assert isinstance(things, Things)
             found.append(examples_of(things, described.features, logarithms, counts))
             if reviewed and found[-1].corrected:
                 kept[described.content] = trusted(found[-1].corrected)

@@ -39,8 +39,10 @@ from scanwise.understand.confidence import calibrated, tell_of_confidence
 from scanwise.understand.labels import Labels, check_texts
 from scanwise.understand.learning import NO_THINGS, Described, Learned, described_by_network, described_by_shape
 from scanwise.understand.objects import connected_labels, objects_in
+from scanwise.understand.outdoors import is_outdoors, words_of
 from scanwise.understand.purification import check_purify, pooled, pooling_weights
-from scanwise.understand.shapes import Shapes, check_shapes, joint, predict_shapes, shape_features
+from scanwise.understand.shapes import Shapes, check_shapes, joint, knows_streets, predict_shapes, shape_features
+from scanwise.understand.streets import StreetThings, street_things
 from scanwise.understand.things import Things, check_things, things_of
 from scanwise.understand.words import known_words, plain, tell, understood
 from scanwise.vision import Vision, load_vision
@@ -62,8 +64,10 @@ class Prepared:
             "learned": over those that the shipped student finds alike; a path: the same by the student of that
             checkpoint; None = the default.
         shapes: whether classes of a 3D network count as evidence beside the pictures, and where there are none, alone:
-            "off"; weights of `scanwise train segment`; None = the shipped ones, for rooms in colour.
-        things: whether labels are votes of things: "off"; weights of `scanwise train things`; None = the shipped ones.
+            "off"; weights of `scanwise train segment`; None = the shipped ones, for rooms in colour and for streets,
+            which are wider than 50 m and have no colours.
+        things: whether labels are votes of things: "off"; weights of `scanwise train things`; None = the shipped ones,
+            and in streets clusters over the ground.
         learned: what was learned from corrections, of `learn_head`, or the folder of a `scanwise learn` run; None =
             labels as shipped. It may be changed at any time.
         model: a trained LESS that sentences are asked of, a checkpoint, a run's folder, or shipped weights by name.
@@ -76,6 +80,7 @@ class Prepared:
     Attributes:
         scene: as it is worked on: in metres, upright, its strays without coordinates. Rows, and what writers write, are
             those of the scene that was given.
+        streets: whether the 3D network is one for streets.
         seconds: stage -> seconds spent.
         segmenter: weights of the 3D network that looks at it; None = none.
 
@@ -109,7 +114,9 @@ class Prepared:
         self._watch, self._progress = Stopwatch(self.seconds), progress
         self._vision, self._purify, self._model = vision, purify, model
         self.segmenter = check_shapes(shapes, self.scene)
+        self.streets = knows_streets(self.segmenter)
         self._joiner = check_things(things)
+        self._clusters = self.streets and things is None
         self.learned = learned if learned is None or isinstance(learned, Learned) else Learned.load(Path(learned))
 
     @contextmanager
@@ -135,8 +142,8 @@ class Prepared:
 
     @cached_property
     def vision(self) -> Vision | None:
-        """The 2D model that texts are embedded with; None where there are no pictures."""
-        if not self.scene.views:
+        """The 2D model that texts are embedded with; None where there are no pictures, and in streets none is given."""
+        if not self.scene.views or (self.streets and self._vision is None):
             return None
         wanted = self._vision
         model = load_vision(wanted) if wanted is None or isinstance(wanted, str) else wanted
@@ -153,7 +160,9 @@ class Prepared:
 
     @cached_property
     def weights(self) -> np.ndarray | None:
-        """(M, K) by which voxels are pooled over their neighbours; None = they are not."""
+        """(M, K) by which voxels are pooled over their neighbours; None = they are not, as in streets."""
+        if self.streets and self._purify is None:
+            return None
         with self._stage("geometry"):
             _ = self.surface.neighbours, self.surface.normals
         features = self.lifted.features
@@ -169,12 +178,16 @@ class Prepared:
             return predict_shapes(self.surface, self.segmenter, self.device)
 
     @cached_property
-    def things(self) -> Things | None:
+    def things(self) -> Things | StreetThings | None:
         """Parts of the scan and how they belong together; None = labels are of points alone."""
-        if self._joiner is None:
+        if self._joiner is None and not self._clusters:
             return None
         shapes = self.shapes
         with self._stage("things"):
+            if self._clusters:
+                assert shapes is not None
+                return street_things(self.surface, shapes)
+            assert self._joiner is not None
             _ = self.surface.neighbours, self.surface.normals
             return things_of(self.surface, shapes, self._joiner)
 
@@ -185,13 +198,14 @@ class Prepared:
         Raises:
             InputError: labels are of points alone.
         """
-        if self.things is None:
+        things = self.things
+        if not isinstance(things, Things):
             raise InputError(f"{self.scene.name}: {NO_THINGS}")
         if self.segmenter is None or self.shapes is None:
-            return described_by_shape(self.surface, self.things)
+            return described_by_shape(self.surface, things)
         with self._stage("features"):
             seen = shape_features(self.surface, self.segmenter, self.device)
-        return described_by_network(self.surface, self.things, self.shapes, seen)
+        return described_by_network(self.surface, things, self.shapes, seen)
 
     @cached_property
     def _pooled_shapes(self) -> Shapes:
@@ -229,12 +243,20 @@ class Prepared:
             )
         if "weights" in vars(self):
             return
-        if self.scene.colors is None:
+        if self.streets:
+            self._tell_of_streets()
+        elif self.scene.colors is None:
             text = "no colours: labels are smoothed by shape alone and may run across flush surfaces"
             warnings.warn(text, ScanwiseWarning, stacklevel=3)
-        if not self.scene.views:
+        if not self.scene.views and not self.streets:
             warnings.warn("no pictures: labels go by shape and colour alone", ScanwiseWarning, stacklevel=3)
         _ = self.vision, self.weights, self.shapes, self.things
+
+    def _tell_of_streets(self) -> None:
+        text = f"taken for outdoors: labelled by {self.segmenter}, which knows streets as a LiDAR sees them"
+        if self.scene.views and self._vision is None:
+            text += "; pictures are left out, as our 2D model knows rooms (--vision hf:... brings another)"
+        warnings.warn(text, ScanwiseWarning, stacklevel=4)
 
     # Questions
 
@@ -269,21 +291,21 @@ class Prepared:
         tell_of_confidence(scores_of_points[finite].max(1), len(names))
         with self._watch("objects"):
             object_of = np.full(len(self.scene), -1, np.int32)
-            if things is None:
+            if things is None and not self.streets:  # of points of sweeps hardly two hang together
                 object_of = connected_labels(self.scene.points, indices)
-            else:
+            elif things is not None:
                 object_of[finite] = things.objects(labels)[of_voxel]
             objects = objects_in(self.scene, object_of, scores_of_points, names)
         return Labels(indices, scores_of_points, names, object_of, objects, self.scene, self._facts())
 
     @property
     def _evidence(self) -> str:
-        """What labels go by: "both" kinds of evidence, "pictures", or "shapes"."""
+        """What labels go by: "both" kinds of evidence, "pictures", "shapes", or those of "streets"."""
         if self.vision is None:
-            return "shapes"
+            return "streets" if self.streets else "shapes"
         return "pictures" if self.shapes is None else "both"
 
-    def _votes(self, texts: list[str], things: Things) -> torch.Tensor:
+    def _votes(self, texts: list[str], things: Things | StreetThings) -> torch.Tensor:
         """(P, K) probabilities of the texts, of the things' parts; by what was learned, where something was."""
         logarithms = self.log_votes(texts)
         if self.learned is not None:
@@ -325,7 +347,8 @@ class Prepared:
         of_vision: list[str] | None = [] if self.vision is None else getattr(self.vision, "words", None)
         if of_vision is None:
             return [], []
-        of_shapes = [] if self.shapes is None else self.shapes.classes
+        classes = [] if self.shapes is None else self.shapes.classes
+        of_shapes = [word for name in classes for word in words_of(name)]
         return known_words([*of_vision, *of_shapes]), getattr(self.vision, "words_of_others", [])
 
     def _scores(self, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -389,9 +412,11 @@ class Prepared:
             An answer, or of several sentences a list of them.
 
         Raises:
-            InputError: an empty sentence, one of more than 500 characters, or a model that is none.
+            InputError: an empty sentence, one of more than 500 characters, or a model that is none; or the scene is
+                outdoors, and the model the shipped one for rooms.
         """
         texts = check_sentences([text] if isinstance(text, str) else text)
+        check_askable(self.scene, "" if isinstance(self._model, LESS) else self._model)
         check_without(without)
         scene, evidence = self.scene, self.evidence
         if evidence is None:
@@ -436,7 +461,7 @@ class Prepared:
     def evidence(self) -> Evidence | None:
         """What `ask` chooses by; None where there are no things, or nothing that tells nouns."""
         things = self.things
-        if things is None or not self.can_be_labelled:
+        if not isinstance(things, Things) or not self.can_be_labelled:
             return None
         with self._stage("candidates"):
             candidates = candidates_of(things, self.surface.centers, self.surface.colors)
@@ -476,3 +501,21 @@ def load_model(model: Path) -> LESS:
             "`scanwise train less recipes/less-rooms-tiny.yaml`, and take out/less-rooms-tiny for a model"
         )
     return load_trained(model)
+
+
+def check_askable(scene: Scene, model: str | Path) -> None:
+    """Refuses to ask the shipped model, which knows rooms, of what is none.
+
+    Args:
+        scene: that is asked.
+        model: as of `Prepared`, by its name.
+
+    Raises:
+        InputError: it is the shipped one, and the scene outdoors.
+    """
+    if str(model) == SHIPPED_MODEL and is_outdoors(scene):
+        raise InputError(
+            f"{scene.name}: is outdoors (wider than 50 m, without colours) and {SHIPPED_MODEL} knows rooms alone; give "
+            "a model of `scanwise train less` on such scans, or use `scanwise label`, whose objects.csv lists things",
+            option="model",
+        )

@@ -25,9 +25,11 @@ from scanwise.geometry.vertical import WIDEST_ROOM
 from scanwise.nn.text import file_sha256
 from scanwise.scene import Scene
 from scanwise.training.checkpoints import is_shipped, load, locate
+from scanwise.understand.outdoors import is_outdoors, words_of
 from scanwise.vision.rooms import UNNAMED, embed_texts
 
 SHIPPED = Path("segment-things")
+STREETS = Path("segment-streets")
 SHARPNESS, ALIKE = 20.0, 0.6  # of cosines; the one at which a text and a class begin to mean the same
 SHAPES_WRONG = 0.1  # how often what shapes say is wrong altogether; chosen as `FusionWeights` were
 _VERSION = "3"
@@ -73,7 +75,7 @@ class Shapes:
             texts: the K texts.
         """
         named = [place for place, name in enumerate(self.classes) if name != UNNAMED]
-        likeness = embed_texts([self.classes[place] for place in named]) @ embed_texts(texts).T
+        likeness = _likeness([self.classes[place] for place in named], texts)
         alike = (SHARPNESS * (likeness - ALIKE)).exp()
         total = 1 + alike.sum(1, keepdim=True)  # 1: for things that no text means
         of_text = torch.full((len(self.classes), len(texts)), 1 / len(texts))
@@ -81,6 +83,13 @@ class Shapes:
         probabilities = torch.from_numpy(np.array(self.probabilities, np.float32)) @ of_text
         known = torch.sigmoid(SHARPNESS * (likeness.max(0).values - ALIKE))
         return (1 - SHAPES_WRONG) * probabilities + SHAPES_WRONG / len(texts), known
+
+
+def _likeness(classes: Sequence[str], texts: Sequence[str]) -> torch.Tensor:
+    """(C, K) cosines: of the word of each class that is nearest to each text."""
+    called = [words_of(name) for name in classes]
+    found = embed_texts([word for words in called for word in words]) @ embed_texts(texts).T
+    return torch.stack([some.max(0).values for some in found.split([len(words) for words in called])])
 
 
 def with_pictures(
@@ -114,14 +123,15 @@ def check_shapes(shapes: str | Path | None, scene: Scene) -> Path | None:
     """The weights of the 3D network to look at a scene with; None = none.
 
     Args:
-        shapes: "off", or weights; None = the shipped ones, for what could be a room in colour.
+        shapes: "off", or weights; None = the shipped ones, for what could be a room in colour, or is a street.
         scene: what is to be looked at.
 
     Raises:
         InputError: there are no such weights.
     """
     if shapes is None:
-        return SHIPPED if is_shipped(SHIPPED) and could_be_a_room(scene) else None
+        wanted = SHIPPED if could_be_a_room(scene) else STREETS if is_outdoors(scene) else None
+        return wanted if wanted is not None and is_shipped(wanted) else None
     if str(shapes) == "off":
         return None
     path = locate(Path(shapes))
@@ -135,7 +145,12 @@ def check_shapes(shapes: str | Path | None, scene: Scene) -> Path | None:
 
 def class_list(weights: Path | None) -> list[str]:
     """Names of the classes that a 3D network knows; none of none."""
-    return [] if weights is None else list(load(weights).facts["classes"])
+    return [] if weights is None else list(load(weights).facts.get("classes", ()))
+
+
+def knows_streets(weights: Path | None) -> bool:
+    """Whether a 3D network learned streets: it knows roads."""
+    return "road" in class_list(weights)
 
 
 def could_be_a_room(scene: Scene) -> bool:
@@ -181,7 +196,8 @@ def _outputs(surface: Surface, weights: Path, device: str | torch.device) -> dic
     from scanwise.methods.segment.model import load_segmenter
 
     model = load_segmenter(weights).to(device)
-    probabilities, offsets = outputs(model, surface.with_normals())
+    scene = surface.with_normals() if "normal" in model.recipe.features else surface.scene
+    probabilities, offsets = outputs(model, scene)
     rows = surface.finite[surface.voxels.first]
     found = {"probabilities": probabilities[rows].astype(np.float16)}
     return found if offsets is None else found | {"offsets": offsets[rows].astype(np.float16)}

@@ -59,13 +59,12 @@ def test_masked_voxels_do_move():
 
 def test_coordinates_of_what_is_visible_tell_nothing_of_what_is_masked():
     feats = np.array([[9, 0, 0, 1], [9, 2, 4, 3], [9, 100, -50, -7]], np.float32)
-    found = about_the_visible(feats, ("intensity", "coord"), np.array([True, True, False]))
+    visible, centers = np.array([True, True, False]), np.array([[0, 0, 1], [0, 0, 3], [0, 0, -7]], np.float32)
+    found = about_the_visible(feats, ("intensity", "coord"), visible, centers)
     np.testing.assert_allclose(found[:2], [[9, -1, -2, 0], [9, 1, 2, 2]])
-    heights = about_the_visible(feats[:, [3, 0]], ("height", "intensity"), np.array([True, True, False]))
+    heights = about_the_visible(feats[:, [3, 0]], ("height", "intensity"), visible, centers)
     np.testing.assert_allclose(heights[:2, 0], [-0.2, 1.8], rtol=1e-6)  # the ground: a tenth of the way up
-    np.testing.assert_array_equal(
-        about_the_visible(feats, ("intensity", "normal"), np.array([True, True, False])), feats
-    )
+    np.testing.assert_array_equal(about_the_visible(feats, ("intensity", "normal"), visible, centers), feats)
 
 
 def test_matched_voxels_show_the_same_position_although_the_views_were_turned():

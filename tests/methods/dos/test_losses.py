@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from scanwise.methods.dos.losses import clustering_loss, softmap_loss, usage_from_prior, zipf_softmaps
+from scanwise.methods.dos.losses import clustering_loss, explained, softmap_loss, usage_from_prior, zipf_softmaps
 from scanwise.nn.transport import zipf_prior
 
 
@@ -51,3 +51,11 @@ def test_the_clustering_loss_is_torchs_cross_entropy():
     loss, entropy = clustering_loss(scores, targets)
     torch.testing.assert_close(loss, nn.functional.cross_entropy(scores, targets))
     torch.testing.assert_close(entropy, torch.distributions.Categorical(targets).entropy().mean())
+
+
+def test_height_explains_what_is_a_line_of_it():
+    heights = torch.tensor([0.0, 1.0, 2.0, 3.0])
+    other = torch.tensor([1.0, -1.0, -1.0, 1.0])  # uncorrelated, variance 1 beside 5/4
+    assert float(explained(torch.stack([2 * heights, -heights], 1), heights)) == pytest.approx(1)
+    assert float(explained(torch.stack([heights, other], 1), heights)) == pytest.approx(1.25 / 2.25)
+    assert float(explained(torch.zeros(4, 2), heights)) == 0

@@ -13,6 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 from scanwise.errors import TrainingError
 from scanwise.methods.dos.data import ViewBatch
 from scanwise.methods.dos.model import DOS
+from scanwise.methods.dos.train import _groups
 from scanwise.training.loop import parameter_groups
 from tests.methods.dos.small import LADDER, batch_of, model_of, recipe_of
 
@@ -197,3 +198,16 @@ def test_the_model_is_had_without_the_training_loop():
     code = "import scanwise.methods.dos.model, sys; print('lightning_fabric' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "False"
+
+
+def test_prototypes_keep_length_one_and_do_not_decay():
+    model = model_of(recipe_of())
+    moved = model.student.prototypes
+    torch.testing.assert_close(moved.norm(dim=1), torch.ones(len(moved)))
+    moved.data.mul_(3)
+    model.after_step(0.0)
+    torch.testing.assert_close(moved.norm(dim=1), torch.ones(len(moved)))
+    of_prototypes = [group for group in _groups(model, 0.1) if any(each is moved for each in group["params"])]
+    assert [group["weight_decay"] for group in of_prototypes] == [0.0]
+    every = [each for group in _groups(model, 0.1) for each in group["params"]]
+    assert len(every) == len({id(each) for each in every}) == sum(p.requires_grad for p in model.parameters())

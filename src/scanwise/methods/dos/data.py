@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from scanwise.data.augment import Augmentation
-from scanwise.data.clouds import FEATURES, GROUND, Cloud, Sample, sample_of
+from scanwise.data.clouds import FEATURES, Cloud, Sample, height_above_ground, sample_of
 from scanwise.geometry.neighbours import nearest
 from scanwise.geometry.voxels import Voxels
 from scanwise.scene import Scene
@@ -107,7 +107,7 @@ class MakeViews:
         coords = sample.coords
         if self.token_jitter:
             coords = moved_voxels(coords, ~visible, self.token_jitter / self.voxel, generator)
-        feats = about_the_visible(sample.feats, self.features, visible)
+        feats = about_the_visible(sample.feats, self.features, visible, sample.centers)
         voxels = Voxels(sample.of_point, np.bincount(sample.of_point), self.voxel)
         origin = voxels.mean(cloud.points)
         return MaskedView(sample, origin, visible, feats, coords, np.full(len(sample), -1))
@@ -152,13 +152,16 @@ def moved_voxels(coords: np.ndarray, which: np.ndarray, spread: float, generator
     return result
 
 
-def about_the_visible(feats: np.ndarray, features: Sequence[str], visible: np.ndarray) -> np.ndarray:
-    """Features whose coordinates and heights, if they have any, are about the visible voxels' floor.
+def about_the_visible(
+    feats: np.ndarray, features: Sequence[str], visible: np.ndarray, centers: np.ndarray
+) -> np.ndarray:
+    """Features whose coordinates and heights, if they have any, are about the visible voxels' floor and ground.
 
     Args:
         feats: (m, C).
         features: what the C channels are, of FEATURES.
         visible: (m,) bool.
+        centers: (m, 3) metres, of the voxels.
 
     Returns:
         (m, C).
@@ -173,7 +176,7 @@ def about_the_visible(feats: np.ndarray, features: Sequence[str], visible: np.nd
             low, high = (edge(feats[visible, columns], 0) for edge in (np.min, np.max))
             result[:, columns] -= np.array([*((low + high) / 2)[:2], low[2]], np.float32)
         elif feature == "height":
-            result[:, columns] -= np.quantile(feats[visible, columns], GROUND).astype(np.float32)
+            result[:, columns] = height_above_ground(centers, centers[visible])
     return result
 
 

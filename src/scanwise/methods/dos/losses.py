@@ -80,3 +80,17 @@ def usage_from_prior(plan: torch.Tensor, prior: torch.Tensor) -> torch.Tensor:
 def mean_over_voxels(values: torch.Tensor) -> torch.Tensor:
     """Scalar whose mean over processes is the mean of all their values (n,); 0 where there are none."""
     return mean_over_processes(values.sum(), len(values))
+
+
+def explained(features: torch.Tensor, heights: torch.Tensor) -> torch.Tensor:
+    """Scalar R^2 over the voxels of all processes: of all channels' variance, how much a line in the height explains.
+
+    Args:
+        features: (n, D).
+        heights: (n,).
+    """
+    count = all_sum(torch.full((), float(len(heights)), dtype=heights.dtype, device=heights.device)).clamp(min=1)
+    features = features - all_sum(features.sum(0)) / count
+    heights = heights - all_sum(heights.sum()) / count
+    both, own = all_sum(heights @ features), all_sum(heights @ heights)
+    return both.square().sum() / (own * all_sum(features.square().sum())).clamp(min=1e-12)

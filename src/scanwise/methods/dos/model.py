@@ -27,6 +27,7 @@ from scanwise.evaluation.features import rank_me
 from scanwise.methods.dos.data import ViewBatch
 from scanwise.methods.dos.losses import (
     clustering_loss,
+    explained,
     mean_over_voxels,
     softmap_loss,
     usage_from_prior,
@@ -50,7 +51,8 @@ class Encoder(nn.Module):
     Attributes:
         backbone: voxels -> features, which is what one keeps.
         head: features -> (N, D), not yet of length 1.
-        prototypes: (K, D), compared by cosine, so that their length means nothing; None for regression.
+        prototypes: (K, D) of length 1, as they are compared by cosine: longer ones would hardly turn; None for
+            regression.
     """
 
     def __init__(self, recipe: DOSRecipe) -> None:
@@ -65,7 +67,8 @@ class Encoder(nn.Module):
             nn.Linear(recipe.hidden, recipe.channels),
         )
         wanted = recipe.target != "regression"
-        self.prototypes = nn.Parameter(torch.randn(recipe.prototypes, recipe.channels)) if wanted else None
+        drawn = torch.randn(recipe.prototypes, recipe.channels) if wanted else None
+        self.prototypes = None if drawn is None else nn.Parameter(functional.normalize(drawn, dim=1))
 
     def forward(self, voxels: SparseTensor, masked: torch.Tensor | None = None) -> torch.Tensor:
         """Features (N, D) of length 1; `masked` (N,) as of `Backbone`."""
@@ -126,8 +129,10 @@ class DOS(Encoder):
 
         Returns:
             loss; agreement: mean cosine of student and teacher; rank: RankMe of the teacher's features, 1..D;
-            and with prototypes, usage: KL of how often each is a voxel's largest target from the prior, 0 = as the
-            prior says; entropy of the targets, 0..1, 1 = spread evenly (over voxels; for clustering, prototypes).
+            height: share of the variance of the teacher's features that height alone explains, 0..1; and with
+            prototypes, usage: KL of how often each is a voxel's largest target from the prior, 0 = as the prior says;
+            entropy of the targets, 0..1, 1 = spread evenly (over voxels; for clustering, prototypes); of softmaps
+            below_voxel: share of the prototypes that the prior gives less than one voxel, which can mean nothing.
 
         Raises:
             TrainingError: the features have collapsed.
@@ -146,7 +151,7 @@ class DOS(Encoder):
             shown = own & (batch.match[rows] >= 0)
             other, _ = self._loss(student[shown], teacher[batch.match[rows[shown]]])
             loss = loss + (1 - cross) * same + cross * other
-        metrics |= self._health(student.detach(), teacher[rows])
+        metrics |= self._health(student.detach(), teacher[rows], self._heights(batch)[rows])
         self._refuse_collapse(float(metrics["rank"]), progress)
         return {"loss": loss, **metrics}
 
@@ -179,8 +184,10 @@ class DOS(Encoder):
         prior = zipf_prior(recipe.prototypes, recipe.alpha).to(scores)
         targets = zipf_softmaps(wanted, prior, recipe.iterations)
         loss, entropies = softmap_loss(scores, targets)
-        entropy = entropies.mean() / total_count(len(scores), scores.device).clamp(min=2).log()
-        return loss, {"usage": usage_from_prior(targets * prior, prior), "entropy": entropy}
+        voxels = total_count(len(scores), scores.device)
+        entropy = entropies.mean() / voxels.clamp(min=2).log()
+        below = (prior * voxels < 1).float().mean()
+        return loss, {"usage": usage_from_prior(targets * prior, prior), "entropy": entropy, "below_voxel": below}
 
     def _clustering_loss(
         self, scores: torch.Tensor, wanted: torch.Tensor
@@ -193,10 +200,18 @@ class DOS(Encoder):
         return loss, {"usage": usage, "entropy": entropy / math.log(recipe.prototypes)}
 
     @torch.no_grad()
-    def _health(self, student: torch.Tensor, teacher: torch.Tensor) -> dict[str, torch.Tensor]:
+    def _health(self, student: torch.Tensor, teacher: torch.Tensor, heights: torch.Tensor) -> dict[str, torch.Tensor]:
         agreement = mean_over_voxels(functional.cosine_similarity(student, teacher, dim=1))
         precise = teacher.double()  # else rounding would look like directions
-        return {"agreement": agreement, "rank": rank_me(all_sum(precise.T @ precise))}
+        rank = rank_me(all_sum(precise.T @ precise))
+        return {"agreement": agreement, "rank": rank, "height": explained(precise, heights.double())}
+
+    def _heights(self, batch: ViewBatch) -> torch.Tensor:
+        """(N,) of voxels: above the ground where that is among the features, else above the lowest of the view."""
+        if "height" not in self.recipe.features:
+            return batch.coords[:, 2] * self.recipe.voxel
+        before = self.recipe.features[: self.recipe.features.index("height")]
+        return batch.feats[:, channels_of(before)]
 
     def _refuse_collapse(self, rank: float, progress: float) -> None:
         if progress > self.recipe.warmup and rank < self.recipe.least_rank:
@@ -207,7 +222,12 @@ class DOS(Encoder):
             )
 
     def after_step(self, progress: float) -> None:
-        """The teacher becomes m teacher + (1 - m) student, m from `momentum` to 1 along half a cosine."""
+        """The teacher becomes m teacher + (1 - m) student, m from `momentum` to 1 along half a cosine.
+
+        The student's prototypes are brought back to length 1 first.
+        """
+        if self.student.prototypes is not None:
+            self.student.prototypes.data.copy_(functional.normalize(self.student.prototypes.data, dim=1))
         follow(self, self.student, momentum(progress, self.recipe.momentum))
 
     def frozen(self) -> Frozen:

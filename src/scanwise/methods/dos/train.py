@@ -14,6 +14,7 @@ from scanwise.methods.dos.data import collate_views
 from scanwise.methods.dos.evaluate import draw, validation_of
 from scanwise.methods.dos.model import DOS
 from scanwise.methods.dos.recipe import DOSRecipe
+from scanwise.training.loop import parameter_groups
 from scanwise.training.run import Run
 
 
@@ -42,4 +43,14 @@ def train(recipe: DOSRecipe, out: Path, fabric: Fabric, **options: Any) -> dict[
         assert isinstance(module, DOS)
         draw(module.frozen(), validation[0], folder / "features.png")
 
-    return run.fit("dos", model, loader, validate=validation_of(validation), picture=picture)
+    groups = _groups(model, recipe.weight_decay)
+    return run.fit("dos", model, loader, groups=groups, validate=validation_of(validation), picture=picture)
+
+
+def _groups(model: DOS, weight_decay: float) -> list[dict[str, Any]]:
+    """Without decay of prototypes, whose length is 1 anyway."""
+    groups, free = parameter_groups(model, weight_decay), model.student.prototypes
+    if free is None:
+        return groups
+    rest = [group | {"params": [each for each in group["params"] if each is not free]} for group in groups]
+    return [*rest, {"params": [free], "weight_decay": 0.0}]

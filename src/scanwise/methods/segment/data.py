@@ -26,7 +26,9 @@ SCENE_AUGMENTATIONS = {
         turn=True, tilt=0.05, flip=True, scale=(0.9, 1.1), jitter=0.005, color_jitter=8, color_shift=15, contrast=0.2,
         drop_color=0.1, drop_normals=0.1,
     ),
-    "streets": Augmentation(turn=True, tilt=0.02, flip=True, scale=(0.95, 1.05), jitter=0.01),
+    "streets": Augmentation(
+        turn=True, tilt=0.02, flip=True, scale=(0.9, 1.1), jitter=0.02, intensity_gain=0.5, drop_intensity=0.25
+    ),
 }  # fmt: skip
 """How labelled scenes are changed, so that they stay what they are labelled as."""
 
