@@ -15,8 +15,8 @@ from rows import Rows, machine, median_seconds
 
 from scanwise.formats.registry import read_scene
 from scanwise.methods.less import load_trained
+from scanwise.understand.answering import SHIPPED_MODEL
 from scanwise.understand.calls import ask
-from scanwise.understand.prepared import SHIPPED_MODEL
 
 
 def main() -> None:

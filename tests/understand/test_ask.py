@@ -81,6 +81,7 @@ def test_several_things_are_told_apart_where_all_are_asked_for(weights: Path) ->
     assert not nothing.found
 
 
+@pytest.mark.filterwarnings("ignore:the weights of scanwise are not installed")
 def test_without_shipped_weights_one_line_says_how_to_get_some(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoints, "SHIPPED", tmp_path)
     monkeypatch.chdir(tmp_path)

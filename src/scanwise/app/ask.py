@@ -74,8 +74,9 @@ def ask(
     from scanwise.app.results import check_out, in_words, new_folder, write_answers
     from scanwise.geometry.units import unit_of
     from scanwise.understand.answer import check_sentences
+    from scanwise.understand.answering import check_askable, load_model
     from scanwise.understand.choosing.asking import check_without
-    from scanwise.understand.prepared import Prepared, check_askable, load_model
+    from scanwise.understand.prepared import Prepared
 
     texts = check_sentences(sentences)
     check_without(without)

@@ -12,9 +12,10 @@ from scanwise.methods.less.model import LESS
 from scanwise.progress import Progress, silent
 from scanwise.scene import Scene
 from scanwise.understand.answer import Answer, check_sentences
+from scanwise.understand.answering import SHIPPED_MODEL
 from scanwise.understand.labels import Labels, check_texts
 from scanwise.understand.learning import Learned
-from scanwise.understand.prepared import SHIPPED_MODEL, Prepared
+from scanwise.understand.prepared import Prepared
 from scanwise.vision import Vision
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
+from pathlib import Path
+
+from scanwise.errors import ScanwiseWarning
 from scanwise.geometry.extents import main_box
 from scanwise.geometry.vertical import WIDEST_ROOM
 from scanwise.scene import Scene
@@ -39,3 +43,16 @@ def is_outdoors(scene: Scene) -> bool:
 def words_of(name: str) -> tuple[str, ...]:
     """What people call a class of a network."""
     return WORDS.get(name, (name,))
+
+
+def tell_of_streets(segmenter: Path | None, *, pictures: bool) -> None:
+    """Says that a scan is taken for a street.
+
+    Args:
+        segmenter: weights that it is labelled by.
+        pictures: it has some, and no 2D model was asked for.
+    """
+    text = f"taken for outdoors: labelled by {segmenter}, which knows streets as a LiDAR sees them"
+    if pictures:
+        text += "; pictures are left out, as our 2D model knows rooms (--vision hf:... brings another)"
+    warnings.warn(text, ScanwiseWarning, stacklevel=4)

@@ -13,33 +13,38 @@ from typing import Any, overload
 import numpy as np
 import torch
 
-from scanwise import cache, devices
+from scanwise import devices
 from scanwise.data.surface import Surface
 from scanwise.errors import InputError, ScanwiseWarning
-from scanwise.evaluation.referring import Prediction, second_pass
+from scanwise.evaluation.referring import Prediction
 from scanwise.geometry.inside import brought_inside
 from scanwise.geometry.voxels import Voxels
 from scanwise.memory import peak_memory
-from scanwise.methods.geopurify.features import lifted_features, vision_key
+from scanwise.methods.geopurify.features import lifted_features
 from scanwise.methods.geopurify.lift import Lifted
-from scanwise.methods.less.evaluate import load_trained, predict
+from scanwise.methods.less.evaluate import predict
 from scanwise.methods.less.model import LESS
 from scanwise.nn.pooling import chunked_matmul
 from scanwise.nn.sharpening import Sharpener
 from scanwise.progress import Progress, Stopwatch, silent
-from scanwise.scene import Scene, array_digest
-from scanwise.training.checkpoints import is_shipped
-from scanwise.understand.answer import Answer, answer_of, check_plain, check_sentences
-from scanwise.understand.choosing.asking import answer_from, check_without, meant_by
-from scanwise.understand.choosing.candidates import candidates_of
+from scanwise.scene import Scene
+from scanwise.understand.answer import Answer, check_plain, check_sentences
+from scanwise.understand.answering import (
+    SHIPPED_MODEL,
+    by_less,
+    check_askable,
+    chosen,
+    evidence_of,
+    load_model,
+)
+from scanwise.understand.choosing.asking import check_without
 from scanwise.understand.choosing.evidence import Evidence
-from scanwise.understand.choosing.phrases import Query, parse, tell_of_unread
-from scanwise.understand.choosing.ranker import load_ranker
+from scanwise.understand.choosing.phrases import parse, tell_of_unread
 from scanwise.understand.confidence import calibrated, tell_of_confidence
 from scanwise.understand.labels import Labels, check_texts
 from scanwise.understand.learning import NO_THINGS, Described, Learned, described_by_network, described_by_shape
 from scanwise.understand.objects import connected_labels, objects_in
-from scanwise.understand.outdoors import is_outdoors, words_of
+from scanwise.understand.outdoors import tell_of_streets, words_of
 from scanwise.understand.purification import check_purify, pooled, pooling_weights
 from scanwise.understand.shapes import Shapes, check_shapes, joint, knows_streets, predict_shapes, shape_features
 from scanwise.understand.streets import StreetThings, street_things
@@ -47,7 +52,6 @@ from scanwise.understand.things import Things, check_things, things_of
 from scanwise.understand.words import known_words, plain, tell, understood
 from scanwise.vision import Vision, load_vision
 
-SHIPPED_MODEL = "less-rooms"
 _REMEMBERED = 4  # lists of texts, so that learning and labelling by what was learned take no time
 
 
@@ -244,19 +248,13 @@ class Prepared:
         if "weights" in vars(self):
             return
         if self.streets:
-            self._tell_of_streets()
+            tell_of_streets(self.segmenter, pictures=bool(self.scene.views) and self._vision is None)
         elif self.scene.colors is None:
             text = "no colours: labels are smoothed by shape alone and may run across flush surfaces"
             warnings.warn(text, ScanwiseWarning, stacklevel=3)
         if not self.scene.views and not self.streets:
             warnings.warn("no pictures: labels go by shape and colour alone", ScanwiseWarning, stacklevel=3)
         _ = self.vision, self.weights, self.shapes, self.things
-
-    def _tell_of_streets(self) -> None:
-        text = f"taken for outdoors: labelled by {self.segmenter}, which knows streets as a LiDAR sees them"
-        if self.scene.views and self._vision is None:
-            text += "; pictures are left out, as our 2D model knows rooms (--vision hf:... brings another)"
-        warnings.warn(text, ScanwiseWarning, stacklevel=4)
 
     # Questions
 
@@ -434,28 +432,12 @@ class Prepared:
             with self._stage("sentences"):
                 predictions = list(predict(self.model, scene, asked, explain=explain, surface=self.surface))
         if evidence is None:
-            answers = [self._by_less(*each) for each in zip(texts, asked, predictions, strict=True)]
+            triples = zip(texts, asked, predictions, strict=True)
+            answers = [by_less(self, *each, self._sharpen) for each in triples]
         else:
             with self._stage("choosing"):
-                answers = [self._chosen(evidence, *each, without) for each in zip(queries, predictions, strict=True)]
+                answers = [chosen(self, evidence, *each, without) for each in zip(queries, predictions, strict=True)]
         return answers[0] if isinstance(text, str) else answers
-
-    def _by_less(self, text: str, asked: str, prediction: Prediction | None) -> Answer:
-        if prediction is None:
-            raise InputError("without things and without LESS nothing is left to answer by")
-        sharp = second_pass(self._sharpen, asked, prediction)
-        return answer_of(self.scene, text, sharp, float(self.model.threshold))
-
-    def _chosen(self, evidence: Evidence, query: Query, less: Prediction | None, without: Sequence[str]) -> Answer:
-        things, ranker = evidence.candidates.things, load_ranker()
-        mask = None
-        if less is not None:
-            scores = torch.from_numpy(less.scores[self.surface.finite][self.voxels.first])
-            mask = things.means(scores[:, None])[:, 0].numpy()
-        presence = 0.5 if less is None else less.presence
-        meant = meant_by(query, evidence, ranker, mask, presence, without=without)
-        of_point = things.of_voxel[self.voxels.of_point]
-        return answer_from(self.scene, query, meant, of_point, [] if less is None else less.words, ranker.threshold)
 
     @cached_property
     def evidence(self) -> Evidence | None:
@@ -464,58 +446,4 @@ class Prepared:
         if not isinstance(things, Things) or not self.can_be_labelled:
             return None
         with self._stage("candidates"):
-            candidates = candidates_of(things, self.surface.centers, self.surface.colors)
-            pictures = shapes = None
-            if self.vision is not None:
-                pictures = torch.from_numpy(candidates.means(self._features_of_parts(things)))
-            if self.shapes is not None:
-                means = things.means(torch.from_numpy(np.array(self.shapes.probabilities, np.float32)))
-                shapes = replace(self.shapes, probabilities=candidates.means(means.numpy()))
-            return Evidence(candidates, pictures, self.vision, shapes)
-
-    def _features_of_parts(self, things: Things) -> np.ndarray:
-        """(P, C) float32 means of lifted features; kept in the cache, as they are a thousandth of those of voxels."""
-        assert self.vision is not None
-        key = cache.key_of("1", self.surface.content, vision_key(self.vision), array_digest(things.of_voxel))
-
-        def make() -> dict[str, np.ndarray]:
-            features = self.lifted.features
-            some = [
-                things.means(torch.from_numpy(np.array(features[:, start : start + 64], np.float32)))
-                for start in range(0, features.shape[1], 64)
-            ]
-            return {"features": torch.cat(some, 1).half().numpy()}
-
-        return np.array(cache.arrays("part-features", key, make)["features"], np.float32)
-
-
-def load_model(model: Path) -> LESS:
-    """A trained LESS, in evaluation mode.
-
-    Raises:
-        InputError: there is none, or it is something else; where the shipped weights are missing, how to get some.
-    """
-    if str(model) == SHIPPED_MODEL and not model.exists() and not is_shipped(model):
-        raise InputError(
-            f"{SHIPPED_MODEL}: this installation has no such weights; install a release that ships them, or train: "
-            "`scanwise train less recipes/less-rooms-tiny.yaml`, and take out/less-rooms-tiny for a model"
-        )
-    return load_trained(model)
-
-
-def check_askable(scene: Scene, model: str | Path) -> None:
-    """Refuses to ask the shipped model, which knows rooms, of what is none.
-
-    Args:
-        scene: that is asked.
-        model: as of `Prepared`, by its name.
-
-    Raises:
-        InputError: it is the shipped one, and the scene outdoors.
-    """
-    if str(model) == SHIPPED_MODEL and is_outdoors(scene):
-        raise InputError(
-            f"{scene.name}: is outdoors (wider than 50 m, without colours) and {SHIPPED_MODEL} knows rooms alone; give "
-            "a model of `scanwise train less` on such scans, or use `scanwise label`, whose objects.csv lists things",
-            option="model",
-        )
+            return evidence_of(self, things)
