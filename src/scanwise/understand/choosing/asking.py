@@ -12,17 +12,14 @@ from scanwise.errors import InputError
 from scanwise.geometry.objects import FoundObject, object_at
 from scanwise.scene import Scene
 from scanwise.understand.answer import SURE, Answer, Candidate
-from scanwise.understand.choosing.choose import Choice, Ranking, rank
+from scanwise.understand.choosing.choose import Ranking, rank
 from scanwise.understand.choosing.evidence import SURFACES, Evidence
-from scanwise.understand.choosing.phrases import ALL, UNSAID, Phrase, Query
+from scanwise.understand.choosing.phrases import Phrase, Query
 from scanwise.understand.choosing.ranker import GROUPS, Ranker
 
-ENOUGH = 0.25
-"""Belief in a choice, over that in the first, from which it is meant as well where several are."""
 ALIKE = 0.5
 """The same, from which two choices are alike: the sentence does not tell them apart."""
 FEWEST_POINTS = 4  # of a thing that has a box
-_MOST = 40  # of several
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,24 +96,18 @@ def _phrase(
     with torch.no_grad():
         confidence, here = (float(each) for each in ranker.sure(torch.from_numpy(found.trust)))
     names = evidence.names([each.candidate for each in found.choices[:most]], phrase.noun)
-    inside = [evidence.candidates.parts(each.candidate) for each in found.choices[:_MOST]]
+    inside = [evidence.candidates.parts(each.candidate) for each in found.choices[:most]]
     others = [(each.mass, name, group) for each, name, group in zip(found.choices[:most], names, inside, strict=False)]
     if phrase.noun in SURFACES and not phrase.relations and not phrase.ranks:
         surface, sure = evidence.surface(phrase.noun)
         if surface.any():
             others[0] = (others[0][0], phrase.noun, surface)
             return Meant(surface, surface.astype(np.float32), [surface], others, sure, sure, "")
-    groups = inside[: _how_many(phrase.amount, found.choices)]
+    groups = [evidence.candidates.parts(each.candidate) for each in found.meant]
     reason = _reason(phrase, found, names, confidence, here)
     return Meant(
         np.any(groups, axis=0), _belief(evidence, found), groups, others, confidence, here, reason
     )  # fmt: skip
-
-
-def _how_many(amount: int, choices: list[Choice]) -> int:
-    """How many of the choices are meant."""
-    alike = sum(each.mass >= ENOUGH * choices[0].mass for each in choices[:_MOST])
-    return alike if amount in (ALL, UNSAID) else min(amount, len(choices))
 
 
 def _belief(evidence: Evidence, found: Ranking) -> np.ndarray:

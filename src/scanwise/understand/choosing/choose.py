@@ -12,11 +12,14 @@ import numpy as np
 import torch
 
 from scanwise.understand.choosing.evidence import ALONE, FEATURES, RELATIONS, Chosen, Evidence
-from scanwise.understand.choosing.phrases import Phrase, View
+from scanwise.understand.choosing.phrases import ALL, UNSAID, Phrase, View
 from scanwise.understand.choosing.ranker import TRUST, Ranker
 
 _FIRST_RELATION, _RELATIONS = len(ALONE), len(RELATIONS)
 _CLOSELY = 96  # candidates by their noun, and as many by LESS's mask
+ENOUGH = 0.25
+"""Belief in a choice, over that in the first, from which it is meant as well where several are."""
+_MOST = 40  # of several
 _SAME = 0.5  # share of the smaller candidate in the other from which they are one choice
 
 
@@ -38,6 +41,7 @@ class Ranking:
     """What a phrase may mean.
 
     Attributes:
+        meant: the choices that are meant: one, or several where the phrase asks for them.
         choices: apart from each other, the likeliest first.
         rows: (n,) candidates looked at.
         scores: (n,) of the ranker.
@@ -45,6 +49,7 @@ class Ranking:
         trust: (len(TRUST),) numbers that confidence is told from.
     """
 
+    meant: list[Choice]
     choices: list[Choice]
     rows: np.ndarray
     scores: np.ndarray
@@ -97,8 +102,15 @@ def rank(
     with torch.no_grad():
         scores = ranker(torch.from_numpy(numbers), without).numpy()
     choices = _choices(evidence, rows, scores)
-    trust = _trust(rows, numbers, choices, presence, bool(phrase.noun))
-    return Ranking(choices, rows, scores, numbers, trust)
+    count = how_many(phrase.amount, choices)
+    trust = _trust(rows, numbers, choices, count, presence, bool(phrase.noun))
+    return Ranking(choices[:count], choices, rows, scores, numbers, trust)
+
+
+def how_many(amount: int, choices: list[Choice]) -> int:
+    """How many of the choices a phrase means."""
+    alike = sum(each.mass >= ENOUGH * choices[0].mass for each in choices[:_MOST])
+    return alike if amount in (ALL, UNSAID) else min(amount, len(choices))
 
 
 def score_alone(ranker: Ranker, alone: np.ndarray) -> np.ndarray:
@@ -144,12 +156,14 @@ def _choices(evidence: Evidence, rows: np.ndarray, scores: np.ndarray) -> list[C
     return sorted(found, key=lambda each: -each.mass)
 
 
-def _trust(rows: np.ndarray, numbers: np.ndarray, choices: list[Choice], presence: float, noun: bool) -> np.ndarray:
-    """(len(TRUST),) what tells how sure the first choice is."""
+def _trust(
+    rows: np.ndarray, numbers: np.ndarray, choices: list[Choice], count: int, presence: float, noun: bool
+) -> np.ndarray:
+    """(len(TRUST),) what tells how sure the first `count` choices are; those among them are no rivals."""
     best = numbers[int(np.flatnonzero(rows == choices[0].candidate)[0])]
     value = dict(zip(FEATURES, best.tolist(), strict=True))
-    mass = np.clip(choices[0].mass, 1e-4, 1 - 1e-4)
-    rival = choices[1].mass if len(choices) > 1 else 0.0
+    mass = np.clip(sum(each.mass for each in choices[:count]), 1e-4, 1 - 1e-4)
+    rival = choices[count].mass if len(choices) > count else 0.0
     said = best[_FIRST_RELATION : _FIRST_RELATION + _RELATIONS].sum()
     presence = float(np.clip(presence, 1e-4, 1 - 1e-4))
     found = {
