@@ -94,7 +94,7 @@ def test_ctrl_c_while_modules_are_imported_is_one_line(tmp_path):
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
     with subprocess.Popen(
         [sys.executable, "-m", "scanwise", "--help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env=environment,
+        env=environment, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as process:  # fmt: skip
         assert process.stdout.readline() == "importing\n"
         process.send_signal(signal.SIGINT)

@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from scanwise import vision
 from scanwise.app.cli import app
 from scanwise.vision import register_vision
 from tests import layouts
@@ -65,8 +66,10 @@ class Paints:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def paints() -> None:
+def paints() -> Iterator[None]:
     register_vision("paints", Paints)
+    yield
+    del vision._MODELS._here["paints"]
 
 
 def changes(values: dict[str, object]) -> list[str]:

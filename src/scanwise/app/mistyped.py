@@ -26,7 +26,7 @@ def mistyped(error: Any, arguments: Sequence[str]) -> str:
     else:
         message = message[:1].lower() + message[1:]
     context = getattr(error, "ctx", None)
-    command = context.command_path.replace("python -m scanwise", "scanwise") if context else "scanwise"
+    command = re.sub(r"^.*\bscanwise", "scanwise", context.command_path) if context else "scanwise"
     return f"{message}; see {command} --help"
 
 

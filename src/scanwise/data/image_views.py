@@ -187,7 +187,7 @@ def color_jitter(images: torch.Tensor, *, blur: float = 0.5) -> torch.Tensor:
     if blur > 0:
         sigma = uniform(0.1, 2.0).flatten()
         (chosen,) = (uniform(0, 1).flatten() < blur).nonzero(as_tuple=True)
-        changed = changed.index_copy(0, chosen, _blurred(changed[chosen], sigma[chosen]))
+        changed = changed.index_copy(0, chosen, _blurred(changed[chosen], sigma[chosen]).to(changed.dtype))
     return changed.clamp(0, 1)  # sums of weights may be a rounding error above 1
 
 

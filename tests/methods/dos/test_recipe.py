@@ -40,7 +40,7 @@ def test_the_recipes_take_a_step(path):
 
 
 def test_steps_of_the_ladder_differ_in_what_they_are_about_alone():
-    assert len(RECIPES) == 13
+    assert len([path for path in RECIPES if path.parent.name != "paper"]) == 13
     tiny = read_recipe(RECIPES[0].parent / "dos-rooms-tiny.yaml", DOSRecipe).model_dump()
     for path in RECIPES:
         if path.parent.name == "dos-ladder":

@@ -38,6 +38,7 @@ def test_a_changed_student_is_not_taken_from_the_cache(run, data, teacher, tmp_p
     assert not np.array_equal(first.scores, second.scores)
 
 
+@pytest.mark.filterwarnings("ignore:the weights of scanwise are not installed")
 def test_the_shipped_student_gives_way_to_geometry_for_another_2d_model(run, monkeypatch, tmp_path):
     monkeypatch.setattr("scanwise.training.checkpoints.SHIPPED", tmp_path)
     with pytest.raises(InputError, match="no student is shipped"):
