@@ -24,11 +24,12 @@ $(STAMP): pyproject.toml
 demo: setup
 	$(BIN)/scanwise demo --out out/demo
 
+# A process a core, each with a thread of its own; a file's tests stay together, as they share what they made.
 test: setup
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 test-all: setup
-	$(BIN)/python -m pytest -m "slow or not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m "slow or not slow"
 
 check: setup
 	$(BIN)/ruff check .
