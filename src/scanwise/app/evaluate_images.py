@@ -10,7 +10,6 @@ import typer
 from scanwise.app.console import note
 from scanwise.app.options import DeviceOption, MetricsOption, WeightsArgument
 from scanwise.errors import InputError
-from scanwise.files import write_json
 
 if TYPE_CHECKING:
     import torch
@@ -58,6 +57,7 @@ def stellar(
     from scanwise import devices
     from scanwise.data.images import read_images
     from scanwise.evaluation.image_probes import class_accuracy, features_of
+    from scanwise.files import write_json
     from scanwise.methods.stellar.evaluate import image_features, load_network
 
     if not 0 < share <= 1:
