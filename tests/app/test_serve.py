@@ -9,8 +9,11 @@ import pytest
 pytest.importorskip("fastapi", reason="the extra `serve` is not installed")
 pytest.importorskip("uvicorn", reason="the extra `serve` is not installed")
 
+import threading
+
 from scanwise.app.service.masks import packed, unpacked
 from scanwise.formats.registry import read_scene
+from scanwise.understand.prepared import Prepared
 from tests.app.service_running import running
 from tests.app.service_scene import box_rows, small_room, write_room
 
@@ -279,11 +282,19 @@ def test_a_point_is_told_as_the_file_has_it(client, scan):
     assert told["unit"] == "m"
 
 
-def test_a_job_can_be_taken_back(client, scan):
-    jobs = [client.post(f"/api/scans/{scan}/labels", json={"texts": WORDS}).json()["id"] for _ in range(6)]
-    assert client.delete(f"/api/jobs/{jobs[5]}").json()["state"] == "cancelled"
+def test_a_job_can_be_taken_back(client, scan, monkeypatch):
+    let_go, as_it_is = threading.Event(), Prepared.label
+
+    def held(self, *arguments, **options):
+        let_go.wait(60)
+        return as_it_is(self, *arguments, **options)
+
+    monkeypatch.setattr(Prepared, "label", held)
+    jobs = [client.post(f"/api/scans/{scan}/labels", json={"texts": WORDS}).json()["id"] for _ in range(3)]
+    assert client.delete(f"/api/jobs/{jobs[2]}").json()["state"] == "cancelled"
+    let_go.set()
     assert client.ended(jobs[0])["state"] == "done"
-    assert client.ended(jobs[5])["state"] == "cancelled"
+    assert client.ended(jobs[2])["state"] == "cancelled"
     assert client.ended(jobs[1])["state"] == "done"
 
 
