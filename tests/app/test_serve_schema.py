@@ -6,7 +6,7 @@ pytest.importorskip("fastapi", reason="the extra `serve` is not installed")
 pytest.importorskip("schemathesis", reason="schemathesis is not installed")
 
 import schemathesis
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -32,10 +32,16 @@ def document(tmp_path_factory):
     app.state.engine.close()
 
 
-schema = schemathesis.pytest.from_fixture("document")
+def test_every_answer_is_as_the_document_says(document):
+    # Not by schemathesis' own pytest plugin, which pytest 9 does not suit.
+    asked = 0
+    for found in document.get_all_operations():
 
+        @settings(max_examples=15, suppress_health_check=list(HealthCheck), deadline=None)
+        @given(case=found.ok().as_strategy())
+        def as_said(case):
+            case.call_and_validate(checks=CHECKS)
 
-@schema.parametrize()
-@settings(max_examples=15, suppress_health_check=list(HealthCheck), deadline=None)
-def test_every_answer_is_as_the_document_says(case):
-    case.call_and_validate(checks=CHECKS)
+        as_said()
+        asked += 1
+    assert asked > 20

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from fastapi import APIRouter
-from fastapi.responses import PlainTextResponse
+from fastapi.responses import PlainTextResponse, Response
 
 from scanwise.app.service import models, selections
 from scanwise.app.service.masks import mask_of
@@ -121,7 +121,7 @@ def _facts(opened: Opened) -> models.CorrectionsFacts:
     )  # fmt: skip
 
 
-@router.get("/scans/{scan}/corrections.csv", tags=["corrections"], response_class=PlainTextResponse, responses=_TEXT)
+@router.get("/scans/{scan}/corrections.csv", tags=["corrections"], response_class=Response, responses=_TEXT)
 def table(engine: Service, scan: Id) -> PlainTextResponse:
     """A row a correction."""
     from scanwise.understand.correction_files import csv_text
@@ -130,7 +130,7 @@ def table(engine: Service, scan: Id) -> PlainTextResponse:
     return _file(csv_text(opened.store, opened.scene), "corrections.csv")
 
 
-@router.get("/scans/{scan}/sentences.jsonl", tags=["corrections"], response_class=PlainTextResponse, responses=_TEXT)
+@router.get("/scans/{scan}/sentences.jsonl", tags=["corrections"], response_class=Response, responses=_TEXT)
 def sentences(engine: Service, scan: Id) -> PlainTextResponse:
     """What sentences mean, a line each, as `scanwise train less --from` reads it beside the scan."""
     from scanwise.understand.correction_files import sentences_text
