@@ -288,7 +288,8 @@ def judged(
     results = []
     sizes = room.evidence.candidates.things.sizes.numpy()
     for each in room.asked:
-        meant = meant_by(each.query, room.evidence, ranker, each.mask, each.presence, without=without)
+        of_less = (None, 0.5) if "less" in without else (each.mask, each.presence)
+        meant = meant_by(each.query, room.evidence, ranker, *of_less, without=without)
         ious = iou_of(room, sizes, meant.parts)
         here = each.instance >= 0
         best = int(ious.argmax()) if ious.any() else -1

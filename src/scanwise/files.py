@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -361,3 +361,38 @@ def to_rgb8(pixels: np.ndarray) -> np.ndarray:
     if pixels.shape[2] in (1, 2):
         pixels = np.repeat(pixels[:, :, :1], 3, axis=2)
     return np.ascontiguousarray(pixels[:, :, :3])
+
+
+# Folders of results, whose summary names its files
+
+
+def summary_text(content: Mapping[str, Any]) -> str:
+    """A summary as people read it: JSON, names as they are."""
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+def written_before(summary: Path, *, older: Callable[[dict[str, Any]], list[str]] | None = None) -> list[str]:
+    """Names of the files that an earlier run says, in its summary, that it left beside it; none where it does not.
+
+    Args:
+        summary: JSON whose `files` has the names.
+        older: what a summary without names means.
+    """
+    if not summary.is_file():
+        return []
+    try:
+        found = json.loads(read_bytes(summary))
+        names = found.get("files", []) or ([] if older is None else older(found))
+    except (ValueError, AttributeError):
+        return []
+    return [name for name in names if isinstance(name, str) and Path(name).name == name]
+
+
+def take_away(folder: Path, names: Sequence[str]) -> None:
+    """Takes files of a folder away, and folders in it with the files that they hold."""
+    for name in names:
+        path = folder / name
+        for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+            file.unlink(missing_ok=True)
+        if path.is_dir():
+            path.rmdir()

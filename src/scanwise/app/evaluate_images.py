@@ -14,7 +14,6 @@ from scanwise.errors import InputError
 if TYPE_CHECKING:
     import torch
 
-    from scanwise.data.images import ImageSet
     from scanwise.nn.sparse_tokens import SparseTokens
 
 ShareOption = Annotated[
@@ -58,7 +57,7 @@ def stellar(
     from scanwise.data.images import read_images
     from scanwise.evaluation.image_probes import class_accuracy, features_of
     from scanwise.files import write_json
-    from scanwise.methods.stellar.evaluate import image_features, load_network
+    from scanwise.methods.stellar.evaluate import image_features, load_network, reconstruction_report
 
     if not 0 < share <= 1:
         raise InputError(f"--share {share}: is a share of the pictures, more than 0 and at most 1")
@@ -79,7 +78,9 @@ def stellar(
     else:
         note(f"{data}: train and {split} do not have the same classes, so none are probed")
     if not network.config.codes:
-        report["reconstruction"] = _reconstruction(network, shown, side, where, lpips, inception)
+        report["reconstruction"] = reconstruction_report(network, shown, lpips=lpips, inception=inception)
+        for name, value in report["reconstruction"].items():
+            print(f"{name:20} {value:9.4f}")
     elif lpips or inception:
         raise InputError(f"{weights}: reconstructs codes of a tokenizer that is not in the file", option="lpips")
     if segmentation is not None:
@@ -87,31 +88,6 @@ def stellar(
     folder = out or (weights if weights.is_dir() else weights.parent if weights.exists() else Path("out") / weights)
     write_json(folder / f"{split}.json", report)
     print(folder / f"{split}.json")
-
-
-def _reconstruction(
-    network: SparseTokens, images: ImageSet, side: int, where: torch.device, lpips: Path | None, inception: Path | None
-) -> dict[str, float]:
-    import torch
-
-    from scanwise.evaluation.image_probes import batches, reconstruction_errors
-    from scanwise.evaluation.perceptual import LPIPS, fid
-
-    @torch.no_grad()
-    def again(images: torch.Tensor) -> torch.Tensor:
-        return network.reconstruct(images).clamp(0, 1)
-
-    found = reconstruction_errors(again, images, side, where)
-    if lpips is not None:
-        distance = LPIPS(lpips).to(where)
-        parts = [distance(batch, again(batch)).cpu() for batch in batches(images, side, where)]
-        found["lpips"] = float(torch.cat(parts).mean())
-    if inception is not None:
-        real, made = batches(images, side, where), (again(batch) for batch in batches(images, side, where))
-        found["rfid"] = fid(real, made, inception)
-    for name, value in found.items():
-        print(f"{name:20} {value:9.4f}")
-    return found
 
 
 def _segmentation(

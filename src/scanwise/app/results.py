@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +12,7 @@ from PIL import Image, ImageDraw
 
 from scanwise.app.crop import FOUND, crop_of, muted
 from scanwise.errors import OutputError
-from scanwise.files import adding_files, read_bytes, write_text
+from scanwise.files import adding_files, summary_text, take_away, write_text, written_before
 from scanwise.formats.registry import write_scene
 from scanwise.geometry.units import unit_of
 from scanwise.scene import Scene
@@ -80,7 +79,7 @@ def write_answers(folder: Path, scene: Scene, answers: Sequence[Answer], summary
     Raises:
         OutputError: the folder cannot be written, or the disk is full.
     """
-    before = _answers_before(folder)
+    before = written_before(folder / "answers.json", older=_of_first_version)
     shown = scene.finite
     normals = None if scene.normals is None else scene.normals[shown]
     raster = rasterise(scene.points[shown], size=_SIZE, normals=normals)
@@ -97,10 +96,8 @@ def write_answers(folder: Path, scene: Scene, answers: Sequence[Answer], summary
         _write_answer_page(place / "ask.html", scene, answers)
         names = sorted([*(path.name for path in place.iterdir()), "answers.json"])
         facts = {"answers": [answer_summary(scene, each) for each in answers], "files": names}
-        _write_summary(place / "answers.json", summary | facts)
-    for name in before:
-        if name not in names:
-            (folder / name).unlink(missing_ok=True)
+        write_text(place / "answers.json", summary_text(summary | facts))
+    take_away(folder, [name for name in before if name not in names])
     return [folder / name for name in names]
 
 
@@ -192,22 +189,7 @@ def _write_answer_page(path: Path, scene: Scene, answers: Sequence[Answer]) -> N
     write_page(path, scene.points[shown], layers, title=scene.name, first=layers[0].name, normals=normals)
 
 
-def _answers_before(folder: Path) -> list[str]:
-    """Names of the files that an earlier run says it left; the first version's where it does not say."""
-    path = folder / "answers.json"
-    if not path.is_file():
-        return []
-    try:
-        found = json.loads(read_bytes(path))
-        names = found.get("files") or [
-            f"answer-{number}{end}"
-            for number in range(1, len(found.get("answers", [])) + 1)
-            for end in (".ply", ".png", "-crop.png")
-        ]
-    except (ValueError, AttributeError):
-        return []
-    return [name for name in names if isinstance(name, str) and Path(name).name == name]
-
-
-def _write_summary(path: Path, summary: dict[str, Any]) -> None:
-    write_text(path, json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
+def _of_first_version(summary: dict[str, Any]) -> list[str]:
+    """Names of the files beside an answers.json that does not name them."""
+    numbers = range(1, len(summary.get("answers", [])) + 1)
+    return [f"answer-{number}{end}" for number in numbers for end in (".ply", ".png", "-crop.png")]

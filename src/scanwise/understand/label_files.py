@@ -12,17 +12,16 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from scanwise.files import adding_files, read_bytes, replacing_folder, write_text
+from scanwise.files import adding_files, replacing_folder, summary_text, take_away, write_text, written_before
 from scanwise.formats.las_fields import ASPRS
 from scanwise.formats.registry import column_suffixes, write_scene
 from scanwise.scene import Scene
@@ -73,7 +72,7 @@ def write_labels(
     Raises:
         OutputError: the folder cannot be written, or the disk is full.
     """
-    before = _written_before(folder)
+    before = written_before(folder / "labels.json")
     suffix = output_suffix(labels.scene)
     with adding_files(folder) as place:
         started = time.perf_counter()
@@ -81,7 +80,7 @@ def write_labels(
         write_scene(cloud, place / f"labels.{suffix}")
         write_text(place / "objects.csv", _table(labels))
         objects = [each.facts() for each in labels.objects]
-        write_text(place / "objects.json", _json({"scene": labels.scene.name, "objects": objects}))
+        write_text(place / "objects.json", summary_text({"scene": labels.scene.name, "objects": objects}))
         write_label_picture(labels, place / "picture.png")
         write_label_page(labels, place / "view.html")
         names = sorted([*(path.name for path in place.iterdir()), "labels.json", *(["objects"] if split else [])])
@@ -93,11 +92,11 @@ def write_labels(
             "objects": dict(zip(labels.texts, labels.object_counts, strict=True)),
             "unlabelled": int((labels.indices < 0).sum()),
         }
-        write_text(place / "labels.json", _json(dict(summary or {}) | counts | facts | {"files": names}))
+        write_text(place / "labels.json", summary_text(dict(summary or {}) | counts | facts | {"files": names}))
         if split:
             with replacing_folder(folder / "objects") as parts:
                 _write_objects(labels, cloud, parts, suffix)
-    _remove(folder, [name for name in before if name not in names])
+    take_away(folder, [name for name in before if name not in names])
     return [folder / name for name in names]
 
 
@@ -202,29 +201,3 @@ def _table(labels: Labels) -> str:
         facts = each.facts()
         writer.writerow([*(facts[name] for name in singles), *(value for name in vectors for value in facts[name])])
     return stream.getvalue()
-
-
-def _json(content: Mapping[str, Any]) -> str:
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-
-
-def _written_before(folder: Path) -> list[str]:
-    """Names of the files that an earlier run says it left in a folder; none where it does not."""
-    path = folder / "labels.json"
-    if not path.is_file():
-        return []
-    try:
-        names = json.loads(read_bytes(path)).get("files", [])
-    except (ValueError, AttributeError):
-        return []
-    return [name for name in names if isinstance(name, str) and Path(name).name == name]
-
-
-def _remove(folder: Path, names: Sequence[str]) -> None:
-    """Takes files away, and of objects/ those that it holds."""
-    for name in names:
-        path = folder / name
-        for file in sorted(path.iterdir()) if path.is_dir() else [path]:
-            file.unlink(missing_ok=True)
-        if path.is_dir():
-            path.rmdir()

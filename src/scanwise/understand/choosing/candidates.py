@@ -64,14 +64,11 @@ class Candidates:
 
     def sums(self, of_parts: np.ndarray) -> np.ndarray:
         """(C, K) float32 sums over the parts of each candidate, of values (P, K)."""
-        return self._over(of_parts, np.add, 0.0)
+        return _over(self.levels, len(self), of_parts, np.add, 0.0)
 
     def means(self, of_parts: np.ndarray) -> np.ndarray:
         """(C, K) float32 means over the voxels of each candidate, of the means (P, K) of parts."""
         return self.sums(of_parts * self.things.sizes.numpy()[:, None]) / self.sizes[:, None]
-
-    def _over(self, of_parts: np.ndarray, add: np.ufunc, start: float) -> np.ndarray:
-        return _over(self.levels, len(self), of_parts, add, start)
 
     def parts(self, candidate: int) -> np.ndarray:
         """(P,) bool, the parts of a candidate."""

@@ -77,9 +77,7 @@ def numbers_of(
         of_mask = evidence.mask(mask)
         rows = np.union1d(rows, _closely(evidence, of_mask[:, 2]))
     anchors = _anchors(evidence, ranker, phrase, view)
-    plain = replace(phrase, relations=(), ranks=())
-    alike = evidence.apart(first if plain == phrase else score_alone(ranker, evidence.alone(plain)))
-    among = evidence.among(phrase, view, alike, anchors)
+    among = evidence.among(phrase, view, evidence.apart(first), anchors)
     return rows, np.concatenate([alone[rows], among[rows], of_mask[rows]], 1)
 
 

@@ -126,11 +126,7 @@ class Evidence:
 
     def _find_noun(self, word: str) -> np.ndarray:
         words = [word, *(other for other, like in zip(OTHERS, _likeness(word), strict=True) if like < _ALIKE)]
-        pictures = of_shapes = known = None
-        if self.pictures is not None:
-            pictures = torch.stack([self._logit(each) for each in words], 1)
-        if self.shapes is not None:
-            of_shapes, known = self.shapes.of_texts(words)
+        pictures, of_shapes, known = self._of_words(words)
         both = joint(pictures, of_shapes, known).log_softmax(1)
         zero = torch.zeros(len(both))
         columns = [
@@ -144,12 +140,19 @@ class Evidence:
         if self.pictures is None and self.shapes is None:
             return [noun or "thing"] * len(rows)
         words = [*([noun] if noun else []), *(other for other in OTHERS if other != noun)]
+        return [words[place] for place in joint(*self._of_words(words, rows)).argmax(1).tolist()]
+
+    def _of_words(
+        self, words: list[str], rows: list[int] | None = None
+    ) -> tuple[torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]:
+        """Of all candidates, or of some: what pictures and shapes say of words, as `shapes.joint` takes it."""
+        some: list[int] | slice = slice(None) if rows is None else rows
         pictures = of_shapes = known = None
         if self.pictures is not None:
-            pictures = torch.stack([self._logit(each)[rows] for each in words], 1)
+            pictures = torch.stack([self._logit(each)[some] for each in words], 1)
         if self.shapes is not None:
-            of_shapes, known = replace(self.shapes, probabilities=self.shapes.probabilities[rows]).of_texts(words)
-        return [words[place] for place in joint(pictures, of_shapes, known).argmax(1).tolist()]
+            of_shapes, known = replace(self.shapes, probabilities=self.shapes.probabilities[some]).of_texts(words)
+        return pictures, of_shapes, known
 
     def surface(self, word: str) -> tuple[np.ndarray, float]:
         """(P,) bool: parts whose thing, at a middling scale, is likeliest this; and how sure that is, 0..1."""
