@@ -62,6 +62,31 @@ class FoundObject:
         return replace(self, center=center, size=self.size * scales, heading=heading, up=up)
 
 
+class Placed:
+    """What has a place among scored points.
+
+    Attributes:
+        place: rows, centre, oriented box.
+    """
+
+    place: FoundObject
+
+    @property
+    def center(self) -> np.ndarray:
+        """(3,) middle of the box."""
+        return self.place.center
+
+    @property
+    def size(self) -> np.ndarray:
+        """(3,) length, width and height of the box."""
+        return self.place.size
+
+    @property
+    def heading(self) -> float:
+        """Radians of its length, as of `FoundObject`."""
+        return self.place.heading
+
+
 def object_at(points: np.ndarray, scores: np.ndarray, rows: np.ndarray) -> FoundObject:
     """What lies at some points.
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from scanwise.errors import InputError
 from scanwise.evaluation.referring import Prediction
-from scanwise.geometry.objects import FoundObject, connected_objects, object_at
+from scanwise.geometry.objects import FoundObject, Placed, connected_objects, object_at
 from scanwise.scene import Scene
 from scanwise.understand.labels import check_lengths
 from scanwise.understand.words import check_sentence
@@ -21,7 +21,7 @@ SURE = 0.5
 
 
 @dataclass(frozen=True, eq=False)
-class Candidate:
+class Candidate(Placed):
     """A thing that a sentence may mean.
 
     Attributes:
@@ -35,16 +35,6 @@ class Candidate:
     text: str
     confidence: float
     place: FoundObject
-
-    @property
-    def center(self) -> np.ndarray:
-        """(3,) middle of the box."""
-        return self.place.center
-
-    @property
-    def size(self) -> np.ndarray:
-        """(3,) length, width and height of the box."""
-        return self.place.size
 
     def facts(self) -> dict[str, Any]:
         """For JSON."""

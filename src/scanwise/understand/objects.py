@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from scanwise.geometry.objects import FoundObject, connected_parts, object_at
+from scanwise.geometry.objects import FoundObject, Placed, connected_parts, object_at
 from scanwise.geometry.units import unit_of
 from scanwise.scene import Scene
 
@@ -16,7 +16,7 @@ _FLOOR = 0.01  # quantile of the heights
 
 
 @dataclass(frozen=True, eq=False)
-class LabelledObject:
+class LabelledObject(Placed):
     """An object of a labelled scan; lengths in the unit of the scan's file, places in its frame.
 
     Attributes:
@@ -49,21 +49,6 @@ class LabelledObject:
     def name(self) -> str:
         """Word and number: "chair 2"."""
         return f"{self.text} {self.number}"
-
-    @property
-    def center(self) -> np.ndarray:
-        """(3,) middle of the box."""
-        return self.place.center
-
-    @property
-    def size(self) -> np.ndarray:
-        """(3,) length, width and height of the box."""
-        return self.place.size
-
-    @property
-    def heading(self) -> float:
-        """Radians of its length, as of `FoundObject`."""
-        return self.place.heading
 
     def facts(self) -> dict[str, Any]:
         """For JSON."""
