@@ -3,6 +3,7 @@
     OMP_NUM_THREADS=1 python scripts/ask_runs.py collect val     # each room, kept in out/ask; resumable
     OMP_NUM_THREADS=1 python scripts/ask_runs.py fit             # the ranker -> out/ask/best.ckpt
     OMP_NUM_THREADS=1 python scripts/ask_runs.py collect test
+    OMP_NUM_THREADS=1 python scripts/ask_runs.py ceiling         # the best that any choice could reach
     OMP_NUM_THREADS=1 python scripts/ask_runs.py test            # all sentences, each part left out in turn
 
 A room takes 40 seconds of one core to collect; the fit ten minutes. `fit` learns from masks and sentences of validation
@@ -86,7 +87,7 @@ class Room:
 def main() -> None:
     """Runs the part that is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=["collect", "fit", "test"])
+    parser.add_argument("part", choices=["collect", "fit", "ceiling", "test"])
     parser.add_argument("split", nargs="?", default="test")
     parser.add_argument("--data", type=Path, default=DATA, help=f"[default: {DATA}]")
     parser.add_argument("--out", type=Path, default=OUT, help=f"[default: {OUT}]")
@@ -94,7 +95,7 @@ def main() -> None:
     parser.add_argument("--ranker", type=Path, default=SHIPPED, help=f"[default: {SHIPPED}]")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    {"collect": collect, "fit": fit, "test": test}[arguments.part](arguments)
+    {"collect": collect, "fit": fit, "ceiling": ceiling, "test": test}[arguments.part](arguments)
 
 
 # What is known of each room
@@ -270,6 +271,16 @@ def logistic(layer: torch.nn.Linear, numbers: torch.Tensor, truth: torch.Tensor)
 
 
 # Figures
+
+
+def ceiling(arguments: argparse.Namespace) -> None:
+    """The IoU of the best candidate with what each sentence means."""
+    best, count = list[float](), 0
+    for room in rooms(arguments.out / arguments.split, arguments.data, load_vision("rooms")):
+        best += [float(each.ious.max()) for each in room.asked if each.instance >= 0]
+        count += 1
+    write("ceiling", arguments.split, count, {"iou": float(np.mean(best)), "sentences": len(best)})
+    print(f"{100 * np.mean(best):.1f} of {len(best)} sentences")
 
 
 @dataclass(frozen=True)

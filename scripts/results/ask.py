@@ -68,4 +68,12 @@ def choices(data: Path) -> str:
     return str(table)
 
 
-TABLES = {"ways": ways, "absence": absence, "kinds": kinds, "trust": trust, "choices": choices}
+def ceiling(data: Path) -> str:
+    """The best candidate for each sentence."""
+    table = Table("best candidate", "IoU")
+    for row in _rows(data, "ceiling"):
+        table.add([f"rooms of {row['params']['name']}", number(row, "iou")], [row])
+    return str(table)
+
+
+TABLES = {"ceiling": ceiling, "ways": ways, "absence": absence, "kinds": kinds, "trust": trust, "choices": choices}
